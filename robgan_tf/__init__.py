@@ -1,0 +1,7 @@
+"""Rob-GAN for TensorFlow: generator, discriminator and attacker trained together.
+
+Liu and Hsieh, "Rob-GAN: Generator, Discriminator, and Adversarial Attacker",
+CVPR 2019.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,15 @@
+"""The alternatives a gin file may choose from, by name.
+
+They stand apart from the code that carries them out so that a configuration can be checked
+before TensorFlow is loaded.
+"""
+
+LOSS_FORMS = ("split", "ac_gan")
+LOSS_WEIGHT_SETS = ("paper", "official_code")
+SOURCE_LOSSES = ("bce", "hinge")
+DISCRIMINATOR_NORMALIZATIONS = ("spectral", "batch", "none")
+ATTACK_NORMS = ("linf", "l2")
+ATTACK_TARGETS = ("source_and_class", "class", "source")
+LEARNING_RATE_SCHEDULES = ("constant", "halving", "linear")
+STRATEGIES = ("mirrored", "single_device")
+DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")

@@ -1,0 +1,13 @@
+"""The errors that are the user's to mend, and the run's own reasons to stop."""
+
+
+class UserError(Exception):
+    """A mistake in what the user gave: a flag, a gin file, a data directory.
+
+    The message is one line that names what was wrong, where, and what would be
+    right. Commands print it without a traceback and exit with status 2.
+    """
+
+
+class NonFiniteError(Exception):
+    """A loss or gradient became infinite or NaN; the message names the culprit."""
