@@ -1,0 +1,136 @@
+"""Batch normalization and its class-conditional form, synchronized over replicas.
+
+Three modes, which Keras's own layer does not separate: batch statistics that move the averages
+(G's own update), batch statistics that do not (G making fakes for D), and moving averages
+(inference, attacks).
+"""
+
+import keras
+import tensorflow as tf
+
+
+class _BatchStatistics(keras.layers.Layer):
+    """The part both layers share: mean, variance and their moving averages."""
+
+    def __init__(self, momentum=0.9, epsilon=2e-5, **kwargs):
+        super().__init__(**kwargs)
+        self.momentum = momentum
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        shape = (input_shape[-1],)
+        self.moving_mean = self.add_weight(
+            name="moving_mean", shape=shape, initializer="zeros", trainable=False
+        )
+        self.moving_variance = self.add_weight(
+            name="moving_variance", shape=shape, initializer="ones", trainable=False
+        )
+
+    def get_config(self):
+        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+
+    def _statistics(self, inputs, training, update_statistics):
+        if not training:
+            return tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(
+                self.moving_variance
+            )
+        mean, variance = _global_moments(inputs)
+        if update_statistics:
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
+        return mean, variance
+
+    def _move(self, average, value):
+        average.assign(average * self.momentum + value * (1.0 - self.momentum))
+
+
+@keras.utils.register_keras_serializable(package="robgan_tf")
+class BatchNormalization(_BatchStatistics):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, one gamma and beta per channel.
+
+    Args:
+      momentum: share of the old moving average that an update keeps (0.9 in the official code).
+      epsilon: added to the variance (2e-5 in the official code).
+    """
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape = (input_shape[-1],)
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+
+    def call(self, inputs, training=False, update_statistics=True):
+        """Normalizes a batch.
+
+        Args:
+          inputs: [N, ..., C] activations; the same N on every replica.
+          training: use the statistics of the global batch, otherwise the moving averages.
+          update_statistics: with `training`, whether the moving averages move.
+
+        Returns:
+          Normalized activations of the same shape.
+        """
+        mean, variance = self._statistics(inputs, training, update_statistics)
+        scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(variance + self.epsilon)
+        return inputs * scale + (tf.convert_to_tensor(self.beta) - mean * scale)
+
+
+@keras.utils.register_keras_serializable(package="robgan_tf")
+class ClassConditionalBatchNormalization(_BatchStatistics):
+    """Batch normalization with one gamma and one beta per class and channel.
+
+    gamma starts at 1 and beta at 0 (Dumoulin et al., 2017; paper section 4, SN-GAN's generator).
+
+    Args:
+      num_classes: rows of gamma and beta.
+      momentum: share of the old moving average that an update keeps.
+      epsilon: added to the variance.
+    """
+
+    def __init__(self, num_classes, momentum=0.9, epsilon=2e-5, **kwargs):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        self.num_classes = num_classes
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        shape = (self.num_classes, input_shape[-1])
+        self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
+
+    def call(self, inputs, labels, training=False, update_statistics=True):
+        """Normalizes a batch and scales each sample by its class's gamma and beta.
+
+        Args:
+          inputs: [N, H, W, C] activations; the same N on every replica.
+          labels: [N] integers in [0, num_classes).
+          training: use the statistics of the global batch, otherwise the moving averages.
+          update_statistics: with `training`, whether the moving averages move.
+
+        Returns:
+          Activations of the same shape.
+        """
+        mean, variance = self._statistics(inputs, training, update_statistics)
+        # A product with one-hot labels has a dense gradient, which replicas can add up.
+        one_hot = tf.one_hot(labels, self.num_classes, dtype=inputs.dtype)
+        gamma = tf.matmul(one_hot, tf.convert_to_tensor(self.gamma))
+        beta = tf.matmul(one_hot, tf.convert_to_tensor(self.beta))
+        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
+        offset = beta - mean * scale
+        return inputs * scale[:, None, None, :] + offset[:, None, None, :]
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes}
+
+
+def _global_moments(inputs):
+    """Mean and variance per channel over the batch of all replicas, [C] each."""
+    mean, variance = tf.nn.moments(inputs, axes=list(range(len(inputs.shape) - 1)))
+    replica = tf.distribute.get_replica_context()
+    if replica is None or replica.num_replicas_in_sync == 1:
+        return mean, variance
+    mean, mean_square = tf.unstack(
+        replica.all_reduce(
+            tf.distribute.ReduceOp.MEAN, tf.stack([mean, variance + tf.square(mean)])
+        )
+    )
+    return mean, tf.maximum(mean_square - tf.square(mean), 0.0)

@@ -1,0 +1,88 @@
+"""Batch normalization against numpy, in its three modes."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robgan_tf.layers import BatchNormalization, ClassConditionalBatchNormalization
+
+INPUTS = np.random.default_rng(0).normal(2.0, 3.0, [6, 4, 4, 5]).astype(np.float32)
+LABELS = np.array([0, 2, 1, 2, 0, 0])
+
+
+def normalized(mean, variance, epsilon=2e-5):
+    return (INPUTS - mean) / np.sqrt(variance + epsilon)
+
+
+def batch_moments():
+    return INPUTS.mean((0, 1, 2)), INPUTS.var((0, 1, 2))
+
+
+def test_training_uses_batch_statistics_and_moves_the_averages():
+    layer = BatchNormalization()
+    outputs = layer(INPUTS, training=True)
+    np.testing.assert_allclose(outputs, normalized(*batch_moments()), atol=2e-5)
+    mean, variance = batch_moments()
+    np.testing.assert_allclose(layer.moving_mean, 0.1 * mean, rtol=1e-5)
+    np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * variance, rtol=1e-5)
+
+
+def test_training_without_update_leaves_the_averages():
+    layer = BatchNormalization()
+    outputs = layer(INPUTS, training=True, update_statistics=False)
+    np.testing.assert_allclose(outputs, normalized(*batch_moments()), atol=2e-5)
+    np.testing.assert_array_equal(layer.moving_mean, np.zeros(5))
+    np.testing.assert_array_equal(layer.moving_variance, np.ones(5))
+
+
+def test_inference_uses_the_moving_averages():
+    layer = BatchNormalization()
+    layer.build(INPUTS.shape)
+    layer.moving_mean.assign(np.arange(5.0))
+    layer.moving_variance.assign(np.arange(1.0, 6.0))
+    layer.gamma.assign(np.full(5, 2.0))
+    layer.beta.assign(np.full(5, 3.0))
+    expected = 2.0 * normalized(np.arange(5.0), np.arange(1.0, 6.0)) + 3.0
+    np.testing.assert_allclose(layer(INPUTS, training=False), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_class_conditional_form_starts_as_plain_normalization():
+    layer = ClassConditionalBatchNormalization(num_classes=3)
+    outputs = layer(INPUTS, LABELS, training=True)
+    np.testing.assert_allclose(outputs, normalized(*batch_moments()), atol=2e-5)
+
+
+def test_each_sample_takes_gamma_and_beta_of_its_class():
+    layer = ClassConditionalBatchNormalization(num_classes=3)
+    layer.build(INPUTS.shape)
+    gamma = np.random.default_rng(1).normal(size=(3, 5)).astype(np.float32)
+    beta = np.random.default_rng(2).normal(size=(3, 5)).astype(np.float32)
+    layer.gamma.assign(gamma)
+    layer.beta.assign(beta)
+    outputs = layer(INPUTS, LABELS, training=True)
+    plain = normalized(*batch_moments())
+    for sample, label in enumerate(LABELS):
+        expected = plain[sample] * gamma[label] + beta[label]
+        np.testing.assert_allclose(outputs[sample], expected, atol=1e-4)
+
+
+def test_gradients_match_finite_differences():
+    layer = ClassConditionalBatchNormalization(num_classes=3, dtype="float64")
+    inputs = tf.constant(INPUTS[:3, :2, :2, :2], tf.float64)
+    labels = LABELS[:3]
+    weights = tf.random.stateless_normal(inputs.shape, [1, 2], dtype=tf.float64)
+
+    def loss(values):
+        return tf.reduce_sum(weights * layer(values, labels, training=True) ** 3)
+
+    theoretical, numerical = tf.test.compute_gradient(loss, [inputs], delta=1e-5)
+    np.testing.assert_allclose(theoretical[0], numerical[0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("layer_class", [BatchNormalization, ClassConditionalBatchNormalization])
+def test_configuration_round_trip(layer_class):
+    arguments = {"momentum": 0.7, "epsilon": 1e-3}
+    if layer_class is ClassConditionalBatchNormalization:
+        arguments["num_classes"] = 4
+    copy = layer_class.from_config(layer_class(**arguments).get_config())
+    assert {name: getattr(copy, name) for name in arguments} == arguments
