@@ -1,0 +1,94 @@
+"""The residual generator G(z, y) (paper section 4; SN-GAN's ResNet)."""
+
+import keras
+import tensorflow as tf
+
+from robgan_tf.layers import BatchNormalization
+from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3, glorot_uniform
+from robgan_tf.models.widths import SMALLEST_SIZE, generator_widths
+
+
+class ResNetGenerator(keras.Model):
+    """Maps a latent vector and a class to an image.
+
+    Dense to 4x4, residual blocks with class-conditional batch normalization, then batch
+    normalization, ReLU, convolution and tanh.
+
+    Args:
+      resolution: height and width of the images in pixels.
+      channels: channels of the images.
+      num_classes: number of classes; 0 makes a generator without classes, which ignores labels.
+      base_width: unit of the widths (`ch`; 64 in the paper).
+      widths: a name in `widths.py` ("official", "sngan", ...) or a row such as "4; 4, 2, 2".
+      latent_size: length Z of the latent vector.
+
+    Raises:
+      ValueError: if the widths do not fit the resolution.
+    """
+
+    def __init__(
+        self,
+        resolution=32,
+        channels=3,
+        num_classes=10,
+        base_width=64,
+        widths="official",
+        latent_size=128,
+        name="generator",
+    ):
+        super().__init__(name=name)
+        self.resolution = resolution
+        self.channels = channels
+        self.num_classes = num_classes
+        self.latent_size = latent_size
+        self.first_width, rows = generator_widths(widths, resolution, base_width)
+        self.dense = keras.layers.Dense(
+            SMALLEST_SIZE**2 * self.first_width,
+            kernel_initializer=glorot_uniform(1.0),
+            name="dense",
+        )
+        self.block_names = []
+        for number, row in enumerate(rows, start=1):
+            self.block_names.append(f"block_{number}")
+            block = GeneratorBlock(
+                row.width, row.resample, max(num_classes, 1), name=self.block_names[-1]
+            )
+            setattr(self, self.block_names[-1], block)
+        self.normalization = BatchNormalization(name="normalization")
+        self.to_image = convolution_3x3(channels, "to_image")
+
+    def build(self, input_shape=None):
+        """Creates all variables; the shape is known from the constructor and not needed."""
+        self.dense.build((None, self.latent_size))
+        shape = (None, SMALLEST_SIZE, SMALLEST_SIZE, self.first_width)
+        for name in self.block_names:
+            block = getattr(self, name)
+            block.build(shape)
+            size = shape[1] * 2 if block.resample else shape[1]
+            shape = (None, size, size, block.width)
+        self.normalization.build(shape)
+        self.to_image.build(shape)
+        self.built = True
+
+    def call(self, latents, labels, training=False, update_statistics=True):
+        """Generates images.
+
+        Args:
+          latents: [N, Z] floats, standard normal in training.
+          labels: [N] integers in [0, num_classes).
+          training: batch statistics in batch normalization, otherwise its moving averages.
+          update_statistics: with `training`, whether the moving averages move (only in G's own
+            update).
+
+        Returns:
+          [N, resolution, resolution, channels] images in [-1, 1].
+        """
+        labels = tf.convert_to_tensor(labels)
+        if self.num_classes == 0:
+            labels = tf.zeros_like(labels)
+        mode = {"training": training, "update_statistics": update_statistics}
+        hidden = self.dense(latents)
+        hidden = tf.reshape(hidden, [-1, SMALLEST_SIZE, SMALLEST_SIZE, self.first_width])
+        for name in self.block_names:
+            hidden = getattr(self, name)(hidden, labels, **mode)
+        return tf.tanh(self.to_image(tf.nn.relu(self.normalization(hidden, **mode))))
