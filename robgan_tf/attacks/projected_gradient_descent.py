@@ -1,0 +1,133 @@
+"""Projected gradient descent, the attacker (paper equation (2); Madry et al., ICLR 2018)."""
+
+import tensorflow as tf
+
+from robgan_tf.attacks.norms import NORMS
+
+IMAGE_MINIMUM, IMAGE_MAXIMUM = -1.0, 1.0
+# No perturbation between two images in [-1, 1] is larger than this in the L-infinity norm.
+LARGEST_LINF_EPSILON = IMAGE_MAXIMUM - IMAGE_MINIMUM
+
+
+class ProjectedGradientDescent:
+    """Maximises a per-sample loss within a ball around each image and within [-1, 1].
+
+    One step moves along the steepest ascent of the loss in the norm, projects the perturbation
+    on the ball and clips the image. Only the gradient with respect to the image is computed; no
+    variable changes.
+
+    Args:
+      epsilon: radius of the ball, on images in [-1, 1] (8/255 of the [0, 1] scale is 0.0627).
+      steps: number of steps; 0 is no attack and costs nothing.
+      step_size: length of one step, on the same scale and in the same norm as epsilon.
+      norm: "linf" or "l2".
+      random_start: start at a uniformly random point of the ball instead of at the image.
+
+    Raises:
+      ValueError: if epsilon or the step size is negative, an L-infinity epsilon is above 2, the
+        number of steps is negative, or the norm does not exist.
+    """
+
+    def __init__(self, epsilon, steps, step_size, norm="linf", random_start=False):
+        _check(epsilon, steps, step_size, norm)
+        self.epsilon = epsilon
+        self.steps = steps
+        self.step_size = step_size
+        self.norm = norm
+        self.random_start = random_start
+        self._norm = NORMS[norm]
+
+    def __call__(self, loss_fn, images, seed=None, epsilon=None):
+        """Attacks a batch.
+
+        Args:
+          loss_fn: function from images [N, ...] to losses [N], to be maximised. It should run
+            its model in inference mode.
+          images: [N, ...] floats in [-1, 1].
+          seed: integers [2] for the batch, or [N, 2] with one seed a sample, which makes each
+            result independent of the batch it is in. Needed with `random_start`.
+          epsilon: a scalar that replaces the radius of the constructor in this call (a warm-up).
+
+        Returns:
+          Adversarial images of the same shape, with no gradient to anything.
+
+        Raises:
+          ValueError: if a random start is asked for without a seed.
+        """
+        images = tf.convert_to_tensor(images)
+        if self.steps == 0:
+            return images
+        epsilon = tf.cast(self.epsilon if epsilon is None else epsilon, images.dtype)
+        attacked = self._start(images, epsilon, seed)
+
+        def step(number, attacked):
+            return number + 1, self._step(loss_fn, images, attacked, epsilon)
+
+        _, attacked = tf.while_loop(
+            lambda number, attacked: number < self.steps,
+            step,
+            (0, attacked),
+            shape_invariants=(tf.TensorShape([]), images.shape),
+            maximum_iterations=self.steps,
+        )
+        return tf.stop_gradient(attacked)
+
+    def _start(self, images, epsilon, seed):
+        if not self.random_start:
+            return images
+        if seed is None:
+            raise ValueError("ProjectedGradientDescent with random_start=True needs a seed")
+        shape = tf.shape(images)
+        seeds = tf.convert_to_tensor(seed)
+        if len(seeds.shape) == 1:
+            seeds = tf.random.split(seeds, shape[0])
+        noise = tf.map_fn(
+            lambda sample_seed: self._norm.random(shape[1:], epsilon, sample_seed, images.dtype),
+            seeds,
+            fn_output_signature=tf.TensorSpec(images.shape[1:], images.dtype),
+        )
+        return _clip(images + noise)
+
+    def _step(self, loss_fn, images, attacked, epsilon):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(attacked)
+            losses = loss_fn(attacked)
+        gradient = tape.gradient(losses, attacked)
+        moved = attacked + self.step_size * self._norm.ascent(gradient)
+        return _clip(images + self._norm.project(moved - images, epsilon))
+
+
+def share_at_edge(images, attacked, epsilon, tolerance=1e-3):
+    """Share of pixel values that an L-infinity attack moved to the edge of its ball.
+
+    Args:
+      images: [N, ...] originals.
+      attacked: [N, ...] adversarial images.
+      epsilon: radius on [-1, 1].
+      tolerance: how close to the edge counts, relative to epsilon.
+
+    Returns:
+      A scalar in [0, 1]. Pixels stopped earlier by the range [-1, 1] do not count.
+    """
+    moved = tf.abs(attacked - images) >= epsilon * (1.0 - tolerance)
+    return tf.reduce_mean(tf.cast(moved, tf.float32))
+
+
+def _clip(images):
+    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
+
+
+def _check(epsilon, steps, step_size, norm):
+    if norm not in NORMS:
+        raise ValueError(
+            f"ProjectedGradientDescent.norm {norm!r} does not exist; choose one of "
+            f"{', '.join(NORMS)}"
+        )
+    for name, value in (("epsilon", epsilon), ("steps", steps), ("step_size", step_size)):
+        if value < 0:
+            raise ValueError(f"ProjectedGradientDescent.{name} must not be negative, got {value}")
+    if norm == "linf" and epsilon > LARGEST_LINF_EPSILON:
+        raise ValueError(
+            f"ProjectedGradientDescent.epsilon = {epsilon} is above 2, the whole range of images "
+            "in [-1, 1]; 8/255 of the [0, 1] scale is 0.0627 on this one"
+        )
