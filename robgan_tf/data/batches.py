@@ -1,0 +1,121 @@
+"""From a source of images to the float batches that training and evaluation use."""
+
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.data.augmentation import (
+    area_boxes,
+    random_flip,
+    random_pad_crop_flip,
+    two_seeds,
+)
+from robgan_tf.data.order import example_indices, sample_positions
+from robgan_tf.randomness import Purpose, derive_seed
+
+# Uniform noise added to the [-1, 1] image, from the paper's code: one quantisation step
+# of an 8-bit image is 1/127.5 wide.
+DEQUANTIZATION_WIDTH = 1.0 / 128.0
+
+# Two steps are prepared at a time and two wait: enough to hide the pipeline behind a
+# training step without taking the host's other cores.
+_PARALLEL_STEPS = 2
+_WAITING_STEPS = 2
+
+
+def scale_images(images):
+    """Maps uint8 pixels to float32 in [-1, 1]: p / 127.5 - 1."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
+def training_batches(
+    source,
+    *,
+    batch_size,
+    updates_per_step,
+    seed,
+    start_step=0,
+    augmentation="none",
+    dequantize=True,
+):
+    """Builds the endless stream of training steps.
+
+    Element k is a pure function of (source, seed, start_step + k) and the settings, so a
+    dataset with `start_step=k` continues one that has yielded k elements exactly.
+
+    Args:
+      source: `ImageSource` with at least one image.
+      batch_size: Samples in an update.
+      updates_per_step: Updates in a step.
+      seed: The run's seed.
+      start_step: The first step to yield.
+      augmentation: One of `DATASET_AUGMENTATIONS`.
+      dequantize: Whether to add noise, uniform in [0, 1/128), and clip to [-1, 1].
+
+    Returns:
+      A `tf.data.Dataset` of dicts: "images", float32 `[updates_per_step, batch_size, H,
+      W, C]` in [-1, 1], and "labels", int32 `[updates_per_step, batch_size]`.
+    """
+    with tf.device("CPU:0"):
+        labels = tf.constant(source.labels, tf.int32)
+
+    def make_step(step):
+        positions = sample_positions(step, updates_per_step, batch_size)
+        indices = example_indices(positions, len(source), seed)
+        images = _augmented_images(source, indices, seed, step, augmentation)
+        images = scale_images(images)
+        if dequantize:
+            noise_seed = derive_seed(seed, Purpose.DEQUANTIZATION, step)
+            noise = tf.random.stateless_uniform(
+                images.shape, noise_seed, 0.0, DEQUANTIZATION_WIDTH, alg="philox"
+            )
+            images = tf.minimum(images + noise, 1.0)  # the noise cannot go below -1
+        outer = [updates_per_step, batch_size]
+        return {
+            "images": tf.reshape(images, outer + images.shape[1:].as_list()),
+            "labels": tf.reshape(tf.gather(labels, indices), outer),
+        }
+
+    steps = tf.data.Dataset.counter(start=start_step)
+    batches = steps.map(make_step, num_parallel_calls=_PARALLEL_STEPS, deterministic=True)
+    options = tf.data.Options()
+    options.deterministic = True
+    return batches.prefetch(_WAITING_STEPS).with_options(options)
+
+
+def _augmented_images(source, indices, seed, step, augmentation):
+    """Fetches uint8 images `[n, H, W, C]` and applies the augmentation of `step`."""
+    draw = derive_seed(seed, Purpose.AUGMENTATION, step)
+    if augmentation == "area_crop_flip":
+        box_seed, flip_seed = two_seeds(draw)
+        boxes = area_boxes(box_seed, indices.shape[0])
+        return random_flip(source.fetch_tensor(indices, boxes), flip_seed)
+    images = source.fetch_tensor(indices)
+    if augmentation == "flip":
+        return random_flip(images, draw)
+    if augmentation == "pad_crop_flip":
+        return random_pad_crop_flip(images, draw)
+    if augmentation == "none":
+        return images
+    raise ValueError(f"unknown augmentation {augmentation!r}")
+
+
+def evaluation_batches(source, batch_size, limit=None):
+    """Yields every image once, in stored order, unchanged.
+
+    Args:
+      source: `ImageSource`.
+      batch_size: Images in a batch; the last batch may be smaller.
+      limit: Yield only this many images from the start; None for all.
+
+    Yields:
+      Tuples of images, a float32 tensor `[n, H, W, C]` in [-1, 1], and labels, an int32
+      tensor `[n]`.
+
+    Raises:
+      UserError: no readable image is left for one of the classes.
+    """
+    total = len(source) if limit is None else min(limit, len(source))
+    for start in range(0, total, batch_size):
+        indices = np.arange(start, min(start + batch_size, total))
+        images = source.fetch(indices)
+        yield scale_images(tf.constant(images)), tf.constant(source.labels[indices], tf.int32)

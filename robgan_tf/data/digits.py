@@ -1,0 +1,47 @@
+"""The scikit-learn digits: 1,797 handwritten digits that need no download."""
+
+import numpy as np
+from PIL import Image
+
+from robgan_tf.data.sources import InMemorySource
+
+_LARGEST_VALUE = 16  # the pixels are counts from 0 to 16
+_TEST_EVERY = 5  # every fifth example of each class, 20 %
+
+
+def load_digits(resolution, storage):
+    """Loads the digits, split into training and test examples.
+
+    The split takes every fifth example of each class in scikit-learn's order for the
+    test, and depends on nothing else.
+
+    Args:
+      resolution: Side of the fetched images in pixels.
+      storage: Side at which they are kept in memory.
+
+    Returns:
+      A tuple of training `ImageSource`, test `ImageSource`.
+    """
+    # Imported here: scikit-learn takes a second, and only this dataset needs it.
+    from sklearn import datasets
+
+    digits = datasets.load_digits()
+    labels = digits.target.astype(np.int32)
+    class_names = tuple(str(name) for name in digits.target_names)
+    is_test = np.zeros(len(labels), bool)
+    for label in range(len(class_names)):
+        is_test[np.flatnonzero(labels == label)[_TEST_EVERY - 1 :: _TEST_EVERY]] = True
+
+    levels = np.round(digits.images * (255 / _LARGEST_VALUE)).astype(np.uint8)
+
+    def source(members, side):
+        pixels = np.stack([_resize(image, side) for image in levels[members]])
+        return InMemorySource(pixels, labels[members], class_names, resolution)
+
+    return source(~is_test, storage), source(is_test, resolution)
+
+
+def _resize(image, side):
+    """Resizes a uint8 image `[8, 8]` to `[side, side, 1]` with PIL's antialiased bicubic."""
+    resized = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
+    return np.asarray(resized)[..., None]

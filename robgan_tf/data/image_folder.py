@@ -1,0 +1,199 @@
+"""Images in folders: `data_dir/<split>/<class>/<file>`."""
+
+import concurrent.futures
+import functools
+import os
+import pathlib
+import threading
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+from PIL import Image
+
+from robgan_tf.data.image_file import DECODE_ERRORS, read_image
+from robgan_tf.data.sources import ImageSource
+from robgan_tf.errors import UserError
+
+
+def load_image_folder(data_dir, train_split, test_split, *, resolution, channels):
+    """Lists the images below a data folder. The class names are those of the train split.
+
+    Args:
+      data_dir: Folder that holds one folder for each split.
+      train_split: Name of the training split's folder.
+      test_split: Name of the test split's folder; it may lack some of the classes.
+      resolution: Side of the fetched images in pixels.
+      channels: 1 for grayscale, 3 for RGB.
+
+    Returns:
+      A tuple of training `FolderSource`, test `FolderSource`.
+
+    Raises:
+      UserError: a folder is missing or empty, a class has no images, the test split has
+        a class that the train split lacks, or `channels` is neither 1 nor 3.
+    """
+    if channels not in (1, 3):
+        raise UserError(
+            f"image_folder cannot give images of {channels} channels: set data.channels to "
+            "3 (RGB) or 1 (grayscale)"
+        )
+    if data_dir is None:
+        raise UserError("image_folder needs the folder of the images: pass --data_dir")
+    root = pathlib.Path(data_dir)
+    train_folder, test_folder = root / train_split, root / test_split
+    class_names = _class_folders(train_folder, data_dir)
+    test_classes = _class_folders(test_folder, data_dir)
+    if unknown := sorted(set(test_classes) - set(class_names)):
+        raise UserError(
+            f"the test split {test_folder} has {len(unknown)} class folders that the train split "
+            f"{train_folder} lacks, first {unknown[0]!r}: use the same class names in both"
+        )
+
+    def source(folder, names):
+        files, labels = _list_images(folder, names, class_names)
+        return FolderSource(files, labels, class_names, resolution, channels)
+
+    return source(train_folder, class_names), source(test_folder, test_classes)
+
+
+class FolderSource(ImageSource):
+    """Images decoded from files when they are fetched.
+
+    A file that cannot be read is logged once, recorded in `corrupt_files`, and replaced
+    by the next readable image of its class in stored order (after the last comes the
+    first), whatever the order of fetching.
+
+    Args:
+      files: List of N paths.
+      labels: Integer array `[N]`.
+      class_names: Names of the classes.
+      resolution: Side of the fetched images in pixels.
+      channels: 1 for grayscale, 3 for RGB.
+    """
+
+    def __init__(self, files, labels, class_names, resolution, channels):
+        super().__init__(class_names, resolution, channels)
+        self._files = list(files)
+        self._labels = np.asarray(labels, np.int32)
+        self._lock = threading.Lock()  # guards corrupt_files
+
+    @property
+    def labels(self):
+        return self._labels
+
+    def __len__(self):
+        return len(self._files)
+
+    def subset(self, indices):
+        files = [self._files[index] for index in indices]
+        return FolderSource(
+            files, self._labels[indices], self.class_names, self.resolution, self.channels
+        )
+
+    def fetch_tensor(self, indices, boxes=None):
+        count = indices.shape[0]
+        if boxes is None:
+            boxes = tf.tile([[0.0, 0.0, 1.0, 1.0]], [tf.shape(indices)[0], 1])
+        images = tf.numpy_function(self.fetch, [indices, boxes], tf.uint8, stateful=False)
+        images.set_shape([count, self.resolution, self.resolution, self.channels])
+        return images
+
+    def fetch(self, indices, boxes=None):
+        boxes = [None] * len(indices) if boxes is None else boxes
+        return np.stack(list(_decoders().map(self._read, indices, boxes)))
+
+    def check_every_class_is_readable(self):
+        """Decodes one image of each class, so that a hopeless class shows at the start.
+
+        Raises:
+          UserError: a class has no readable image.
+        """
+        _, first_of_class = np.unique(self._labels, return_index=True)
+        for start in range(0, len(first_of_class), 256):
+            self.fetch(first_of_class[start : start + 256])
+
+    def _read(self, index, box):
+        """Reads image `index`, or the first readable one of its class after it."""
+        image = self._try_to_read(index, box)
+        if image is not None:
+            return image
+        label = self._labels[index]
+        same_class = np.flatnonzero(self._labels == label)
+        later, earlier = same_class[same_class > index], same_class[same_class < index]
+        for candidate in (*later, *earlier):
+            image = self._try_to_read(candidate, box)
+            if image is not None:
+                return image
+        path = self._files[index]
+        raise UserError(
+            f"no image of class {self.class_names[label]!r} can be read, {len(same_class)} tried, "
+            f"among them {path} ({self.corrupt_files[path]}): replace the files"
+        )
+
+    def _try_to_read(self, index, box):
+        """Reads image `index`; None, and a note in `corrupt_files`, when that fails."""
+        path = self._files[index]
+        if path in self.corrupt_files:
+            return None
+        try:
+            return read_image(path, self.resolution, self.channels, box)
+        except DECODE_ERRORS as error:
+            self._record_corrupt(path, error)
+            return None
+
+    def _record_corrupt(self, path, error):
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        with self._lock:
+            if path in self.corrupt_files:
+                return
+            self.corrupt_files[path] = reason
+            logging.warning(
+                "Cannot read the image %s (%s). Another image of its class takes its place. "
+                "Unreadable files so far: %d.",
+                path,
+                reason,
+                len(self.corrupt_files),
+            )
+
+
+@functools.cache
+def _decoders():
+    """The threads that decode images, shared by all sources. PIL decodes without the GIL."""
+    return concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "decode")
+
+
+def _class_folders(folder, data_dir):
+    """Sorted names of the class folders of one split."""
+    if not folder.is_dir():
+        raise UserError(
+            f"the image folder {str(data_dir)!r} has no split folder {folder.name!r}: expected "
+            "<data_dir>/<split>/<class>/<image files>"
+        )
+    names = sorted(
+        entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."
+    )
+    if not names:
+        raise UserError(f"the split folder {folder} has no class folders with images in them")
+    return names
+
+
+def _list_images(folder, names, class_names):
+    """Lists the image files of the classes `names`, in sorted order, with their labels."""
+    label_of = {name: label for label, name in enumerate(class_names)}
+    known = Image.registered_extensions()
+    files, labels = [], []
+    for name in names:
+        found = sorted(
+            entry.path
+            for entry in os.scandir(folder / name)
+            if os.path.splitext(entry.name)[1].lower() in known and entry.name[0] != "."
+        )
+        if not found:
+            raise UserError(
+                f"the class folder {folder / name} has no image files: remove it or add images "
+                "(JPEG, PNG, WebP, BMP, ...)"
+            )
+        files += found
+        labels += [label_of[name]] * len(found)
+    return files, labels

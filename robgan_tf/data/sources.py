@@ -1,0 +1,184 @@
+"""Where images come from: the interface, and sources that hold all pixels in memory."""
+
+import abc
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+
+class ImageSource(abc.ABC):
+    """A fixed list of labelled images, fetched by position.
+
+    Attributes:
+      class_names: Tuple of strings; a label is an index into it.
+      resolution: Height and width of every fetched image, in pixels.
+      channels: Channels of every fetched image.
+      corrupt_files: Dict from the path of each unreadable file met so far to the
+        reason; stays empty for sources without files.
+    """
+
+    def __init__(self, class_names, resolution, channels):
+        self.class_names = tuple(class_names)
+        self.resolution = resolution
+        self.channels = channels
+        self.corrupt_files = {}
+
+    @property
+    @abc.abstractmethod
+    def labels(self):
+        """int32 array `[N]`, the label of each image in stored order."""
+
+    @abc.abstractmethod
+    def __len__(self):
+        """The number of images, known without reading any."""
+
+    @abc.abstractmethod
+    def fetch_tensor(self, indices, boxes=None):
+        """Fetches images, in a graph or eagerly.
+
+        Args:
+          indices: int64 tensor `[n]`, positions in stored order.
+          boxes: None for whole images, or float32 tensor `[n, 4]`: y0, x0, y1, x1 of
+            the part to show, as fractions of the square image in [0, 1].
+
+        Returns:
+          A uint8 tensor `[n, resolution, resolution, channels]`.
+        """
+
+    @abc.abstractmethod
+    def subset(self, indices):
+        """Returns the source of the images at `indices` (int array), in that order."""
+
+    def fetch(self, indices, boxes=None):
+        """Fetches images as a uint8 array `[n, resolution, resolution, channels]`.
+
+        Args:
+          indices: Integer array `[n]`, positions in stored order.
+          boxes: None, or float32 array `[n, 4]` as in `fetch_tensor`.
+
+        Raises:
+          UserError: no readable image is left for one of the classes.
+        """
+        with tf.device("CPU:0"):
+            indices = tf.constant(np.asarray(indices, np.int64))
+            if boxes is not None:
+                boxes = tf.constant(np.asarray(boxes, np.float32))
+            return self.fetch_tensor(indices, boxes).numpy()
+
+
+class InMemorySource(ImageSource):
+    """Images held as one uint8 tensor in host memory.
+
+    Args:
+      pixels: uint8 array or tensor `[M, storage, storage, channels]`. `storage` may
+        exceed `resolution`, so that crops need not be enlarged.
+      labels: Integer array `[M]`.
+      class_names: Names of the classes.
+      resolution: Side of the fetched images in pixels.
+      positions: Integer array `[N]`, the rows of `pixels` that belong to this source;
+        None for all. Subsets share one pixel tensor this way.
+    """
+
+    def __init__(self, pixels, labels, class_names, resolution, positions=None):
+        super().__init__(class_names, resolution, channels=pixels.shape[-1])
+        # An eager tensor is captured by tf.data graphs by reference. It is kept off any
+        # accelerator, where tf.data could not read it.
+        with tf.device("CPU:0"):
+            self._pixels = tf.convert_to_tensor(pixels)
+            self._positions = None if positions is None else tf.constant(positions, tf.int64)
+        self._stored_labels = np.asarray(labels, np.int32)
+        self._labels = self._stored_labels if positions is None else self._stored_labels[positions]
+
+    @property
+    def labels(self):
+        return self._labels
+
+    def __len__(self):
+        return len(self._labels)
+
+    def fetch_tensor(self, indices, boxes=None):
+        if self._positions is not None:
+            indices = tf.gather(self._positions, indices)
+        images = tf.gather(self._pixels, indices)
+        if boxes is not None:
+            return _crop_and_resize(images, boxes, self.resolution)
+        if images.shape[1] == self.resolution:
+            return images
+        return resize_antialiased(images, self.resolution)
+
+    def subset(self, indices):
+        indices = np.asarray(indices, np.int64)
+        positions = indices if self._positions is None else self._positions.numpy()[indices]
+        return InMemorySource(
+            self._pixels, self._stored_labels, self.class_names, self.resolution, positions
+        )
+
+
+class LazySource(ImageSource):
+    """A source that is loaded when something other than its length is first asked for.
+
+    Args:
+      load: Function without arguments that returns the loaded source.
+      length: Number of images it will have.
+      class_names: Names of the classes.
+      resolution: Side of the fetched images in pixels.
+      channels: Channels of the fetched images.
+    """
+
+    def __init__(self, load, length, class_names, resolution, channels):
+        super().__init__(class_names, resolution, channels)
+        self._load = load
+        self._length = length
+        self._loaded = None
+        self._lock = threading.Lock()
+
+    def _source(self):
+        with self._lock:
+            if self._loaded is None:
+                # Loading may be triggered while a graph is traced; it must stay outside it.
+                with tf.init_scope():
+                    self._loaded = self._load()
+        return self._loaded
+
+    @property
+    def labels(self):
+        return self._source().labels
+
+    def __len__(self):
+        return self._length
+
+    def fetch_tensor(self, indices, boxes=None):
+        return self._source().fetch_tensor(indices, boxes)
+
+    def subset(self, indices):
+        return self._source().subset(indices)
+
+
+def resize_antialiased(images, resolution):
+    """Resizes uint8 images `[n, h, w, c]` to `[n, resolution, resolution, c]`, uint8."""
+    resized = tf.image.resize(images, [resolution, resolution], "bicubic", antialias=True)
+    return to_uint8(resized)
+
+
+def to_uint8(pixels):
+    """Rounds float pixels to uint8, saturating: bicubic filters overshoot [0, 255]."""
+    return tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
+
+
+def _crop_and_resize(images, boxes, resolution):
+    """Shows the parts `boxes` of uint8 images `[n, s, s, c]` at `resolution`, bilinearly.
+
+    There is no low-pass filter: it is meant for crops that are at least `resolution`
+    and less than twice `resolution` wide.
+    """
+    storage = images.shape[1]
+    corners = tf.cast(boxes, tf.float32) * storage
+    top_left, bottom_right = corners[:, :2], corners[:, 2:]
+    # crop_and_resize puts the first and last samples on the corners of its box, in units
+    # where 1 is the centre of the last pixel. Shift the corners to sample centres.
+    half_sample = (bottom_right - top_left) / (2 * resolution)
+    centres = tf.concat([top_left + half_sample, bottom_right - half_sample], axis=1) - 0.5
+    normalised = tf.clip_by_value(centres / max(storage - 1, 1), 0.0, 1.0)
+    owners = tf.range(tf.shape(images)[0])
+    return to_uint8(tf.image.crop_and_resize(images, normalised, owners, [resolution, resolution]))

@@ -1,0 +1,267 @@
+"""Classification datasets of TensorFlow Datasets, decoded once into memory."""
+
+import contextlib
+import difflib
+import io
+import logging as python_logging
+import math
+import os
+import re
+
+import numpy as np
+import psutil
+import tensorflow as tf
+
+from robgan_tf.data.sources import InMemorySource, LazySource, resize_antialiased
+from robgan_tf.errors import UserError
+
+_MEMORY_FRACTION = 0.7  # of the available memory; the rest is for the training itself
+_READ_BATCH = 500  # images
+_DOWNLOAD_RETRIES = 2  # TFDS's 10 take more than three minutes without a network
+_DECODE_CALLS = max(2, os.cpu_count())
+
+
+class TfdsClassification:
+    """A prepared dataset with an image and a label for each example.
+
+    Args:
+      name: Name that `tfds.builder` understands, such as "cifar10" or "cifar10:3.0.2".
+      data_dir: Folder of prepared datasets; None for TFDS's own default.
+      resolution: Side of the fetched images in pixels.
+      channels: Channels the images must have.
+
+    Attributes:
+      name: Name of the dataset and its configuration, without version.
+      class_names: Tuple of strings.
+
+    Raises:
+      UserError: the dataset is unknown, neither prepared nor downloadable, or does not
+        hold 8-bit images of `channels` channels with one class label each.
+    """
+
+    def __init__(self, name, data_dir, *, resolution, channels):
+        self._builder = _prepared_builder(name, data_dir)
+        self._resolution = resolution
+        self._channels = channels
+        info = self._builder.info
+        self.name = info.name + (f"/{info.config_name}" if info.config_name else "")
+        self.class_names = _class_names(name, info.features)
+        _check_images(name, info.features["image"], channels)
+
+    def split_length(self, split):
+        """Returns the number of examples of `split`; UserError when there is no such split."""
+        splits = self._builder.info.splits
+        try:
+            return splits[split].num_examples
+        except (KeyError, ValueError) as error:
+            raise UserError(
+                f"the dataset {self.name} has no split {split!r}: it has {', '.join(splits)}"
+            ) from error
+
+    def check_memory(self, images_by_side):
+        """Checks that images fit into memory, before any is decoded.
+
+        Args:
+          images_by_side: Pairs of image count and side in pixels.
+
+        Raises:
+          UserError: they need more than `_MEMORY_FRACTION` of the available memory.
+        """
+        needed = sum(count * side * side * self._channels for count, side in images_by_side)
+        available = psutil.virtual_memory().available
+        if needed > _MEMORY_FRACTION * available:
+            raise UserError(
+                f"the dataset {self.name} needs {needed / 1e9:.1f} GB of memory as "
+                f"{self._resolution}x{self._resolution} images, more than {_MEMORY_FRACTION:.0%} "
+                f"of the {available / 1e9:.1f} GB available: use a lower data.resolution, or "
+                "dataset image_folder, which reads files as they are needed"
+            )
+
+    def load(self, split, side, keep=None):
+        """Decodes a split.
+
+        Args:
+          split: Name of the split.
+          side: Side in pixels at which the images are kept.
+          keep: None for all, or sorted int array: only these positions in stored order.
+
+        Returns:
+          An `InMemorySource`.
+
+        Raises:
+          UserError: a record of the dataset is damaged.
+        """
+        count = self.split_length(split)
+        wanted = None
+        if keep is not None:
+            wanted = np.zeros(count, bool)
+            wanted[keep] = True
+            count = len(keep)
+        pixels = np.empty([count, side, side, self._channels], np.uint8)
+        labels = np.empty([count], np.int32)
+        done = 0
+        try:
+            for batch in self._decoded(split, side, wanted):
+                end = done + len(batch["label"])
+                pixels[done:end], labels[done:end] = batch["image"], batch["label"]
+                done = end
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+            raise UserError(
+                f"the prepared dataset {self.name} in {self._builder.data_dir} is damaged, split "
+                f"{split!r} after {done} images ({_one_line(error)}): prepare it again"
+            ) from error
+        return InMemorySource(pixels, labels, self.class_names, self._resolution)
+
+    def load_later(self, split, side, keep=None):
+        """Like `load`, but decodes the split when it is first used."""
+        length = self.split_length(split) if keep is None else len(keep)
+        return LazySource(
+            lambda: self.load(split, side, keep),
+            length,
+            self.class_names,
+            self._resolution,
+            self._channels,
+        )
+
+    def _decoded(self, split, side, wanted):
+        """Yields dicts of "image", uint8 `[n, side, side, c]`, and "label", in stored order."""
+        import tensorflow_datasets as tfds
+
+        # Small images of one size are decoded fastest by TFDS itself, in one map.
+        fitting = self._builder.info.features["image"].shape == (side, side, self._channels)
+        with _quiet():
+            examples = self._builder.as_dataset(
+                split=split,
+                shuffle_files=False,
+                decoders=tfds.decode.PartialDecoding(
+                    {"image": True, "label": True},
+                    decoders=None if fitting else {"image": tfds.decode.SkipDecoding()},
+                ),
+                read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
+            )
+        if wanted is not None:
+            kept = tf.constant(wanted)
+            examples = examples.enumerate().filter(lambda index, _: kept[index])
+            examples = examples.map(lambda _, example: example)
+
+        def decode(example):
+            image = tf.io.decode_image(
+                example["image"], self._channels, tf.uint8, expand_animations=False
+            )
+            image.set_shape([None, None, self._channels])
+            return {"image": _square(image, side), "label": example["label"]}
+
+        if not fitting:
+            examples = examples.map(decode, num_parallel_calls=_DECODE_CALLS, deterministic=True)
+        return examples.batch(_READ_BATCH).prefetch(2).as_numpy_iterator()
+
+
+def storage_side(resolution, augmentation):
+    """Side in pixels at which images are kept, so that random crops are not enlarged."""
+    return math.ceil(resolution * 1.125) if augmentation == "area_crop_flip" else resolution
+
+
+def _square(image, side):
+    """Cuts the centre square out of an image `[h, w, c]` and resizes it to `side`."""
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
+    shorter = tf.minimum(height, width)
+    top, left = (height - shorter) // 2, (width - shorter) // 2
+    image = image[top : top + shorter, left : left + shorter]
+    image = tf.cond(
+        tf.equal(shorter, side),
+        lambda: image,
+        lambda: resize_antialiased(image[None], side)[0],
+    )
+    return tf.ensure_shape(image, [side, side, image.shape[-1]])
+
+
+def _prepared_builder(name, data_dir):
+    # Without this, TFDS may ask a Google metadata server, which stalls outside Google.
+    os.environ.setdefault("NO_GCE_CHECK", "true")
+    import tensorflow_datasets as tfds
+
+    try:
+        with _quiet():
+            builder = tfds.builder(name, data_dir=data_dir)
+            prepared = builder.is_prepared()
+    except tfds.core.DatasetNotFoundError as error:
+        close = difflib.get_close_matches(
+            re.split("[:/]", name)[0], tfds.list_builders(with_community_datasets=False), n=3
+        )
+        hint = f" (did you mean {' or '.join(close)}?)" if close else ""
+        raise UserError(
+            f"unknown dataset {name!r}{hint}: give digits, image_folder, or the name of a "
+            "TensorFlow Datasets classification dataset such as cifar10"
+        ) from error
+    except (ValueError, AssertionError, TypeError, RuntimeError, ImportError) as error:
+        raise UserError(f"cannot open the dataset {name!r}: {_one_line(error)}") from error
+    if not prepared:
+        _download(builder, name)
+    return builder
+
+
+def _download(builder, name):
+    from tensorflow_datasets.core.download import downloader
+
+    retries = downloader.MAX_RETRIES
+    downloader.MAX_RETRIES = _DOWNLOAD_RETRIES
+    try:
+        with _quiet():
+            builder.download_and_prepare()
+    # Whatever a dataset's own download code raises, the remedy is the same.
+    except Exception as error:
+        raise UserError(
+            f"the dataset {name} is not prepared in {builder.data_dir}, and downloading it "
+            f"failed ({_one_line(error)}): pass --data_dir (or set TFDS_DATA_DIR to) a folder "
+            "that holds a prepared copy"
+        ) from error
+    finally:
+        downloader.MAX_RETRIES = retries
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps progress bars and warnings of TFDS and its HTTP library off the screen."""
+    import tensorflow_datasets as tfds
+
+    tfds.disable_progress_bar()
+    loggers = [python_logging.getLogger(name) for name in ("absl", "urllib3.connectionpool")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(python_logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _class_names(name, features):
+    missing = [key for key in ("image", "label") if key not in features]
+    if missing:
+        raise UserError(
+            f"the dataset {name} has no feature {missing[0]!r} (it has {', '.join(features)}): "
+            "choose a classification dataset with 'image' and 'label'"
+        )
+    names = getattr(features["label"], "names", None)
+    if names is None:
+        raise UserError(f"the 'label' of the dataset {name} is not a class label")
+    return tuple(names)
+
+
+def _check_images(name, feature, channels):
+    if feature.np_dtype != np.uint8:
+        raise UserError(
+            f"the images of the dataset {name} are {feature.np_dtype.__name__}, not uint8"
+        )
+    if feature.shape[-1] != channels:
+        raise UserError(
+            f"the images of the dataset {name} have {feature.shape[-1]} channels, but "
+            f"data.channels is {channels}: set data.channels to {feature.shape[-1]}"
+        )
+
+
+def _one_line(error):
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= 300 else text[:300] + "..."
