@@ -1,0 +1,34 @@
+"""Attack radii in the two units people use."""
+
+import math
+
+
+def format_radius(epsilon: float, norm: str = "linf") -> str:
+    """Writes an attack radius in this project's unit and in 1/255 of the [0, 1] scale.
+
+    Images here are on [-1, 1], twice as wide as the [0, 1] of most papers, so a
+    radius of 8/255 there is 16/255 = 0.062745 here.
+
+    Args:
+        epsilon: The radius on [-1, 1] images; finite, at least 0.
+        norm: "linf" (the largest change of any value) or "l2" (the length of
+            the whole change).
+
+    Returns:
+        For example "0.03125 (3.98/255)", or "0.5 in L2 (63.75/255 in L2)".
+
+    Raises:
+        ValueError: If the radius is negative or not finite, or the norm unknown.
+    """
+    if not math.isfinite(epsilon) or epsilon < 0:
+        raise ValueError(f"a radius must be finite and at least 0, not {epsilon}")
+    if norm not in ("linf", "l2"):
+        raise ValueError(f'the norm of a radius must be "linf" or "l2", not {norm!r}')
+    suffix = " in L2" if norm == "l2" else ""
+    return f"{epsilon:g}{suffix} ({_two_decimals(epsilon * 127.5)}/255{suffix})"
+
+
+def _two_decimals(value: float) -> str:
+    if 0 < value < 0.1:
+        return f"{value:.2g}"  # two decimals would print a small radius as 0
+    return f"{value:.2f}".rstrip("0").rstrip(".")

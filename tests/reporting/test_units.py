@@ -1,0 +1,33 @@
+import math
+
+import pytest
+
+from robgan_tf.reporting import format_radius
+
+
+@pytest.mark.parametrize(
+    ("epsilon", "norm", "text"),
+    [
+        (0.03125, "linf", "0.03125 (3.98/255)"),
+        (2 * 8 / 255, "linf", "0.0627451 (8/255)"),
+        (2 * 1 / 255, "linf", "0.00784314 (1/255)"),
+        (0.5, "l2", "0.5 in L2 (63.75/255 in L2)"),
+        (2, "linf", "2 (255/255)"),
+        (0, "linf", "0 (0/255)"),
+        (0.00001, "linf", "1e-05 (0.0013/255)"),
+        (100 / 127.5, "linf", "0.784314 (100/255)"),
+    ],
+)
+def test_radius_in_both_units(epsilon, norm, text):
+    assert format_radius(epsilon, norm) == text
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, math.nan, math.inf])
+def test_impossible_radius_is_refused(epsilon):
+    with pytest.raises(ValueError, match="radius"):
+        format_radius(epsilon)
+
+
+def test_unknown_norm_is_refused():
+    with pytest.raises(ValueError, match="l3"):
+        format_radius(0.1, "l3")
