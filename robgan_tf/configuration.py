@@ -1,0 +1,130 @@
+"""Reading gin files into settings, and refusing what gin alone would let pass.
+
+gin accepts a scoped binding nobody enters, a macro nobody uses and a value of any type; here
+each is an error of one line.
+"""
+
+import dataclasses
+import importlib.util  # noqa: F401  gin reads importlib.util without importing it.
+import os
+
+import gin
+from robgan_tf.errors import UserError
+
+
+def read_settings(gin_files, gin_params, configurables):
+    """Parses gin files and single bindings, and constructs every settings class.
+
+    Args:
+      gin_files: paths; later files overlay earlier ones.
+      gin_params: bindings such as "train.steps=100"; they overlay the files.
+      configurables: dict from a settings class to its gin configurable.
+
+    Returns:
+      Dict from the settings class to its instance.
+
+    Raises:
+      UserError: if a file does not exist or cannot be read, a binding names nothing, nothing
+        uses a binding, a required value is missing, or a value is of a wrong type or range.
+    """
+    gin.clear_config()
+    _parse(gin_files, gin_params)
+    _refuse_scoped_bindings()
+    settings = {}
+    for kind, configurable in configurables.items():
+        try:
+            settings[kind] = configurable()
+        except UserError as error:
+            # gin appends a paragraph of its own to every message.
+            raise UserError(str(error).splitlines()[0]) from error
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(_missing_value(kind, error)) from error
+    _refuse_unused_bindings()
+    return settings
+
+
+def flat(settings):
+    """Flattens settings into {"train.steps": 1000, ...}, the form that is stored and compared.
+
+    Args:
+      settings: iterable of settings instances.
+    """
+    return {
+        f"{group.gin_name}.{name}": value
+        for group in settings
+        for name, value in dataclasses.asdict(group).items()
+    }
+
+
+def as_gin(settings):
+    """Writes settings as the text of a gin file, every value spelled out.
+
+    Args:
+      settings: iterable of settings instances.
+    """
+    return "".join(f"{name} = {value!r}\n" for name, value in flat(settings).items())
+
+
+def _parse(gin_files, gin_params):
+    for path in gin_files:
+        if not os.path.isfile(path):
+            raise UserError(f"gin file {path} does not exist (--gin_file)")
+        _guarded(lambda path=path: gin.parse_config_file(path), f"gin file {path}")
+    for binding in gin_params:
+        _guarded(lambda binding=binding: gin.parse_config(binding), f"--gin_param={binding}")
+
+
+def _guarded(parse, where):
+    try:
+        parse()
+    except (ValueError, SyntaxError, TypeError, OSError, RuntimeError, KeyError) as error:
+        raise UserError(f"{where}: {_one_line(error)}") from error
+
+
+def _one_line(error):
+    if isinstance(error, SyntaxError):
+        where = f", in {error.text.strip()!r}" if error.text else ""
+        reason = str(error.msg).splitlines()[-1].strip()
+        return f"{reason}{where}; values are Python literals such as 0.03125, 'name', True, None"
+    text = str(error.args[0]) if error.args else str(error)
+    return " ".join(text.split())
+
+
+def _missing_value(kind, error):
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and not _is_bound(kind.gin_name, field.name)
+    ]
+    if missing:
+        names = ", ".join(f"{kind.gin_name}.{name}" for name in missing)
+        return f"{names} has no value: bind it in a gin file (--gin_file) or with --gin_param"
+    if "macro()" in str(error):
+        return f"a value of {kind.gin_name} refers to a macro (%NAME) that no gin file defines"
+    return f"{kind.gin_name}: {_one_line(error)}"
+
+
+def _is_bound(gin_name, field):
+    return any(
+        selector.split(".")[-1] == gin_name and field in values
+        for (_, selector), values in gin.config._CONFIG.items()
+    )
+
+
+def _refuse_scoped_bindings():
+    for (scope, selector), values in gin.config._CONFIG.items():
+        if scope and selector != "gin.macro":
+            name = f"{scope}/{selector.removeprefix('robgan_tf.')}.{next(iter(values))}"
+            raise UserError(f"nothing uses the binding {name}: remove the scope {scope!r}")
+
+
+def _refuse_unused_bindings():
+    used = gin.config._OPERATIVE_CONFIG
+    for (scope, selector), values in gin.config._CONFIG.items():
+        for parameter in values:
+            if parameter not in used.get((scope, selector), {}):
+                name = scope if selector == "gin.macro" else f"{selector}.{parameter}"
+                raise UserError(
+                    f"nothing uses the binding {name.removeprefix('robgan_tf.')}: remove it, "
+                    "or check its name"
+                )

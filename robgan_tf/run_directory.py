@@ -1,0 +1,136 @@
+"""A run directory: the whole truth of one run, and its guard against mixing two runs.
+
+config.json      every setting of the run          metrics.jsonl   numbers
+config.gin       the same as a gin file            tensorboard/    event files
+checkpoints/     newest checkpoints                samples/ attacks/   pictures
+"""
+
+import fcntl
+import json
+import os
+import pathlib
+import tempfile
+
+from robgan_tf.errors import UserError
+
+
+class RunDirectory:
+    """Opens a run directory for one process, new or to be continued.
+
+    Args:
+      path: the directory; created if it does not exist.
+      config: flat dict of every setting.
+      grows: name of the setting that may be higher on continuation: the number of steps.
+
+    Raises:
+      UserError: if the directory cannot be written, holds other files, holds a run with other
+        settings, or is in use by another process.
+    """
+
+    def __init__(self, path, config, grows):
+        self.path = pathlib.Path(path)
+        self._config = config
+        self._refuse_foreign()
+        self._refuse_other_config(config, grows)
+        self._make_writable()
+        self._lock = self._take_lock()
+
+    @property
+    def config_path(self):
+        return self.path / "config.json"
+
+    @property
+    def metrics_path(self):
+        return self.path / "metrics.jsonl"
+
+    @property
+    def tensorboard_path(self):
+        return self.path / "tensorboard"
+
+    @property
+    def checkpoints_path(self):
+        return self.path / "checkpoints"
+
+    def picture_path(self, kind, step):
+        """Where the picture of a kind ("samples", "attacks") at a step belongs."""
+        return self.path / kind / f"step_{step:08d}.png"
+
+    def write_config(self, gin_text):
+        """Stores the settings, now that everything made from them has been built.
+
+        Args:
+          gin_text: the settings as a gin file, for people.
+        """
+        self.write_json(self.config_path, self._config)
+        _write_atomically(self.path / "config.gin", gin_text)
+
+    def write_json(self, path, value):
+        """Writes a JSON file of the run, whole or not at all."""
+        path.parent.mkdir(exist_ok=True)
+        _write_atomically(path, json.dumps(value, indent=1) + "\n")
+
+    def _refuse_foreign(self):
+        if self.path.exists() and not self.path.is_dir():
+            raise UserError(f"run directory {self.path} is a file; give a directory (--run_dir)")
+        if self.config_path.exists() or not self.path.is_dir():
+            return
+        if any(entry.name != "lock" for entry in self.path.iterdir()):
+            raise UserError(
+                f"run directory {self.path} is not empty and holds no run; "
+                "give a new one (--run_dir)"
+            )
+
+    def _refuse_other_config(self, config, grows):
+        if not self.config_path.exists():
+            return
+        try:
+            stored = json.loads(self.config_path.read_text())
+        except ValueError as error:
+            raise UserError(f"{self.config_path} cannot be read: {error}") from error
+        # JSON has lists where settings have tuples.
+        given = json.loads(json.dumps(config))
+        absent = object()
+        changed = [
+            f"{name} is {_show(stored, name)} there and {_show(given, name)} here"
+            for name in sorted({*stored, *given})
+            if stored.get(name, absent) != given.get(name, absent)
+            and not (name == grows and given[name] > stored.get(name, 0))
+        ]
+        if changed:
+            raise UserError(
+                f"run directory {self.path} belongs to another configuration: "
+                + "; ".join(changed)
+                + ". Give a new --run_dir, or the settings of that run"
+            )
+
+    def _make_writable(self):
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as error:
+            raise UserError(
+                f"run directory {self.path} cannot be written: {error.strerror}; "
+                "give another one (--run_dir)"
+            ) from error
+
+    def _take_lock(self):
+        lock = open(self.path / "lock", "w")  # noqa: SIM115  held until the process ends.
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"run directory {self.path} is in use by another process; "
+                "wait for it, or give another one (--run_dir)"
+            ) from error
+        return lock
+
+
+def _show(config, name):
+    return repr(config[name]) if name in config else "absent"
+
+
+def _write_atomically(path, text):
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    os.replace(temporary, path)
