@@ -117,10 +117,21 @@ class DiscriminatorBlock(keras.layers.Layer):
       normalization: "spectral", "batch" or "none".
       first: whether this is the first block of D.
       use_bias: whether convolutions carry a bias (the official code's do not).
+      power_iterations: of spectral normalization.
     """
 
-    def __init__(self, width, resample, normalization, first=False, use_bias=False, **kwargs):
+    def __init__(
+        self,
+        width,
+        resample,
+        normalization,
+        first=False,
+        use_bias=False,
+        power_iterations=1,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
+        self.power_iterations = power_iterations
         self.width = width
         self.resample = resample
         self.normalization = normalization
@@ -163,7 +174,7 @@ class DiscriminatorBlock(keras.layers.Layer):
 
     def _prepared(self, layer, input_shape):
         if self.normalization == "spectral":
-            layer = SpectralNormalization(layer, name=layer.name)
+            layer = SpectralNormalization(layer, self.power_iterations, name=layer.name)
         layer.build(input_shape)
         return layer
 

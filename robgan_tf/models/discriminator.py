@@ -24,6 +24,9 @@ class ResNetDiscriminator(keras.Model):
       normalization: "spectral" (every convolution and linear layer), "batch" (before each ReLU
         of the blocks) or "none".
       use_bias: whether convolutions carry a bias; the official code's do not.
+      power_iterations: of spectral normalization, in each D update. SN-GAN makes 1, enough at
+        its learning rate of 2e-4; narrow networks at 2e-3 drift up to 10 % above 1 with 1 and
+        stay within 1 % with 8.
 
     Raises:
       ValueError: if the widths do not fit the resolution or the normalization does not exist.
@@ -38,6 +41,7 @@ class ResNetDiscriminator(keras.Model):
         widths="official",
         normalization="spectral",
         use_bias=False,
+        power_iterations=1,
         name="discriminator",
     ):
         super().__init__(name=name)
@@ -58,11 +62,13 @@ class ResNetDiscriminator(keras.Model):
                 normalization,
                 first=number == 1,
                 use_bias=use_bias,
+                power_iterations=power_iterations,
                 name=self.block_names[-1],
             )
             setattr(self, self.block_names[-1], block)
-        self.source_head = _head(1, "source_head", normalization)
-        self.class_head = _head(num_classes, "class_head", normalization) if num_classes else None
+        iterations = power_iterations if normalization == "spectral" else None
+        self.source_head = _head(1, "source_head", iterations)
+        self.class_head = _head(num_classes, "class_head", iterations) if num_classes else None
 
     def build(self, input_shape=None):
         """Creates all variables; the shape is known from the constructor and not needed."""
@@ -104,6 +110,8 @@ class ResNetDiscriminator(keras.Model):
         return source_logits, self.class_head(features, training=training)
 
 
-def _head(outputs, name, normalization):
+def _head(outputs, name, power_iterations):
     layer = keras.layers.Dense(outputs, kernel_initializer=glorot_uniform(1.0), name=name)
-    return SpectralNormalization(layer, name=name) if normalization == "spectral" else layer
+    if power_iterations is None:
+        return layer
+    return SpectralNormalization(layer, power_iterations, name=name)

@@ -1,0 +1,43 @@
+"""What every command shares: its start, and how it ends for the user."""
+
+import os
+import sys
+
+# Before TensorFlow is imported: its notes about absent GPUs would drown ours. The devices in
+# use are printed by the commands; TF_CPP_MIN_LOG_LEVEL=0 brings the notes back.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# TensorFlow turns oneDNN on by itself only on some processors; on others its convolutions are
+# about half as fast without it, and a run's low bits would depend on the machine.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from absl import app
+
+from robgan_tf.errors import NonFiniteError, UserError
+
+USER_ERROR_STATUS = 2
+NON_FINITE_STATUS = 3
+
+
+def run(main):
+    """Runs a command's `main()` and exits.
+
+    A UserError ends as one line on standard error and status 2, a NonFiniteError likewise with
+    status 3, without tracebacks; any other exception is a fault of this package and shows one.
+
+    Args:
+      main: function without arguments that returns an exit status.
+    """
+
+    def guarded(argv):
+        try:
+            if len(argv) > 1:
+                raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+            return main()
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return USER_ERROR_STATUS
+        except NonFiniteError as error:
+            print(f"stopped, nothing of this step is saved: {error}", file=sys.stderr)
+            return NON_FINITE_STATUS
+
+    app.run(guarded)

@@ -1,0 +1,1 @@
+"""What changes weights: steps, the loop, checkpoints, learning rates, distribution."""

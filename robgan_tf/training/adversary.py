@@ -1,0 +1,71 @@
+"""The attacker's part in training: what it maximises, and how its radius warms up."""
+
+import dataclasses
+
+import tensorflow as tf
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.choices import ATTACK_TARGETS
+from robgan_tf.losses import AdversarialLoss
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingAdversary:
+    """Attacks real images by maximising D's own loss on them (paper section 3.3).
+
+    Attributes:
+      attack: the attack.
+      loss: the losses of the run; the attack maximises D's loss on real images.
+      target: which terms of it: "source_and_class" (weighted as in training), "class", "source".
+      warmup_steps: steps over which the radius grows linearly from 0 to the attack's epsilon; 0
+        for the full radius from the first step on.
+    """
+
+    attack: ProjectedGradientDescent
+    loss: AdversarialLoss
+    target: str = "source_and_class"
+    warmup_steps: int = 0
+
+    def __post_init__(self):
+        if self.target not in ATTACK_TARGETS:
+            raise ValueError(
+                f"attack target {self.target!r} does not exist; choose one of "
+                f"{', '.join(ATTACK_TARGETS)}"
+            )
+
+    def epsilon(self, step):
+        """Radius at a training step (counted from 1), on [-1, 1]; a scalar tensor."""
+        epsilon = tf.constant(self.attack.epsilon, tf.float32)
+        if not self.warmup_steps:
+            return epsilon
+        return epsilon * tf.minimum(1.0, tf.cast(step, tf.float32) / self.warmup_steps)
+
+    def objective(self, discriminator, labels):
+        """Returns the function of images [N, H, W, C] whose values [N] the attack maximises."""
+
+        def losses(images):
+            terms = self.loss.discriminator_real(*discriminator(images, training=False), labels)
+            return {
+                "source_and_class": terms.total,
+                "class": terms.classification,
+                "source": terms.source,
+            }[self.target]
+
+        return losses
+
+    def perturb(self, discriminator, images, labels, step, seeds):
+        """Attacks real images.
+
+        Args:
+          discriminator: D; its variables do not change.
+          images: [N, H, W, C] real images in [-1, 1].
+          labels: [N] their classes.
+          step: training step, for the warm-up.
+          seeds: [N, 2] integers, a seed a sample for the random start.
+
+        Returns:
+          Attacked images of the same shape.
+        """
+        return self.attack(
+            self.objective(discriminator, labels), images, seed=seeds, epsilon=self.epsilon(step)
+        )

@@ -1,0 +1,81 @@
+"""Checkpoints: everything needed to continue a run, the newest few of them."""
+
+import tensorflow as tf
+
+from robgan_tf.errors import UserError
+
+
+class Checkpoints:
+    """Saves and restores trackable objects together with the step.
+
+    Args:
+      directory: where checkpoints are kept.
+      objects: dict from a stable name to a model or built optimizer.
+      keep: how many of the newest are kept.
+    """
+
+    def __init__(self, directory, objects, keep):
+        self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._checkpoint = tf.train.Checkpoint(step=self._step, **objects)
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint, str(directory), max_to_keep=keep, checkpoint_name="step"
+        )
+
+    @property
+    def latest(self):
+        """Path prefix of the newest checkpoint, or None."""
+        return self._manager.latest_checkpoint
+
+    def restore_latest(self):
+        """Restores the newest checkpoint.
+
+        Returns:
+          Its step; 0 where there is none.
+
+        Raises:
+          UserError: if it cannot be read or does not belong to these models.
+        """
+        if self.latest is None:
+            return 0
+        try:
+            self._checkpoint.restore(self.latest).assert_consumed()
+        except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"checkpoint {self.latest} cannot be restored: {reason}") from error
+        return int(self._step)
+
+    def save(self, step):
+        """Saves a checkpoint of a step, unless the newest one is of that step already.
+
+        Returns:
+          Its path prefix.
+        """
+        if self.latest is not None and self.latest.endswith(f"-{step}"):
+            return self.latest
+        self._step.assign(step)
+        return self._manager.save(checkpoint_number=step)
+
+
+def load_weights(directory, models):
+    """Loads the models of another run's newest checkpoint, leaving optimizers and step alone.
+
+    Args:
+      directory: the other run's checkpoint directory.
+      models: dict from name to built model.
+
+    Returns:
+      Path prefix of the checkpoint.
+
+    Raises:
+      UserError: if there is no checkpoint or it does not fit the models.
+    """
+    latest = tf.train.latest_checkpoint(str(directory))
+    if latest is None:
+        raise UserError(f"there is no checkpoint under {directory}")
+    try:
+        status = tf.train.Checkpoint(**models).restore(latest)
+        status.assert_existing_objects_matched().expect_partial()
+    except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"checkpoint {latest} does not fit this run's models: {reason}") from error
+    return latest

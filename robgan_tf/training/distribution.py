@@ -1,0 +1,85 @@
+"""Distribution strategies, and how a global batch is shared out over replicas."""
+
+import tensorflow as tf
+
+from robgan_tf.errors import UserError
+
+
+def make_strategy(name="mirrored", replicas=None):
+    """Makes the distribution strategy of a run.
+
+    Call it before anything else uses TensorFlow's devices: on a machine without GPUs, several
+    replicas are logical CPU devices, which must be set up first.
+
+    Args:
+      name: "mirrored" or "single_device".
+      replicas: number of replicas; None means every GPU, or one CPU.
+
+    Returns:
+      A tf.distribute.Strategy.
+
+    Raises:
+      UserError: if there are fewer GPUs than replicas, or a single device is to hold several.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    count = replicas or len(gpus) or 1
+    if name == "single_device":
+        if replicas not in (None, 1):
+            raise UserError(
+                f"train.replicas = {replicas} with train.distribution = 'single_device': "
+                "several replicas need 'mirrored'"
+            )
+        return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
+    if gpus and count > len(gpus):
+        raise UserError(f"train.replicas = {count}, but this machine has {len(gpus)} GPU(s)")
+    if not gpus and count > 1:
+        _make_logical_cpus(count)
+    kind = "GPU" if gpus else "CPU"
+    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count)])
+
+
+def check_batch_size(batch_size, strategy):
+    """Raises UserError unless the global batch divides evenly over the replicas."""
+    count = strategy.num_replicas_in_sync
+    if batch_size % count:
+        raise UserError(
+            f"train.batch_size = {batch_size} is not divisible by {count} replicas; "
+            f"{batch_size // count * count or count} would be"
+        )
+
+
+def share_out(strategy, batch, batch_axis):
+    """Splits a tensor evenly over the replicas, each getting a run of consecutive samples.
+
+    Args:
+      strategy: the run's strategy.
+      batch: tensor of the global batch.
+      batch_axis: the axis to split; its length is divisible by the number of replicas.
+
+    Returns:
+      A per-replica value for `strategy.run`.
+    """
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        return batch
+    parts = tf.split(batch, count, axis=batch_axis)
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: parts[context.replica_id_in_sync_group]
+    )
+
+
+def local_part(global_values):
+    """The calling replica's run of consecutive samples of a tensor [global batch, ...]."""
+    replica = tf.distribute.get_replica_context()
+    size = global_values.shape[0] // replica.num_replicas_in_sync
+    start = replica.replica_id_in_sync_group * size
+    return global_values[start : start + size]
+
+
+def _make_logical_cpus(count):
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    configured = tf.config.get_logical_device_configuration(cpu)
+    if configured is None or len(configured) < count:
+        tf.config.set_logical_device_configuration(
+            cpu, [tf.config.LogicalDeviceConfiguration()] * count
+        )

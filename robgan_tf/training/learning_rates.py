@@ -1,0 +1,56 @@
+"""Learning rates over training steps: constant, halving, linear decay.
+
+A step is one G update and `updates_per_step` D updates; the schedules of both optimizers run on
+steps, so that a file says one thing for both.
+"""
+
+import keras
+import tensorflow as tf
+
+
+@keras.utils.register_keras_serializable(package="robgan_tf")
+class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """The learning rate of a training step.
+
+    Args:
+      learning_rate: rate at the start.
+      schedule: "constant"; "halving", half the rate after every `halve_every` steps; or "linear",
+        constant until `decay_start` and then straight down to zero at `decay_end`.
+      halve_every: steps between halvings.
+      decay_start: step at which linear decay begins.
+      decay_end: step at which it reaches zero: a horizon of its own, so that training longer
+        does not change the rates of the steps already made.
+      updates_per_step: updates this optimizer makes in one training step.
+    """
+
+    def __init__(
+        self,
+        learning_rate,
+        schedule="constant",
+        halve_every=None,
+        decay_start=0,
+        decay_end=None,
+        updates_per_step=1,
+    ):
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.halve_every = halve_every
+        self.decay_start = decay_start
+        self.decay_end = decay_end
+        self.updates_per_step = updates_per_step
+
+    def __call__(self, iterations):
+        """Returns the rate of the update after `iterations` updates, a float32 scalar."""
+        step = tf.cast(tf.cast(iterations, tf.int64) // self.updates_per_step, tf.float32)
+        rate = tf.constant(self.learning_rate, tf.float32)
+        if self.schedule == "halving":
+            return rate * 0.5 ** tf.floor(step / self.halve_every)
+        if self.schedule == "linear":
+            left = (self.decay_end - step) / (self.decay_end - self.decay_start)
+            return rate * tf.clip_by_value(left, 0.0, 1.0)
+        return rate
+
+    def get_config(self):
+        names = ("learning_rate", "schedule", "halve_every", "decay_start", "decay_end")
+        config = {name: getattr(self, name) for name in names}
+        return {**config, "updates_per_step": self.updates_per_step}

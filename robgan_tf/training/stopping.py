@@ -1,0 +1,41 @@
+"""Stopping a run between two steps when Ctrl-C or a termination signal arrives."""
+
+import signal
+
+
+class StopRequest:
+    """Context manager that turns the first SIGINT or SIGTERM into a flag.
+
+    The loop reads `received` between steps, saves and leaves. A second signal takes effect at
+    once, as if this were not here.
+
+    Attributes:
+      received: the signal that arrived, or None.
+    """
+
+    def __init__(self):
+        self.received = None
+        self._previous = {}
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *exception):
+        self._restore()
+
+    @property
+    def exit_status(self):
+        """The shell's exit status for a process ended by the signal: 130 for Ctrl-C."""
+        return 128 + self.received
+
+    def _receive(self, number, frame):
+        del frame
+        self.received = signal.Signals(number)
+        self._restore()
+
+    def _restore(self):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}

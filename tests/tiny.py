@@ -1,0 +1,49 @@
+"""A joint training run small enough for a unit test, with every part of it switched on."""
+
+import tensorflow as tf
+
+from robgan_tf.configuration import read_settings
+from robgan_tf.settings import CONFIGURABLES
+from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.joint import build_adversary, build_players, build_step
+
+BINDINGS = (
+    "train.steps = 4",
+    "train.batch_size = 8",
+    "train.discriminator_updates = 2",
+    "data.dataset = 'digits'",
+    "data.resolution = 16",
+    "data.channels = 1",
+    "data.num_classes = 10",
+    "data.validation_examples = 20",
+    "ResNetGenerator.base_width = 4",
+    "ResNetGenerator.widths = '2; 2, 1'",
+    "ResNetGenerator.latent_size = 16",
+    "ResNetDiscriminator.base_width = 4",
+    "ResNetDiscriminator.widths = '1, 2'",
+    "ProjectedGradientDescent.epsilon = 0.1",
+    "ProjectedGradientDescent.steps = 2",
+    "ProjectedGradientDescent.step_size = 0.05",
+    "ProjectedGradientDescent.random_start = True",
+)
+
+
+def settings(*bindings):
+    """Settings of the tiny run with further bindings over them."""
+    return read_settings([], [*BINDINGS, *bindings], CONFIGURABLES)
+
+
+def build(*bindings, strategy=None):
+    """Builds the tiny run's players and step."""
+    values = settings(*bindings)
+    strategy = strategy or make_strategy("single_device")
+    players = build_players(values, strategy)
+    return players, build_step(values, players, build_adversary(values), strategy)
+
+
+def batch(updates=2, size=8):
+    """Images and labels of one step, smooth enough to be learnt from."""
+    labels = tf.reshape(tf.range(updates * size) % 10, [updates, size])
+    noise = tf.random.stateless_uniform([updates, size, 16, 16, 1], [1, 2], -0.2, 0.2)
+    shade = tf.cast(labels, tf.float32)[..., None, None, None] / 9.0 * 1.4 - 0.7
+    return shade + noise, labels

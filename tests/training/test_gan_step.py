@@ -1,0 +1,178 @@
+"""The training step, against the rules of the paper and of the package."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robgan_tf.errors import NonFiniteError
+from robgan_tf.layers import spectral_normalization_layers
+from robgan_tf.randomness import Purpose, derive_seed
+from tests import tiny
+
+
+def snapshot(model):
+    return {variable.path: np.array(variable) for variable in model.variables}
+
+
+def changed(model, before):
+    return {
+        path for path, value in snapshot(model).items() if not np.array_equal(value, before[path])
+    }
+
+
+def step_tensor(step):
+    return tf.constant(step, tf.int64)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A run after 50 real steps; what must hold at any time is tested on it."""
+    players, step = tiny.build("discriminator_optimizer.learning_rate = 2e-3")
+    images, labels = tiny.batch()
+    history = [step(images, labels, step_tensor(number)) for number in range(1, 51)]
+    return players, step, history
+
+
+def test_sigma_of_the_kernels_in_use_is_one_after_50_steps(trained):
+    players, _, _ = trained
+    layers = spectral_normalization_layers(players.discriminator)
+    assert len(layers) == 8
+    for layer in layers:
+        kernel = layer.normalized_kernel().numpy()
+        sigma = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
+        assert sigma == pytest.approx(1.0, abs=0.01)
+        stored = np.asarray(layer.layer.kernel)
+        assert abs(np.linalg.norm(stored, 2) if stored.ndim == 2 else 0) != 1.0
+
+
+def test_training_learns(trained):
+    _, _, history = trained
+    first, last = history[0], history[-1]
+    assert last["loss_discriminator/total"] < 0.8 * first["loss_discriminator/total"]
+    assert last["accuracy_class/attacked"] > first["accuracy_class/attacked"]
+
+
+def test_steps_do_not_retrace(trained):
+    _, step, _ = trained
+    assert step._compiled.experimental_get_tracing_count() == 1
+
+
+def test_the_attack_leaves_every_variable_bit_identical(trained):
+    players, step, _ = trained
+    before = snapshot(players.discriminator)
+    images, labels = tiny.batch()
+    attacked = step.adversary.perturb(
+        players.discriminator, images[0], labels[0], step_tensor(1), tf.random.split([1, 2], 8)
+    )
+    assert not changed(players.discriminator, before)
+    objective = step.adversary.objective(players.discriminator, labels[0])
+    assert tf.reduce_mean(objective(attacked)) > tf.reduce_mean(objective(images[0]))
+
+
+def test_average_generator_follows_the_generator():
+    players, step = tiny.build("train.average_decay = 0.5")
+    average = snapshot(players.average_generator)
+    images, labels = tiny.batch()
+    for number in (1, 2):
+        step(images, labels, step_tensor(number))
+        # The decay warms up as (1 + t) / (10 + t): 2/11, 3/12, ...
+        decay = (1 + number) / (10 + number)
+        for averaged, variable in zip(
+            players.average_generator.variables, players.generator.variables, strict=True
+        ):
+            expected = decay * average[averaged.path] + (1 - decay) * np.array(variable)
+            np.testing.assert_allclose(averaged, expected, rtol=1e-4, atol=1e-6)
+        average = snapshot(players.average_generator)
+
+
+def test_discriminator_update_equals_one_written_out():
+    """D's first update: fakes from G, the attack, equation (9), Adam; in eager operations."""
+    players, step = tiny.build("train.discriminator_updates = 1")
+    reference, _ = tiny.build("train.discriminator_updates = 1")
+    images, labels = tiny.batch(updates=1)
+    metrics = step(images, labels, step_tensor(1))
+
+    latents = tf.random.stateless_normal([8, 16], derive_seed(0, Purpose.LATENTS, 1, 0))
+    fake_labels = tf.random.stateless_uniform(
+        [8], derive_seed(0, Purpose.LABELS, 1, 0), maxval=10, dtype=tf.int32
+    )
+    fakes = reference.generator(latents, fake_labels, training=True, update_statistics=False)
+    discriminator = reference.discriminator
+    for layer in spectral_normalization_layers(discriminator):
+        layer.advance()
+    seeds = tf.random.split(derive_seed(0, Purpose.RANDOM_START, 1, 0), 8)
+    attacked = step.adversary.perturb(discriminator, images[0], labels[0], step_tensor(1), seeds)
+    with tf.GradientTape() as tape:
+        source, classes = discriminator(attacked)
+        loss = tf.reduce_mean(tf.nn.softplus(-source)) + tf.reduce_mean(
+            tf.nn.sparse_softmax_cross_entropy_with_logits(labels[0], classes)
+        )
+        loss += tf.reduce_mean(tf.nn.softplus(discriminator(fakes)[0]))
+    gradients = tape.gradient(loss, discriminator.trainable_variables)
+    reference.discriminator_optimizer.apply_gradients(
+        zip(gradients, discriminator.trainable_variables, strict=True)
+    )
+    assert metrics["loss_discriminator/total"] == pytest.approx(float(loss), rel=1e-5)
+    for variable, expected in zip(
+        players.discriminator.variables, discriminator.variables, strict=True
+    ):
+        np.testing.assert_allclose(variable, expected, atol=2e-6)
+
+
+def test_class_head_gets_no_gradient_from_fakes_under_equation_9():
+    """With all real images of weight zero... the class head would only learn from fakes."""
+    players, step = tiny.build()
+    discriminator = players.discriminator
+    fakes, labels = step.strategy.run(lambda: step.generate(step_tensor(1), 0))
+    with tf.GradientTape() as tape:
+        terms = step.loss.discriminator_fake(*discriminator(fakes), labels)
+        total = tf.reduce_sum(terms.total)
+    head = discriminator.class_head.trainable_variables
+    assert tape.gradient(total, head) == [None, None]
+
+
+def test_no_attack_costs_no_attack_and_still_trains():
+    _, step = tiny.build("ProjectedGradientDescent.steps = 0")
+    images, labels = tiny.batch()
+    step(images, labels, step_tensor(1))
+    graph = step._compiled.get_concrete_function(images, labels, step_tensor(1)).graph
+    operations = {node.op for node in graph.as_graph_def().node}
+    assert not {operation for operation in operations if "While" in operation}
+
+
+def test_warm_up_of_the_radius():
+    _, step = tiny.build("TrainingAdversary.warmup_steps = 4")
+    radii = [float(step.adversary.epsilon(step_tensor(number))) for number in (1, 2, 4, 9)]
+    np.testing.assert_allclose(radii, [0.025, 0.05, 0.1, 0.1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("target", ["source", "class"])
+def test_target_of_the_attack(target):
+    players, step = tiny.build(f"TrainingAdversary.target = '{target}'")
+    images, labels = tiny.batch()
+    source, classes = players.discriminator(images[0])
+    expected = {
+        "source": tf.nn.softplus(-source),
+        "class": tf.nn.sparse_softmax_cross_entropy_with_logits(labels[0], classes),
+    }[target]
+    values = step.adversary.objective(players.discriminator, labels[0])(images[0])
+    np.testing.assert_allclose(values, expected, rtol=1e-6)
+
+
+def test_non_finite_loss_stops_with_step_and_culprit():
+    _, step = tiny.build("ProjectedGradientDescent.steps = 0")
+    images, labels = tiny.batch()
+    poisoned = tf.tensor_scatter_nd_update(images, [[1, 3, 0, 0, 0]], [float("nan")])
+    step(images, labels, step_tensor(6))
+    with pytest.raises(NonFiniteError) as error:
+        step(poisoned, labels, step_tensor(7))
+    assert "step 7: discriminator update 2: loss on attacked real images" in str(error.value)
+
+
+def test_non_finite_gradient_is_named_by_its_variable():
+    players, step = tiny.build("ProjectedGradientDescent.steps = 0")
+    images, labels = tiny.batch()
+    # tanh saturates, so the loss of G stays finite while this variable's gradient does not.
+    players.generator.dense.bias.assign(tf.fill(players.generator.dense.bias.shape, 3e38))
+    with pytest.raises(NonFiniteError, match=r"step 1: .*update"):
+        step(images, labels, step_tensor(1))
