@@ -10,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # about half as fast without it, and a run's low bits would depend on the machine.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from absl import app
+from absl import app, flags, logging
 
 from robgan_tf.errors import NonFiniteError, UserError
 
@@ -19,25 +19,37 @@ NON_FINITE_STATUS = 3
 
 
 def run(main):
-    """Runs a command's `main()` and exits.
+    """Runs a command's `main()` and exits with what `finish` returns.
+
+    Args:
+      main: function without arguments that returns an exit status.
+    """
+    app.run(lambda argv: finish(main, argv))
+
+
+def finish(main, argv):
+    """Runs a command's `main()` and turns the ways it can end into an exit status.
 
     A UserError ends as one line on standard error and status 2, a NonFiniteError likewise with
     status 3, without tracebacks; any other exception is a fault of this package and shows one.
 
     Args:
       main: function without arguments that returns an exit status.
+      argv: what is left of the command line when flags are taken out, the command first.
+
+    Returns:
+      The exit status.
     """
-
-    def guarded(argv):
-        try:
-            if len(argv) > 1:
-                raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
-            return main()
-        except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return USER_ERROR_STATUS
-        except NonFiniteError as error:
-            print(f"stopped, nothing of this step is saved: {error}", file=sys.stderr)
-            return NON_FINITE_STATUS
-
-    app.run(guarded)
+    # The notes of TensorFlow's Python side; --verbosity brings them back.
+    if flags.FLAGS["verbosity"].using_default_value:
+        logging.set_verbosity(logging.WARNING)
+    try:
+        if len(argv) > 1:
+            raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
+        return main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return USER_ERROR_STATUS
+    except NonFiniteError as error:
+        print(f"stopped, nothing of this step is saved: {error}", file=sys.stderr)
+        return NON_FINITE_STATUS

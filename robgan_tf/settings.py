@@ -15,9 +15,15 @@ from robgan_tf.errors import UserError
 REQUIRED = dataclasses.MISSING
 
 
-def setting(default=REQUIRED, *, minimum=None, above=None, below=None, choices=None):
-    """A field of a settings class with the range of values it takes."""
-    metadata = {"minimum": minimum, "above": above, "below": below, "choices": choices}
+def setting(meaning, default=REQUIRED, *, minimum=None, above=None, below=None, choices=None):
+    """A field of a settings class: what it means and the range of values it takes."""
+    metadata = {
+        "meaning": meaning,
+        "minimum": minimum,
+        "above": above,
+        "below": below,
+        "choices": choices,
+    }
     if default is REQUIRED:
         return dataclasses.field(metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)
@@ -53,17 +59,27 @@ class TrainSettings(Settings):
 
     gin_name = "train"
 
-    steps: int = setting(minimum=1)
-    batch_size: int = setting(64, minimum=1)
-    seed: int = setting(0, minimum=0)
-    discriminator_updates: int = setting(5, minimum=1)
-    average_decay: float = setting(0.999, minimum=0.0, below=1.0)
-    log_every: int = setting(50, minimum=1)
-    sample_every: int = setting(1000, minimum=1)
-    checkpoint_every: int = setting(1000, minimum=1)
-    keep_checkpoints: int = setting(3, minimum=1)
-    distribution: str = setting("mirrored", choices=choices.STRATEGIES)
-    replicas: int | None = setting(None, minimum=1)
+    steps: int = setting("the last step; a higher value continues a finished run", minimum=1)
+    batch_size: int = setting(
+        "images in each D update and in the G update, over all replicas", 64, minimum=1
+    )
+    seed: int = setting("of weights, data order, noise, latents and random starts", 0, minimum=0)
+    discriminator_updates: int = setting("D updates in one step", 5, minimum=1)
+    average_decay: float = setting(
+        "decay of the moving average of G", 0.999, minimum=0.0, below=1.0
+    )
+    log_every: int = setting("steps between records", 50, minimum=1)
+    sample_every: int = setting("steps between sheets", 1000, minimum=1)
+    checkpoint_every: int = setting("steps between checkpoints", 1000, minimum=1)
+    keep_checkpoints: int = setting("how many of the newest are kept", 3, minimum=1)
+    distribution: str = setting(
+        "`MirroredStrategy` or one device", "mirrored", choices=choices.STRATEGIES
+    )
+    replicas: int | None = setting(
+        "None: every GPU, or one CPU; a number of logical CPU devices where there is no GPU",
+        None,
+        minimum=1,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,17 +88,33 @@ class DataSettings(Settings):
 
     gin_name = "data"
 
-    dataset: str = setting()
-    resolution: int = setting(minimum=4)
-    channels: int = setting(3, choices=(1, 3))
-    num_classes: int = setting(minimum=1)
-    augmentation: str = setting("none", choices=choices.DATASET_AUGMENTATIONS)
-    dequantize: bool = setting(True)
-    train_split: str = setting("train")
-    test_split: str = setting("test")
-    validation_examples: int = setting(0, minimum=0)
-    train_examples: int | None = setting(None, minimum=1)
-    split_seed: int = setting(0, minimum=0)
+    dataset: str = setting(
+        "a TensorFlow Datasets name, `image_folder` (folders of class folders below "
+        "`--data_dir`) or `digits`"
+    )
+    resolution: int = setting("side of the images in pixels", minimum=4)
+    channels: int = setting("1 or 3", 3, choices=(1, 3))
+    num_classes: int = setting("classes the dataset must have", minimum=1)
+    augmentation: str = setting(
+        "of training images: `pad_crop_flip` pads by 4, `area_crop_flip` cuts a square of 0.8 "
+        "to 0.9 of the area",
+        "none",
+        choices=choices.DATASET_AUGMENTATIONS,
+    )
+    dequantize: bool = setting("add U(0, 1/128) to training images in [-1, 1]", True)
+    train_split: str = setting("name of the split or of its folder", "train")
+    test_split: str = setting("name of the split or of its folder", "test")
+    validation_examples: int = setting(
+        "held out of the training split, class-balanced, kept out of all training", 0, minimum=0
+    )
+    train_examples: int | None = setting(
+        "train on a fixed class-balanced subset; None for all", None, minimum=1
+    )
+    split_seed: int = setting(
+        "with the dataset, fixes the validation slice and the subset; the same in all stages",
+        0,
+        minimum=0,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,9 +123,13 @@ class GeneratorSettings(Settings):
 
     gin_name = "ResNetGenerator"
 
-    base_width: int = setting(64, minimum=1)
-    widths: str = setting("official")
-    latent_size: int = setting(128, minimum=1)
+    base_width: int = setting("unit of the widths", 64, minimum=1)
+    widths: str = setting(
+        "`official`, `sngan`, `official_1000_classes` or a row such as `4; 4, 2, 2` "
+        "(first width; one a block, - where the size stays)",
+        "official",
+    )
+    latent_size: int = setting("length of z", 128, minimum=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,11 +138,15 @@ class DiscriminatorSettings(Settings):
 
     gin_name = "ResNetDiscriminator"
 
-    base_width: int = setting(64, minimum=1)
-    widths: str = setting("official")
-    normalization: str = setting("spectral", choices=choices.DISCRIMINATOR_NORMALIZATIONS)
-    use_bias: bool = setting(False)
-    power_iterations: int = setting(1, minimum=1)
+    base_width: int = setting("unit of the widths", 64, minimum=1)
+    widths: str = setting("as above, or a row such as `2, 2, 2-, 2-`", "official")
+    normalization: str = setting(
+        "of every convolution and linear layer (spectral) or before each ReLU (batch)",
+        "spectral",
+        choices=choices.DISCRIMINATOR_NORMALIZATIONS,
+    )
+    use_bias: bool = setting("of convolutions", False)
+    power_iterations: int = setting("of spectral normalization in each D update", 256, minimum=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -115,9 +155,11 @@ class LossSettings(Settings):
 
     gin_name = "AdversarialLoss"
 
-    form: str = setting("split", choices=choices.LOSS_FORMS)
-    weights: str = setting("paper", choices=choices.LOSS_WEIGHT_SETS)
-    source: str = setting("bce", choices=choices.SOURCE_LOSSES)
+    form: str = setting("equation (9) or equation (8)", "split", choices=choices.LOSS_FORMS)
+    weights: str = setting(
+        "all 1, or those of the official code", "paper", choices=choices.LOSS_WEIGHT_SETS
+    )
+    source: str = setting("loss of the source head", "bce", choices=choices.SOURCE_LOSSES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,11 +168,11 @@ class AttackSettings(Settings):
 
     gin_name = "ProjectedGradientDescent"
 
-    epsilon: float = setting()
-    steps: int = setting()
-    step_size: float = setting()
-    norm: str = setting("linf", choices=choices.ATTACK_NORMS)
-    random_start: bool = setting(False)
+    epsilon: float = setting("radius, on images in [-1, 1]")
+    steps: int = setting("0 for no attack")
+    step_size: float = setting("on the same scale")
+    norm: str = setting("of the ball", "linf", choices=choices.ATTACK_NORMS)
+    random_start: bool = setting("start at a random point of the ball", False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -139,21 +181,25 @@ class AdversarySettings(Settings):
 
     gin_name = "TrainingAdversary"
 
-    target: str = setting("source_and_class", choices=choices.ATTACK_TARGETS)
-    warmup_steps: int = setting(0, minimum=0)
+    target: str = setting(
+        "which terms of D's loss on real images the attack maximises",
+        "source_and_class",
+        choices=choices.ATTACK_TARGETS,
+    )
+    warmup_steps: int = setting("steps in which the radius grows from 0", 0, minimum=0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimizerSettings(Settings):
     """Adam and its learning rate over steps (`training.learning_rates.StepLearningRate`)."""
 
-    learning_rate: float = setting(2e-4, above=0.0)
-    beta_1: float = setting(0.0, minimum=0.0, below=1.0)
-    beta_2: float = setting(0.9, minimum=0.0, below=1.0)
-    schedule: str = setting("constant", choices=choices.LEARNING_RATE_SCHEDULES)
-    halve_every: int | None = setting(None, minimum=1)
-    decay_start: int = setting(0, minimum=0)
-    decay_end: int | None = setting(None, minimum=1)
+    learning_rate: float = setting("at the start", 2e-4, above=0.0)
+    beta_1: float = setting("of Adam", 0.0, minimum=0.0, below=1.0)
+    beta_2: float = setting("of Adam", 0.9, minimum=0.0, below=1.0)
+    schedule: str = setting("over steps", "constant", choices=choices.LEARNING_RATE_SCHEDULES)
+    halve_every: int | None = setting("steps; for `halving`", None, minimum=1)
+    decay_start: int = setting("step; for `linear`", 0, minimum=0)
+    decay_end: int | None = setting("step at which the rate is 0; for `linear`", None, minimum=1)
 
     def __post_init__(self):
         super().__post_init__()
@@ -192,9 +238,9 @@ class FinalEvaluationSettings(Settings):
 
     gin_name = "final_evaluation"
 
-    images: int = setting(1000, minimum=0)
-    epsilon: float = setting(0.04, minimum=0.0)
-    attack_steps: int = setting(20, minimum=0)
+    images: int = setting("test images used; 0 for no evaluation", 1000, minimum=0)
+    epsilon: float = setting("radius of PGD, on images in [-1, 1]", 0.04, minimum=0.0)
+    attack_steps: int = setting("steps of epsilon / 5", 20, minimum=0)
 
 
 def _checked_type(name, value, expected):

@@ -216,7 +216,8 @@ def _final_accuracy(settings, data, players, run):
     if path.exists():
         return json.loads(path.read_text())
     attack = ProjectedGradientDescent(wanted.epsilon, wanted.attack_steps, wanted.epsilon / 5)
-    print(f"\nMeasuring accuracy on {wanted.images} test images ...", flush=True)
+    images = min(wanted.images, len(data.test))
+    print(f"\nMeasuring accuracy on {images} test images ...", flush=True)
     accuracy = accuracy_under_attack(
         players.discriminator,
         evaluation_batches(data.test, EVALUATION_BATCH, wanted.images),

@@ -79,10 +79,9 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def advance(self):
         """Moves u by `power_iterations` steps of the power method on the present kernel."""
-        matrix, u = self._matrix(), tf.convert_to_tensor(self.vector_u)
-        for _ in range(self.power_iterations):
-            u = _normalize(tf.linalg.matvec(matrix, _leading_left(matrix, u), transpose_a=True))
-        self.vector_u.assign(u)
+        matrix = self._matrix()
+        u = tf.convert_to_tensor(self.vector_u)
+        self.vector_u.assign(_power_method(matrix, u, self.power_iterations))
 
     def sigma(self):
         """Returns the present estimate of the kernel's largest singular value, a scalar.
@@ -152,8 +151,28 @@ def spectral_normalization_layers(model):
     return [layer for layer in model._flatten_layers() if isinstance(layer, SpectralNormalization)]
 
 
-def _normalize(vector):
-    return vector / tf.maximum(tf.norm(vector), _SMALLEST_NORM)
+# Its own function, so that a training step of many updates holds one copy for each shape.
+@tf.function(autograph=False)
+def _power_method(matrix, u, iterations):
+    """Makes u <- (W^T W)^iterations u, normalized.
+
+    Many iterations cost little: the powers of W^T W are squared, so that k iterations take
+    log2(k) small products.
+    """
+    if iterations == 1:
+        return _normalize(tf.linalg.matvec(matrix, _leading_left(matrix, u), transpose_a=True))
+    power = _normalize(tf.matmul(matrix, matrix, transpose_a=True))
+    while iterations:
+        if iterations % 2:
+            u = _normalize(tf.linalg.matvec(power, u))
+        iterations //= 2
+        if iterations:
+            power = _normalize(tf.matmul(power, power))
+    return u
+
+
+def _normalize(values):
+    return values / tf.maximum(tf.norm(values), _SMALLEST_NORM)
 
 
 def _leading_left(matrix, u):

@@ -27,7 +27,7 @@ def step_tensor(step):
 @pytest.fixture(scope="module")
 def trained():
     """A run after 50 real steps; what must hold at any time is tested on it."""
-    players, step = tiny.build("discriminator_optimizer.learning_rate = 2e-3")
+    players, step = tiny.build("discriminator_optimizer.learning_rate = 1e-3")
     images, labels = tiny.batch()
     history = [step(images, labels, step_tensor(number)) for number in range(1, 51)]
     return players, step, history
@@ -41,8 +41,6 @@ def test_sigma_of_the_kernels_in_use_is_one_after_50_steps(trained):
         kernel = layer.normalized_kernel().numpy()
         sigma = np.linalg.svd(kernel.reshape(-1, kernel.shape[-1]), compute_uv=False)[0]
         assert sigma == pytest.approx(1.0, abs=0.01)
-        stored = np.asarray(layer.layer.kernel)
-        assert abs(np.linalg.norm(stored, 2) if stored.ndim == 2 else 0) != 1.0
 
 
 def test_training_learns(trained):
@@ -112,7 +110,7 @@ def test_discriminator_update_equals_one_written_out():
     reference.discriminator_optimizer.apply_gradients(
         zip(gradients, discriminator.trainable_variables, strict=True)
     )
-    assert metrics["loss_discriminator/total"] == pytest.approx(float(loss), rel=1e-5)
+    assert float(metrics["loss_discriminator/total"]) == pytest.approx(float(loss), rel=1e-5)
     for variable, expected in zip(
         players.discriminator.variables, discriminator.variables, strict=True
     ):

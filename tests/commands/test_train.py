@@ -1,0 +1,150 @@
+"""The train command as a user runs it: continuing, refusing, finishing."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from robgan_tf.reporting import read_metrics
+from tests import tiny
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def gin_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("gin") / "tiny.gin"
+    extra = ("train.log_every = 1", "train.sample_every = 2", "train.checkpoint_every = 100")
+    extra += ("final_evaluation.images = 50", "final_evaluation.attack_steps = 2")
+    path.write_text("\n".join([*tiny.BINDINGS, *extra]) + "\n")
+    return path
+
+
+def command(gin_file, run_dir, *arguments):
+    return [
+        sys.executable, "-m", "robgan_tf.train",
+        f"--gin_file={gin_file}", f"--run_dir={run_dir}", *arguments,
+    ]  # fmt: skip
+
+
+def train(gin_file, run_dir, *arguments):
+    return subprocess.run(
+        command(gin_file, run_dir, *arguments), cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def deterministic(run_dir):
+    """Everything recorded that does not depend on the clock."""
+    return [
+        {name: value for name, value in record.items() if not name.startswith("speed/")}
+        for record in read_metrics(run_dir / "metrics.jsonl")
+    ]
+
+
+@pytest.fixture(scope="module")
+def finished(gin_file, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("runs") / "finished"
+    process = train(gin_file, run_dir)
+    assert process.returncode == 0, process.stderr
+    return run_dir, process.stdout
+
+
+def test_a_run_leaves_what_it_promises(finished):
+    run_dir, output = finished
+    records = read_metrics(run_dir / "metrics.jsonl")
+    assert [record["step"] for record in records] == [1, 2, 3, 4]
+    assert any("loss" in name for name in records[-1])
+    for kind in ("samples", "attacks"):
+        assert [path.name for path in sorted((run_dir / kind).iterdir())] == [
+            "step_00000002.png",
+            "step_00000004.png",
+        ]
+        assert f"{kind}/step_00000004.png" in output
+    assert (run_dir / "checkpoints" / "step-4.index").exists()
+    assert list((run_dir / "tensorboard").iterdir())
+    assert json.loads((run_dir / "config.json").read_text())["train.steps"] == 4
+    assert "PGD, 2 steps of 0.05, radius 0.1 (12.75/255), random start" in output
+    assert "on 50 test images" in output
+    assert "Next: " in output
+
+
+def test_a_finished_run_again_adds_nothing(gin_file, finished):
+    run_dir, _ = finished
+
+    def state():
+        return {
+            str(path): path.read_bytes() for path in sorted(run_dir.rglob("*")) if path.is_file()
+        }
+
+    before = state()
+    process = train(gin_file, run_dir)
+    assert process.returncode == 0
+    assert "Finished at step 4" in process.stdout
+    assert state() == before
+
+
+def test_ctrl_c_saves_and_the_same_command_continues_exactly(gin_file, finished, tmp_path):
+    straight, _ = finished
+    run_dir = tmp_path / "stopped"
+    process = subprocess.Popen(
+        command(gin_file, run_dir), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    metrics = run_dir / "metrics.jsonl"
+    deadline = time.monotonic() + 300
+    while not (metrics.exists() and metrics.read_text().count("\n")):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert b"Stopped and saved" in output
+    stopped_at = len(read_metrics(metrics))
+    assert stopped_at < 4
+    process = train(gin_file, run_dir)
+    assert process.returncode == 0, process.stderr
+    assert f"continued from step {stopped_at}" in process.stdout
+    assert deterministic(run_dir) == deterministic(straight)
+
+
+def test_more_steps_continue_and_records_stay(gin_file, finished, tmp_path):
+    straight, _ = finished
+    run_dir = tmp_path / "longer"
+    assert train(gin_file, run_dir, "--gin_param=train.steps=2").returncode == 0
+    assert train(gin_file, run_dir).returncode == 0
+    assert deterministic(run_dir) == deterministic(straight)
+    assert json.loads((run_dir / "config.json").read_text())["train.steps"] == 4
+
+
+def test_two_replicas_see_the_same_batches(gin_file, finished, tmp_path):
+    straight, _ = finished
+    run_dir = tmp_path / "replicas"
+    process = train(gin_file, run_dir, "--gin_param=train.replicas=2")
+    assert process.returncode == 0, process.stderr
+    assert "Replicas   2 (CPU:0, CPU:1)" in process.stdout
+    for one, two in zip(deterministic(straight)[:3], deterministic(run_dir)[:3], strict=True):
+        losses = {name: value for name, value in one.items() if name.startswith("loss")}
+        assert losses == pytest.approx({name: two[name] for name in losses}, rel=1e-5, abs=1e-5)
+
+
+def test_warm_start_takes_weights_only(gin_file, finished, tmp_path):
+    straight, _ = finished
+    process = train(
+        gin_file, tmp_path / "warm", f"--warm_start={straight}", "--gin_param=train.steps=1"
+    )
+    assert process.returncode == 0, process.stderr
+    assert "optimizers and steps start anew" in process.stdout
+    warm, cold = deterministic(tmp_path / "warm")[0], deterministic(straight)[0]
+    assert warm["step"] == 1
+    assert warm["loss_discriminator/total"] != cold["loss_discriminator/total"]
+
+
+def test_dry_run_prints_and_writes_nothing(gin_file, tmp_path):
+    process = train(gin_file, tmp_path / "dry", "--dry_run")
+    assert process.returncode == 0, process.stderr
+    assert not (tmp_path / "dry").exists()
+    for expected in ("train.batch_size = 8", "block_1", "total", "images [2, 8, 16, 16, 1]"):
+        assert expected in process.stdout

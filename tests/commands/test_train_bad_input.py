@@ -1,0 +1,131 @@
+"""Bad input to the train command: one clear line each, a status of its own, no traceback."""
+
+import pytest
+from absl import flags
+from PIL import Image
+
+from robgan_tf import command, train
+from tests import tiny
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs the command in this process; returns its status and standard error."""
+    gin_file = tmp_path / "tiny.gin"
+    gin_file.write_text("\n".join(tiny.BINDINGS) + "\n")
+
+    def run(*arguments):
+        defaults = [f"--gin_file={gin_file}", f"--run_dir={tmp_path / 'run'}"]
+        flags.FLAGS.unparse_flags()
+        for name in flags.FLAGS:
+            flags.FLAGS[name].unparse()
+        argv = flags.FLAGS(["train", *defaults, *arguments])
+        status = command.finish(train.main, argv)
+        return status, capsys.readouterr().err
+
+    return run
+
+
+def assert_one_line(result, *expected):
+    status, errors = result
+    assert status == 2
+    assert errors.startswith("error: ") and errors.count("\n") == 1, errors
+    for text in expected:
+        assert text in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--gin_file=gin/nope.gin"], "gin file gin/nope.gin does not exist"),
+        (["--gin_param=train.stpes=3"], "doesn't have a parameter named 'stpes'"),
+        (["--gin_param=trian.steps=3"], "No configurable matching 'trian'"),
+        (["--gin_param=other/train.steps=3"], "nothing uses the binding other/train.steps"),
+        (["--gin_param=UNUSED=3"], "nothing uses the binding UNUSED"),
+        (["--gin_param=train.steps='3'"], "train.steps = '3' is a str; it takes a whole number"),
+        (["--gin_param=train.steps=8/255"], "values are Python literals"),
+        (["--gin_param=data.dataset='cifarr10'"], "cifarr10"),
+        (["--gin_param=train.batch_size=0"], "train.batch_size = 0 is too low"),
+        (["--gin_param=train.batch_size=-8"], "train.batch_size = -8 is too low"),
+        (
+            ["--gin_param=ProjectedGradientDescent.epsilon=-0.1"],
+            "ProjectedGradientDescent.epsilon must not be negative, got -0.1",
+        ),
+        (
+            ["--gin_param=ProjectedGradientDescent.epsilon=8"],
+            "8/255 of the [0, 1] scale is 0.0627 on this one",
+        ),
+        (["--run_dir=/proc/run"], "cannot be written"),
+        (["--gin_param=ResNetGenerator.widths='4; 4'"], "lead from 4 to 8 pixels, not to 16"),
+        (["--warm_start=/nowhere"], "there is no checkpoint under /nowhere/checkpoints"),
+        (["extra"], "unexpected argument 'extra'"),
+        (["--gin_param=data.num_classes=11"], "data.num_classes"),
+        (["--gin_param=data.channels=3"], "channel"),
+        (
+            ["--gin_param=train.replicas=2", "--gin_param=train.distribution='single_device'"],
+            "several replicas need 'mirrored'",
+        ),
+    ],
+)
+def test_bad_input_gets_one_clear_line(run, arguments, message):
+    assert_one_line(run(*arguments), message)
+
+
+def test_no_gin_file(run, tmp_path):
+    flags.FLAGS.unparse_flags()
+    argv = flags.FLAGS(["train", f"--run_dir={tmp_path}"])
+    flags.FLAGS["gin_file"].unparse()
+    assert command.finish(train.main, argv) == 2
+
+
+def test_run_directory_of_another_config(run, tmp_path):
+    stored = tmp_path / "run"
+    assert run("--warm_start=/nowhere")[0] == 2
+    assert (stored / "config.json").exists()
+    result = run("--gin_param=train.batch_size=16", "--gin_param=train.seed=1")
+    assert_one_line(
+        result,
+        f"run directory {stored} belongs to another configuration",
+        "train.batch_size is 8 there and 16 here; train.seed is 0 there and 1 here",
+    )
+    assert_one_line(run("--gin_param=train.steps=3"), "train.steps is 4 there and 3 here")
+
+
+def test_directory_that_holds_something_else(run, tmp_path):
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("years of work")
+    assert_one_line(run(f"--run_dir={tmp_path / 'thesis'}"), "is not empty and holds no run")
+
+
+def test_file_as_run_directory(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    assert_one_line(run(f"--run_dir={tmp_path / 'file'}"), "is a file; give a directory")
+
+
+@pytest.mark.parametrize("count", [9, 11])
+def test_class_folders_must_be_as_many_as_classes(run, tmp_path, count):
+    for split in ("train", "val"):
+        for number in range(count):
+            folder = tmp_path / "data" / split / f"class_{number:02d}"
+            folder.mkdir(parents=True)
+            Image.new("L", (16, 16), number).save(folder / "a.png")
+    result = run(
+        f"--data_dir={tmp_path / 'data'}",
+        "--gin_param=data.dataset='image_folder'",
+        "--gin_param=data.test_split='val'",
+        "--gin_param=data.validation_examples=0",
+    )
+    assert_one_line(result, str(count), "10", "data.num_classes")
+
+
+def test_dataset_that_is_not_prepared(run, tmp_path, monkeypatch):
+    # No proxy listens there, so the download fails at once wherever the test runs.
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    (tmp_path / "empty").mkdir()
+    result = run(
+        f"--data_dir={tmp_path / 'empty'}",
+        "--gin_param=data.dataset='cifar10'",
+        "--gin_param=data.channels=3",
+    )
+    assert_one_line(result, "cifar10", str(tmp_path / "empty"), "--data_dir")

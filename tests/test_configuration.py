@@ -1,0 +1,106 @@
+"""Reading gin files: overlays, types, bindings that nothing uses, the shipped files."""
+
+import pathlib
+
+import pytest
+
+from robgan_tf.configuration import as_gin, flat, read_settings
+from robgan_tf.errors import UserError
+from robgan_tf.settings import (
+    CONFIGURABLES,
+    AttackSettings,
+    DiscriminatorOptimizerSettings,
+    DiscriminatorSettings,
+    TrainSettings,
+)
+from tests import tiny
+from tools import configuration_docs
+
+GIN = pathlib.Path(__file__).parents[1] / "gin"
+BASES = sorted(GIN.glob("*.gin"))
+OVERLAYS = sorted(GIN.glob("*/*.gin"))
+
+
+@pytest.mark.parametrize("base", BASES, ids=lambda path: path.stem)
+def test_every_shipped_file_is_complete(base):
+    settings = read_settings([base], [], CONFIGURABLES)
+    assert settings[TrainSettings].steps > 0
+    assert base.read_text().startswith("# ")
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
+def test_every_overlay_changes_the_file_it_is_laid_over(overlay):
+    base = GIN / "cifar10.gin"
+    plain = flat(read_settings([base], [], CONFIGURABLES).values())
+    laid = flat(read_settings([base, overlay], [], CONFIGURABLES).values())
+    bound = [line.split(" = ")[0] for line in overlay.read_text().splitlines() if " = " in line]
+    assert bound and set(bound) <= set(laid)
+    # losses/split.gin spells out what is also the default.
+    assert laid != plain or overlay.stem == "split"
+
+
+def test_later_files_and_parameters_win():
+    settings = read_settings(
+        [GIN / "cifar10.gin", GIN / "baselines" / "as_published.gin"],
+        ["train.steps = 7"],
+        CONFIGURABLES,
+    )
+    assert settings[TrainSettings].steps == 7
+    assert settings[DiscriminatorSettings].normalization == "batch"
+    assert settings[AttackSettings].epsilon == 0.07
+    assert settings[DiscriminatorOptimizerSettings].schedule == "halving"
+
+
+def test_settings_survive_being_written_as_gin(tmp_path):
+    settings = tiny.settings()
+    path = tmp_path / "again.gin"
+    path.write_text(as_gin(settings.values()))
+    assert read_settings([path], [], CONFIGURABLES) == settings
+
+
+def test_whole_numbers_serve_as_floats():
+    assert tiny.settings("ProjectedGradientDescent.epsilon = 1")[AttackSettings].epsilon == 1.0
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("train.steps = None", "train.steps = None is a NoneType; it takes a whole number"),
+        ("train.steps = 2.5", "train.steps = 2.5 is a float; it takes a whole number"),
+        ("train.seed = True", "train.seed = True is a bool"),
+        ("train.replicas = 'two'", "it takes a whole number or None"),
+        ("data.dequantize = 1", "it takes True or False"),
+        ("data.channels = 2", "data.channels = 2 does not exist; choose one of 1, 3"),
+        ("train.average_decay = 1.0", "train.average_decay = 1.0 is too high; it must be below"),
+        ("generator_optimizer.learning_rate = 0.0", "is too low; it must be above 0.0"),
+        ("ProjectedGradientDescent.epsilon = 1e400", "is not a finite number"),
+        ("AdversarialLoss.form = 'wgan'", "choose one of 'split', 'ac_gan'"),
+        ("generator_optimizer.schedule = 'halving'", "needs generator_optimizer.halve_every"),
+        ("discriminator_optimizer.schedule = 'linear'", "needs discriminator_optimizer.decay_end"),
+        ("train.steps = %STEPS", "refers to a macro (%NAME) that no gin file defines"),
+        ("train.steps = true", "values are Python literals"),
+        ("train.steps =", "Unable to parse value"),
+    ],
+)
+def test_bad_values_get_one_clear_line(binding, message):
+    with pytest.raises(UserError) as error:
+        tiny.settings(binding)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_values_are_named():
+    with pytest.raises(UserError, match=r"data.dataset, data.resolution, .* has no value"):
+        read_settings([], ["train.steps = 3"], CONFIGURABLES)
+
+
+def test_used_macros_are_fine_and_unused_ones_are_not():
+    assert tiny.settings("STEPS = 9", "train.steps = %STEPS")[TrainSettings].steps == 9
+    with pytest.raises(UserError, match="nothing uses the binding STEPS"):
+        tiny.settings("STEPS = 9")
+
+
+def test_the_list_of_settings_in_docs_is_up_to_date():
+    assert configuration_docs.PATH.read_text() == configuration_docs.text(), (
+        "run python -m tools.configuration_docs"
+    )

@@ -1,0 +1,97 @@
+"""Turns a run directory into a small record that can be committed, with its curves as a plot.
+
+    python -m tools.record_run RUN_DIR docs/results/EXPERIMENT
+
+writes EXPERIMENT/<seed>.json (settings, curves, evaluations), <seed>_curves.png and the last
+sheets; a run directory may be gone tomorrow, its record stays.
+"""
+
+import argparse
+import json
+import pathlib
+import shutil
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from robgan_tf.reporting import read_metrics
+
+MOST_POINTS = 150
+PANELS = {
+    "D's loss": ("loss_discriminator/",),
+    "G's loss": ("loss_generator/",),
+    "share D judges right: real or generated": ("accuracy_source/",),
+    "share D classifies right": ("accuracy_class/",),
+    "attack: D's loss before and after": ("attack/loss",),
+    "mean ||dS/dx||": ("lipschitz_source/",),
+}
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run_dir", type=pathlib.Path)
+    parser.add_argument("record_dir", type=pathlib.Path)
+    arguments = parser.parse_args()
+    config = json.loads((arguments.run_dir / "config.json").read_text())
+    records = read_metrics(arguments.run_dir / "metrics.jsonl")
+    name = str(config["train.seed"])
+    arguments.record_dir.mkdir(parents=True, exist_ok=True)
+    record = {
+        "config": config,
+        "last_step": records[-1]["step"],
+        "evaluations": _evaluations(arguments.run_dir),
+        "curves": _curves(_thin(records)),
+    }
+    (arguments.record_dir / f"{name}.json").write_text(json.dumps(record, indent=None) + "\n")
+    _plot(records, arguments.record_dir / f"{name}_curves.png")
+    for kind in ("samples", "attacks"):
+        pictures = sorted((arguments.run_dir / kind).glob("step_*.png"))
+        if pictures:
+            shutil.copy(pictures[-1], arguments.record_dir / f"{name}_{kind}.png")
+
+
+def _thin(records):
+    """At most about MOST_POINTS records, the last always among them."""
+    stride = max(1, -(-len(records) // MOST_POINTS))
+    return [*records[: len(records) - 1 : stride], records[-1]]
+
+
+def _curves(records):
+    names = sorted({name for record in records for name in record})
+    return {
+        name: [_shorten(record[name]) if name in record else None for record in records]
+        for name in names
+    }
+
+
+def _shorten(value):
+    return value if isinstance(value, int) else float(f"{value:.5g}")
+
+
+def _evaluations(run_dir):
+    return {
+        path.stem: json.loads(path.read_text())
+        for path in sorted((run_dir / "evaluations").glob("*.json"))
+    }
+
+
+def _plot(records, path):
+    figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
+    for axis, (title, prefixes) in zip(axes.flat, PANELS.items(), strict=True):
+        names = [name for name in records[-1] if name.startswith(prefixes)]
+        for name in names:
+            points = [(record["step"], record[name]) for record in records if name in record]
+            axis.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=0.8)
+        axis.set_title(title)
+        axis.set_xlabel("step")
+        axis.legend(fontsize=8)
+    figure.savefig(path, dpi=70)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    main()
