@@ -195,7 +195,7 @@ def _print_summary(settings, data, players, run, checkpoints):
     for path in data.train.corrupt_files:
         print(f"  unreadable    {path}")
     python = os.path.relpath(sys.executable)
-    print(f"  TensorBoard   {python} -m tensorboard.main --logdir {run.tensorboard_path}")
+    print(f"  TensorBoard   {python} -m tensorboard.main --logdir {run.path.parent}")
     files = " ".join(f"--gin_file={name}" for name in _GIN_FILE.value)
     print(
         f"Next: train longer with\n  {python} -m robgan_tf.train {files} --run_dir={run.path} "

@@ -52,17 +52,18 @@ class Diagnostics:
     def _measure(self, images, labels, step):
         discriminator = self._step.players.discriminator
         adversary = self._step.adversary
-        fakes, _ = self._step.generate(step, update=0)
+        fakes, fake_labels = self._step.generate(step, update=0)
         with hold_normalized_kernels(discriminator) as normalized_layers:
             seeds = self._step.random_start_seeds(step, update=0)
             attacked = adversary.perturb(discriminator, images, labels, step, seeds)
             objective = adversary.objective(discriminator, labels)
-            source_logits, class_logits = discriminator(images, training=False)
             values = {
+                **_accuracies("real", discriminator(images, training=False), labels, True),
+                **_accuracies("attacked", discriminator(attacked, training=False), labels, True),
+                **_accuracies("fake", discriminator(fakes, training=False), fake_labels, False),
                 "attack/loss_before": objective(images),
                 "attack/loss_after": objective(attacked),
                 "attack/epsilon": adversary.epsilon(step),
-                "accuracy_source/real": tf.cast(source_logits > 0, tf.float32),
                 "lipschitz_source/real": self._source_lipschitz(images),
                 "lipschitz_source/fake": self._source_lipschitz(fakes),
             }
@@ -70,9 +71,6 @@ class Diagnostics:
             values["attack/share_at_edge"] = share_at_edge(
                 images, attacked, adversary.epsilon(step)
             )
-        if class_logits is not None:
-            predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
-            values["accuracy_class/real"] = tf.cast(predicted == labels, tf.float32)
         if normalized_layers:
             values["spectral/largest_sigma"] = tf.reduce_max(
                 [layer.sigma() for layer in normalized_layers]
@@ -83,3 +81,13 @@ class Diagnostics:
     def _source_lipschitz(self, images):
         discriminator = self._step.players.discriminator
         return local_lipschitz_values(lambda x: discriminator(x, training=False)[0], images)
+
+
+def _accuracies(name, logits, labels, are_real):
+    """Whether D, in inference mode, judges each image's source and class right."""
+    source_logits, class_logits = logits
+    values = {f"accuracy_source/{name}": tf.cast((source_logits > 0) == are_real, tf.float32)}
+    if class_logits is not None:
+        predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
+        values[f"accuracy_class/{name}"] = tf.cast(predicted == labels, tf.float32)
+    return values

@@ -84,7 +84,7 @@ class GanStep:
           step: number of this step, counted from 1; a scalar int64 tensor.
 
         Returns:
-          Dict of scalar tensors: losses and accuracies, means over the step's global batches.
+          Dict of scalar tensors: losses, means over the step's global batches.
 
         Raises:
           NonFiniteError: if a loss or a gradient of any replica is infinite or NaN.
@@ -186,10 +186,6 @@ class GanStep:
             "loss_discriminator/total": tf.reduce_mean(losses),
             **_term_metrics("loss_discriminator/real", real),
             **_term_metrics("loss_discriminator/fake", fake, self.loss.term_weights.fake_class),
-            "accuracy_source/attacked": _share(real_logits[0] > 0),
-            "accuracy_source/fake": _share(fake_logits[0] < 0),
-            **_class_accuracy("attacked", real_logits[1], labels),
-            **_class_accuracy("fake", fake_logits[1], fake_labels),
         }
 
     def _generator_update(self, step, checks):
@@ -226,14 +222,3 @@ def _term_metrics(prefix, terms, has_classes=True):
     if has_classes:
         metrics[f"{prefix}_class" if "/" in prefix else f"{prefix}/class"] = terms.classification
     return {name: tf.reduce_mean(values) for name, values in metrics.items()}
-
-
-def _class_accuracy(name, class_logits, labels):
-    if class_logits is None:
-        return {}
-    predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
-    return {f"accuracy_class/{name}": _share(predicted == labels)}
-
-
-def _share(condition):
-    return tf.reduce_mean(tf.cast(condition, tf.float32))

@@ -26,7 +26,7 @@ class GanTask:
         self._gan_step = gan_step
         self._diagnostics = Diagnostics(gan_step)
         self._class_names = source.class_names
-        shown = np.arange(min(ATTACKED_IMAGES, len(source)))
+        shown = _one_of_each_class(source.labels, ATTACKED_IMAGES)
         self._images = scale_images(source.fetch(shown))
         self._labels = tf.constant(source.labels[shown])
         self._attack = tf.function(self._attack_shown, autograph=False)
@@ -77,7 +77,7 @@ class GanTask:
         return attack_sheet(
             self._images.numpy(),
             attacked.numpy(),
-            f"epsilon {format_radius(attack.epsilon, attack.norm)}",
+            f"{format_radius(attack.epsilon, attack.norm)}; class: D says before -> after",
             self._captions(before, after),
         )
 
@@ -96,12 +96,21 @@ class GanTask:
         return attacked, *(tf.argmax(values, axis=1) for values in logits)
 
     def _captions(self, before, after):
+        """The true class, then what D says of the image before and after the attack."""
         if before is None:
             return None
         return [
-            f"{self._class_names[first]} -> {self._class_names[second]}"
-            for first, second in zip(before.numpy(), after.numpy(), strict=True)
+            f"{self._class_names[true]}: {self._class_names[first]} -> {self._class_names[second]}"
+            for true, first, second in zip(
+                self._labels.numpy(), before.numpy(), after.numpy(), strict=True
+            )
         ]
+
+
+def _one_of_each_class(labels, count):
+    """Indices of the first example of up to `count` classes, evenly spaced."""
+    _, first = np.unique(labels, return_index=True)
+    return first[np.unique(np.linspace(0, len(first) - 1, count).round().astype(int))]
 
 
 def _learning_rate(optimizer):

@@ -13,12 +13,15 @@ from robgan_tf.reporting import read_metrics
 from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
+# Enough that a signal sent after the first step arrives well before the last.
+STEPS = 40
 
 
 @pytest.fixture(scope="module")
 def gin_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("gin") / "tiny.gin"
-    extra = ("train.log_every = 1", "train.sample_every = 2", "train.checkpoint_every = 100")
+    extra = (f"train.steps = {STEPS}", "train.log_every = 1", "train.sample_every = 15")
+    extra += ("train.checkpoint_every = 1000",)
     extra += ("final_evaluation.images = 50", "final_evaluation.attack_steps = 2")
     path.write_text("\n".join([*tiny.BINDINGS, *extra]) + "\n")
     return path
@@ -56,17 +59,18 @@ def finished(gin_file, tmp_path_factory):
 def test_a_run_leaves_what_it_promises(finished):
     run_dir, output = finished
     records = read_metrics(run_dir / "metrics.jsonl")
-    assert [record["step"] for record in records] == [1, 2, 3, 4]
+    assert [record["step"] for record in records] == list(range(1, STEPS + 1))
     assert any("loss" in name for name in records[-1])
     for kind in ("samples", "attacks"):
         assert [path.name for path in sorted((run_dir / kind).iterdir())] == [
-            "step_00000002.png",
-            "step_00000004.png",
+            "step_00000015.png",
+            "step_00000030.png",
+            "step_00000040.png",
         ]
-        assert f"{kind}/step_00000004.png" in output
-    assert (run_dir / "checkpoints" / "step-4.index").exists()
+        assert f"{kind}/step_00000040.png" in output
+    assert (run_dir / "checkpoints" / "step-40.index").exists()
     assert list((run_dir / "tensorboard").iterdir())
-    assert json.loads((run_dir / "config.json").read_text())["train.steps"] == 4
+    assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
     assert "PGD, 2 steps of 0.05, radius 0.1 (12.75/255), random start" in output
     assert "on 50 test images" in output
     assert "Next: " in output
@@ -83,7 +87,7 @@ def test_a_finished_run_again_adds_nothing(gin_file, finished):
     before = state()
     process = train(gin_file, run_dir)
     assert process.returncode == 0
-    assert "Finished at step 4" in process.stdout
+    assert f"Finished at step {STEPS}" in process.stdout
     assert state() == before
 
 
@@ -103,7 +107,7 @@ def test_ctrl_c_saves_and_the_same_command_continues_exactly(gin_file, finished,
     assert process.returncode == 130
     assert b"Stopped and saved" in output
     stopped_at = len(read_metrics(metrics))
-    assert stopped_at < 4
+    assert stopped_at < STEPS
     process = train(gin_file, run_dir)
     assert process.returncode == 0, process.stderr
     assert f"continued from step {stopped_at}" in process.stdout
@@ -116,7 +120,7 @@ def test_more_steps_continue_and_records_stay(gin_file, finished, tmp_path):
     assert train(gin_file, run_dir, "--gin_param=train.steps=2").returncode == 0
     assert train(gin_file, run_dir).returncode == 0
     assert deterministic(run_dir) == deterministic(straight)
-    assert json.loads((run_dir / "config.json").read_text())["train.steps"] == 4
+    assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
 
 
 def test_two_replicas_see_the_same_batches(gin_file, finished, tmp_path):
