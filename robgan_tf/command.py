@@ -1,5 +1,6 @@
 """What every command shares: its start, and how it ends for the user."""
 
+import logging
 import os
 import sys
 
@@ -10,12 +11,13 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # about half as fast without it, and a run's low bits would depend on the machine.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from absl import app, flags, logging
+from absl import app
 
 from robgan_tf.errors import NonFiniteError, UserError
 
 USER_ERROR_STATUS = 2
 NON_FINITE_STATUS = 3
+INTERRUPTED_STATUS = 130
 
 
 def run(main):
@@ -40,9 +42,7 @@ def finish(main, argv):
     Returns:
       The exit status.
     """
-    # The notes of TensorFlow's Python side; --verbosity brings them back.
-    if flags.FLAGS["verbosity"].using_default_value:
-        logging.set_verbosity(logging.WARNING)
+    logging.getLogger("tensorflow").setLevel(logging.WARNING)
     try:
         if len(argv) > 1:
             raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
@@ -50,6 +50,11 @@ def finish(main, argv):
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR_STATUS
+    except KeyboardInterrupt:
+        print(
+            "interrupted; the same command starts again from the last checkpoint", file=sys.stderr
+        )
+        return INTERRUPTED_STATUS
     except NonFiniteError as error:
         print(f"stopped, nothing of this step is saved: {error}", file=sys.stderr)
         return NON_FINITE_STATUS

@@ -77,8 +77,16 @@ def _parse(gin_files, gin_params):
 def _guarded(parse, where):
     try:
         parse()
-    except (ValueError, SyntaxError, TypeError, OSError, RuntimeError, KeyError) as error:
-        raise UserError(f"{where}: {_one_line(error)}") from error
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        OSError,
+        RuntimeError,
+        KeyError,
+        ImportError,
+    ) as error:
+        raise UserError(" ".join(f"{where}: {_one_line(error)}".split())) from error
 
 
 def _one_line(error):
@@ -86,7 +94,8 @@ def _one_line(error):
         where = f", in {error.text.strip()!r}" if error.text else ""
         reason = str(error.msg).splitlines()[-1].strip()
         return f"{reason}{where}; values are Python literals such as 0.03125, 'name', True, None"
-    text = str(error.args[0]) if error.args else str(error)
+    # A KeyError's text is its quoted argument.
+    text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
     return " ".join(text.split())
 
 

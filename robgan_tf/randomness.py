@@ -24,6 +24,7 @@ class Purpose(enum.IntEnum):
     LABELS = 5
     RANDOM_START = 6
     SAMPLE_SHEET = 7
+    ATTACK_SHEET = 8
 
 
 PURPOSES = tuple(Purpose)

@@ -12,6 +12,9 @@ import pathlib
 import tempfile
 
 from robgan_tf.errors import UserError
+from robgan_tf.reporting import format_radius
+
+DATA_FOUND = "data (found)"
 
 
 class RunDirectory:
@@ -30,10 +33,17 @@ class RunDirectory:
     def __init__(self, path, config, grows):
         self.path = pathlib.Path(path)
         self._config = config
-        self._refuse_foreign()
-        self._refuse_other_config(config, grows)
-        self._make_writable()
-        self._lock = self._take_lock()
+        self._refuse_patterns()
+        try:
+            self._refuse_foreign()
+            self._refuse_other_config(config, grows)
+            self._make_writable()
+            self._lock = self._take_lock()
+        except OSError as error:
+            raise UserError(
+                f"run directory {self.path} cannot be used: {error.strerror}; "
+                "give another one (--run_dir)"
+            ) from error
 
     @property
     def config_path(self):
@@ -55,19 +65,37 @@ class RunDirectory:
         """Where the picture of a kind ("samples", "attacks") at a step belongs."""
         return self.path / kind / f"step_{step:08d}.png"
 
-    def write_config(self, gin_text):
+    def write_config(self, gin_text, data):
         """Stores the settings, now that everything made from them has been built.
 
         Args:
           gin_text: the settings as a gin file, for people.
+          data: description of the data found, which must stay the same.
+
+        Raises:
+          UserError: if the run was begun on other data.
         """
-        self.write_json(self.config_path, self._config)
+        stored = self._stored_config().get(DATA_FOUND, data)
+        if stored != data:
+            raise UserError(
+                f"run directory {self.path} was begun on other data: {stored!r} there and "
+                f"{data!r} here (--data_dir)"
+            )
+        self.write_json(self.config_path, {**self._config, DATA_FOUND: data})
         _write_atomically(self.path / "config.gin", gin_text)
 
     def write_json(self, path, value):
         """Writes a JSON file of the run, whole or not at all."""
         path.parent.mkdir(exist_ok=True)
         _write_atomically(path, json.dumps(value, indent=1) + "\n")
+
+    def _refuse_patterns(self):
+        # TensorFlow takes them for patterns and would not find the checkpoints again.
+        if set("*?[]\\") & set(str(self.path)):
+            raise UserError(
+                f"run directory {self.path} has one of the characters * ? [ ] \\ in its name; "
+                "give one without (--run_dir)"
+            )
 
     def _refuse_foreign(self):
         if self.path.exists() and not self.path.is_dir():
@@ -83,17 +111,11 @@ class RunDirectory:
     def _refuse_other_config(self, config, grows):
         if not self.config_path.exists():
             return
-        try:
-            stored = json.loads(self.config_path.read_text())
-        except ValueError as error:
-            raise UserError(f"{self.config_path} cannot be read: {error}") from error
-        # JSON has lists where settings have tuples.
-        given = json.loads(json.dumps(config))
-        absent = object()
+        stored, given = self._stored_config(), config
         changed = [
             f"{name} is {_show(stored, name)} there and {_show(given, name)} here"
-            for name in sorted({*stored, *given})
-            if stored.get(name, absent) != given.get(name, absent)
+            for name in sorted({*stored, *given} - {DATA_FOUND})
+            if stored.get(name) != given.get(name)
             and not (name == grows and given[name] > stored.get(name, 0))
         ]
         if changed:
@@ -103,16 +125,18 @@ class RunDirectory:
                 + ". Give a new --run_dir, or the settings of that run"
             )
 
-    def _make_writable(self):
+    def _stored_config(self):
+        if not self.config_path.exists():
+            return {}
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
-            raise UserError(
-                f"run directory {self.path} cannot be written: {error.strerror}; "
-                "give another one (--run_dir)"
-            ) from error
+            return json.loads(self.config_path.read_text())
+        except ValueError as error:
+            raise UserError(f"{self.config_path} cannot be read: {error}") from error
+
+    def _make_writable(self):
+        self.path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.path):
+            pass
 
     def _take_lock(self):
         lock = open(self.path / "lock", "w")  # noqa: SIM115  held until the process ends.
@@ -127,7 +151,11 @@ class RunDirectory:
 
 
 def _show(config, name):
-    return repr(config[name]) if name in config else "absent"
+    if config.get(name) is None:
+        return "None"
+    if name.endswith((".epsilon", ".step_size")):
+        return format_radius(config[name])
+    return repr(config[name])
 
 
 def _write_atomically(path, text):

@@ -63,7 +63,9 @@ class TrainSettings(Settings):
     batch_size: int = setting(
         "images in each D update and in the G update, over all replicas", 64, minimum=1
     )
-    seed: int = setting("of weights, data order, noise, latents and random starts", 0, minimum=0)
+    seed: int = setting(
+        "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
+    )
     discriminator_updates: int = setting("D updates in one step", 5, minimum=1)
     average_decay: float = setting(
         "decay of the moving average of G", 0.999, minimum=0.0, below=1.0

@@ -8,6 +8,7 @@ The same command on the same run directory continues where the run stopped.
 import json
 import os
 import pathlib
+import shlex
 import sys
 
 from absl import flags
@@ -54,34 +55,45 @@ def main():
     settings = read_settings(_GIN_FILE.value, _GIN_PARAM.value, CONFIGURABLES)
     # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
     from robgan_tf.training.distribution import check_batch_size, make_strategy
-    from robgan_tf.training.joint import build_adversary, build_players
+    from robgan_tf.training.joint import build_adversary, build_evaluation_attack, build_players
 
     train = settings[TrainSettings]
     adversary = build_adversary(settings)
+    evaluation_attack = build_evaluation_attack(settings)
     strategy = make_strategy(train.distribution, train.replicas)
     check_batch_size(train.batch_size, strategy)
     run_path = _RUN_DIR.value or os.path.join("runs", pathlib.Path(_GIN_FILE.value[0]).stem)
     run = None
     if not _DRY_RUN.value:
-        run = RunDirectory(run_path, flat(settings.values()), grows="train.steps")
+        config = {**flat(settings.values()), "--warm_start": _WARM_START.value}
+        run = RunDirectory(run_path, config, grows="train.steps")
     data = _load_data(settings[DataSettings])
     players = build_players(settings, strategy)
     if _DRY_RUN.value:
         _print_dry_run(settings, strategy, data, players, run_path)
         return 0
-    run.write_config(as_gin(settings.values()))
-    return _train(settings, strategy, adversary, data, players, run)
+    run.write_config(as_gin(settings.values()), data.description)
+    stop, checkpoint = _train(settings, strategy, adversary, data, players, run)
+    if stop is not None:
+        print(f"Stopped and saved {checkpoint}; the same command continues.")
+        _print_corrupt_files(data)
+        return stop.exit_status
+    _print_summary(settings, data, players, run, checkpoint, evaluation_attack)
+    return 0
 
 
 def _load_data(data):
     from robgan_tf.data import load_image_data
 
-    arguments = {**vars(data), "data_dir": _DATA_DIR.value}
+    directory = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
+    arguments = {**vars(data), "data_dir": directory}
     del arguments["dequantize"]
     return load_image_data(**arguments)
 
 
 def _train(settings, strategy, adversary, data, players, run):
+    """Trains to the last step; returns the StopRequest that ended it, if one did, and the
+    newest checkpoint."""
     from robgan_tf.data import training_batches
     from robgan_tf.training.checkpoints import Checkpoints
     from robgan_tf.training.gan_task import GanTask
@@ -91,9 +103,12 @@ def _train(settings, strategy, adversary, data, players, run):
     train, data_settings = settings[TrainSettings], settings[DataSettings]
     checkpoints = Checkpoints(run.checkpoints_path, vars(players), train.keep_checkpoints)
     start_step = checkpoints.restore_latest()
-    if start_step == 0 and _WARM_START.value:
+    if checkpoints.latest is None and _WARM_START.value:
         _load_warm_start(players)
+        # The other run may train on; this one shall always start from the same weights.
+        checkpoints.save(0)
     _print_start(settings, strategy, data, run, start_step)
+    stop = None
     if start_step < train.steps:
         gan_step = build_step(settings, players, adversary, strategy)
         loop = TrainingLoop(
@@ -114,11 +129,7 @@ def _train(settings, strategy, adversary, data, players, run):
             dequantize=data_settings.dequantize,
         )
         stop = loop.run(batches, start_step)
-        if stop is not None:
-            print(f"Stopped and saved {checkpoints.latest}; the same command continues.")
-            return stop.exit_status
-    _print_summary(settings, data, players, run, checkpoints)
-    return 0
+    return stop, checkpoints.latest
 
 
 def _load_warm_start(players):
@@ -173,18 +184,23 @@ def _print_dry_run(settings, strategy, data, players, run_path):
         f"{channels}] in [-1, 1], labels [{train.discriminator_updates}, {train.batch_size}]"
     )
     print(f"Attack     {_describe_attack(settings[AttackSettings])}")
+    evaluation = settings[FinalEvaluationSettings]
+    print(
+        f"Evaluation {evaluation.images} test images, PGD-{evaluation.attack_steps} of radius "
+        f"{format_radius(evaluation.epsilon)}"
+    )
     print(f"Replicas   {_describe_replicas(strategy)}")
     print(f"Run        {run_path} (nothing was written)")
 
 
-def _print_summary(settings, data, players, run, checkpoints):
+def _print_summary(settings, data, players, run, checkpoint, evaluation_attack):
     steps = settings[TrainSettings].steps
-    result = _final_accuracy(settings, data, players, run)
+    result = _final_accuracy(settings, data, players, run, evaluation_attack)
     print(f"\nFinished at step {steps}.")
     print(f"  samples       {run.picture_path('samples', steps)}")
     print(f"  attacks       {run.picture_path('attacks', steps)}")
     print(f"  numbers       {run.metrics_path}")
-    print(f"  checkpoint    {checkpoints.latest}")
+    print(f"  checkpoint    {checkpoint}")
     if result is not None:
         radius = format_radius(result["epsilon"])
         print(f"  classifier    on {result['images']} test images: {result['clean']:.1%} clean,")
@@ -192,20 +208,44 @@ def _print_summary(settings, data, players, run, checkpoints):
             f"                {result['attacked']:.1%} under PGD-{result['attack_steps']} "
             f"of radius {radius}"
         )
-    for path in data.train.corrupt_files:
-        print(f"  unreadable    {path}")
+    _print_corrupt_files(data)
     python = os.path.relpath(sys.executable)
-    print(f"  TensorBoard   {python} -m tensorboard.main --logdir {run.path.parent}")
-    files = " ".join(f"--gin_file={name}" for name in _GIN_FILE.value)
     print(
-        f"Next: train longer with\n  {python} -m robgan_tf.train {files} --run_dir={run.path} "
-        f"--gin_param=train.steps={2 * steps}"
+        f"  TensorBoard   {python} -m tensorboard.main --logdir {shlex.quote(str(run.path.parent))}"
     )
+    print(f"Next: train longer with\n  {_longer_command(python, run, 2 * steps)}")
 
 
-def _final_accuracy(settings, data, players, run):
+def _longer_command(python, run, steps):
+    """The command line that continues this run to more steps."""
+    flags_given = [f"--gin_file={path}" for path in _GIN_FILE.value]
+    flags_given += [
+        f"--gin_param={binding}"
+        for binding in _GIN_PARAM.value
+        if binding.partition("=")[0].strip() != "train.steps"
+    ]
+    flags_given.append(f"--gin_param=train.steps={steps}")
+    for flag in (_DATA_DIR, _WARM_START):
+        if flag.value:
+            flags_given.append(f"--{flag.name}={flag.value}")
+    flags_given.append(f"--run_dir={run.path}")
+    return shlex.join([python, "-m", "robgan_tf.train", *flags_given])
+
+
+def _print_corrupt_files(data):
+    corrupt = {
+        path: reason
+        for source in (data.train, data.validation, data.test)
+        for path, reason in source.corrupt_files.items()
+    }
+    if corrupt:
+        print(f"  unreadable    {len(corrupt)} images, each replaced by one of its class:")
+    for path, reason in corrupt.items():
+        print(f"                {path} ({reason})")
+
+
+def _final_accuracy(settings, data, players, run, attack):
     """Accuracy at the last step; measured once and kept in the run directory."""
-    from robgan_tf.attacks import ProjectedGradientDescent
     from robgan_tf.data import evaluation_batches
     from robgan_tf.evaluation import accuracy_under_attack
 
@@ -215,7 +255,6 @@ def _final_accuracy(settings, data, players, run):
     path = run.path / "evaluations" / f"step_{settings[TrainSettings].steps:08d}.json"
     if path.exists():
         return json.loads(path.read_text())
-    attack = ProjectedGradientDescent(wanted.epsilon, wanted.attack_steps, wanted.epsilon / 5)
     images = min(wanted.images, len(data.test))
     print(f"\nMeasuring accuracy on {images} test images ...", flush=True)
     accuracy = accuracy_under_attack(

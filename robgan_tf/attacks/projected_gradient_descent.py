@@ -109,7 +109,8 @@ def share_at_edge(images, attacked, epsilon, tolerance=1e-3):
     Returns:
       A scalar in [0, 1]. Pixels stopped earlier by the range [-1, 1] do not count.
     """
-    moved = tf.abs(attacked - images) >= epsilon * (1.0 - tolerance)
+    change = tf.abs(attacked - images)
+    moved = (change >= epsilon * (1.0 - tolerance)) & (change > 0.0)
     return tf.reduce_mean(tf.cast(moved, tf.float32))
 
 

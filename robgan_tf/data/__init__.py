@@ -1,12 +1,10 @@
 """Image data: datasets by name, splits, augmentation, and batches for training."""
 
-from robgan_tf.data.augmentation import DATASET_AUGMENTATIONS
 from robgan_tf.data.batches import evaluation_batches, scale_images, training_batches
 from robgan_tf.data.load import ImageData, load_image_data
 from robgan_tf.data.sources import ImageSource
 
 __all__ = [
-    "DATASET_AUGMENTATIONS",
     "ImageData",
     "ImageSource",
     "evaluation_batches",

@@ -6,8 +6,6 @@ uint8 images so that it runs before the costly conversion to float.
 
 import tensorflow as tf
 
-DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
-
 PADDING = 4  # pixels, for pad_crop_flip
 CROP_AREA = (0.8, 0.9)  # fraction of the image's area, for area_crop_flip
 

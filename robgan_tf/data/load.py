@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from robgan_tf.data.augmentation import DATASET_AUGMENTATIONS
+from robgan_tf.choices import DATASET_AUGMENTATIONS
 from robgan_tf.data.digits import load_digits
 from robgan_tf.data.image_folder import load_image_folder
 from robgan_tf.data.sources import ImageSource

@@ -41,18 +41,24 @@ def accuracy_under_attack(discriminator, batches, attack, seed=0):
     """
 
     @tf.function(reduce_retracing=True)
-    def correct(images, labels, batch_seed):
+    def correct(images, labels, first):
+        # A seed a sample, so that random starts do not depend on the batch size.
+        seeds = tf.map_fn(
+            lambda number: derive_seed(seed, Purpose.RANDOM_START, number),
+            first + tf.range(tf.shape(labels)[0]),
+            fn_output_signature=tf.TensorSpec([2], tf.int32),
+        )
         with hold_normalized_kernels(discriminator):
             attacked = attack(
                 lambda x: class_loss(discriminator(x, training=False)[1], labels),
                 images,
-                seed=batch_seed,
+                seed=seeds,
             )
             return [_count_correct(discriminator, x, labels) for x in (images, attacked)]
 
     clean = attacked = images = 0
-    for number, (batch, labels) in enumerate(batches):
-        counts = correct(batch, labels, derive_seed(seed, Purpose.RANDOM_START, number))
+    for batch, labels in batches:
+        counts = correct(batch, labels, tf.constant(images))
         clean, attacked = clean + int(counts[0]), attacked + int(counts[1])
         images += len(labels)
     if not images:

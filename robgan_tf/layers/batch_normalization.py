@@ -128,9 +128,8 @@ def _global_moments(inputs):
     replica = tf.distribute.get_replica_context()
     if replica is None or replica.num_replicas_in_sync == 1:
         return mean, variance
-    mean, mean_square = tf.unstack(
-        replica.all_reduce(
-            tf.distribute.ReduceOp.MEAN, tf.stack([mean, variance + tf.square(mean)])
-        )
-    )
-    return mean, tf.maximum(mean_square - tf.square(mean), 0.0)
+    average = tf.distribute.ReduceOp.MEAN
+    global_mean = replica.all_reduce(average, mean)
+    # Around the global mean, so that nothing cancels where the mean is large.
+    spread = variance + tf.square(mean - global_mean)
+    return global_mean, replica.all_reduce(average, spread)

@@ -192,14 +192,13 @@ def _linear_part(layer, inputs, kernel):
     if isinstance(layer, keras.layers.Dense):
         return tf.tensordot(inputs, kernel, axes=1)
     if isinstance(layer, keras.layers.Conv2DTranspose):
-        return keras.ops.conv_transpose(
+        return tf.nn.conv2d_transpose(
             inputs,
             kernel,
-            strides=list(layer.strides),
-            padding=layer.padding,
-            output_padding=layer.output_padding,
-            data_format=layer.data_format,
-            dilation_rate=layer.dilation_rate,
+            output_shape=[tf.shape(inputs)[0], *layer.compute_output_shape(inputs.shape)[1:]],
+            strides=layer.strides,
+            padding=layer.padding.upper(),
+            dilations=layer.dilation_rate,
         )
     return layer.convolution_op(inputs, kernel)
 

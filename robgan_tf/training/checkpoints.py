@@ -1,5 +1,7 @@
 """Checkpoints: everything needed to continue a run, the newest few of them."""
 
+import pathlib
+
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
@@ -36,6 +38,7 @@ class Checkpoints:
           UserError: if it cannot be read or does not belong to these models.
         """
         if self.latest is None:
+            self._refuse_lost_state()
             return 0
         try:
             self._checkpoint.restore(self.latest).assert_consumed()
@@ -43,6 +46,15 @@ class Checkpoints:
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"checkpoint {self.latest} cannot be restored: {reason}") from error
         return int(self._step)
+
+    def _refuse_lost_state(self):
+        """Starting anew beside checkpoints that exist would lose them to rotation."""
+        found = sorted(pathlib.Path(self._manager.directory).glob("step-*.index"))
+        if found:
+            raise UserError(
+                f"{self._manager.directory} holds {found[-1].stem}, but its file 'checkpoint', "
+                "which says which is the newest, is missing or damaged: restore that file"
+            )
 
     def save(self, step):
         """Saves a checkpoint of a step, unless the newest one is of that step already.

@@ -184,8 +184,8 @@ class GanStep:
         )
         return {
             "loss_discriminator/total": tf.reduce_mean(losses),
-            **_term_metrics("loss_discriminator/real", real),
-            **_term_metrics("loss_discriminator/fake", fake, self.loss.term_weights.fake_class),
+            **_term_metrics("loss_discriminator/real_", real),
+            **_term_metrics("loss_discriminator/fake_", fake, self.loss.term_weights.fake_class),
         }
 
     def _generator_update(self, step, checks):
@@ -203,7 +203,7 @@ class GanStep:
         )
         return {
             "loss_generator/total": tf.reduce_mean(terms.total),
-            **_term_metrics("loss_generator", terms, logits[1] is not None),
+            **_term_metrics("loss_generator/", terms),
         }
 
 
@@ -217,8 +217,8 @@ def _apply_gradients(tape, loss, model, optimizer, where, checks):
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
-def _term_metrics(prefix, terms, has_classes=True):
-    metrics = {f"{prefix}_source" if "/" in prefix else f"{prefix}/source": terms.source}
-    if has_classes:
-        metrics[f"{prefix}_class" if "/" in prefix else f"{prefix}/class"] = terms.classification
-    return {name: tf.reduce_mean(values) for name, values in metrics.items()}
+def _term_metrics(prefix, terms, has_class_term=True):
+    metrics = {f"{prefix}source": tf.reduce_mean(terms.source)}
+    if has_class_term:
+        metrics[f"{prefix}class"] = tf.reduce_mean(terms.classification)
+    return metrics

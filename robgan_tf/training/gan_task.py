@@ -85,7 +85,7 @@ class GanTask:
         """Attacks the shown images and returns what D takes them for, before and after."""
         discriminator = self._gan_step.players.discriminator
         adversary = self._gan_step.adversary
-        seed = derive_seed(self._gan_step.seed, Purpose.SAMPLE_SHEET)
+        seed = derive_seed(self._gan_step.seed, Purpose.ATTACK_SHEET)
         with hold_normalized_kernels(discriminator):
             attacked = adversary.attack(
                 adversary.objective(discriminator, labels), images, seed=seed

@@ -12,6 +12,7 @@ from robgan_tf.settings import (
     DataSettings,
     DiscriminatorOptimizerSettings,
     DiscriminatorSettings,
+    FinalEvaluationSettings,
     GeneratorOptimizerSettings,
     GeneratorSettings,
     LossSettings,
@@ -84,6 +85,19 @@ def build_adversary(settings):
         )
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def build_evaluation_attack(settings):
+    """Builds the attack of the final evaluation: steps of epsilon / 5, no random start.
+
+    Raises:
+      UserError: if its numbers make no sense.
+    """
+    wanted = settings[FinalEvaluationSettings]
+    try:
+        return ProjectedGradientDescent(wanted.epsilon, wanted.attack_steps, wanted.epsilon / 5)
+    except ValueError as error:
+        raise UserError(f"final_evaluation: {error}") from error
 
 
 def build_step(settings, players, adversary, strategy):

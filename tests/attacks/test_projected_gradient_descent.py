@@ -62,6 +62,7 @@ def test_a_few_small_steps_do_not_reach_the_edge():
     assert change.max() == pytest.approx(0.039, abs=1e-6)
     assert share_at_edge(INNER, INNER + change, 0.0625) == 0.0
     assert share_at_edge(INNER, INNER + change, 0.039) == 1.0
+    assert share_at_edge(INNER, INNER, 0.0) == 0.0
 
 
 def test_no_steps_is_no_attack_and_calls_nothing():

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shlex
 import signal
 import subprocess
 import sys
@@ -73,7 +74,9 @@ def test_a_run_leaves_what_it_promises(finished):
     assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
     assert "PGD, 2 steps of 0.05, radius 0.1 (12.75/255), random start" in output
     assert "on 50 test images" in output
-    assert "Next: " in output
+    following = shlex.split(output.split("Next: train longer with\n")[1].splitlines()[0])
+    assert f"--gin_param=train.steps={2 * STEPS}" in following
+    assert f"--run_dir={run_dir}" in following
 
 
 def test_a_finished_run_again_adds_nothing(gin_file, finished):
@@ -123,15 +126,27 @@ def test_more_steps_continue_and_records_stay(gin_file, finished, tmp_path):
     assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
 
 
-def test_two_replicas_see_the_same_batches(gin_file, finished, tmp_path):
-    straight, _ = finished
-    run_dir = tmp_path / "replicas"
-    process = train(gin_file, run_dir, "--gin_param=train.replicas=2")
-    assert process.returncode == 0, process.stderr
-    assert "Replicas   2 (CPU:0, CPU:1)" in process.stdout
-    for one, two in zip(deterministic(straight)[:3], deterministic(run_dir)[:3], strict=True):
-        losses = {name: value for name, value in one.items() if name.startswith("loss")}
-        assert losses == pytest.approx({name: two[name] for name in losses}, rel=1e-5, abs=1e-5)
+@pytest.mark.parametrize("normalization", ["spectral", "batch"])
+def test_two_replicas_see_the_same_batches(gin_file, tmp_path, normalization):
+    losses = []
+    for replicas in (1, 2):
+        process = train(
+            gin_file,
+            tmp_path / str(replicas),
+            f"--gin_param=train.replicas={replicas}",
+            "--gin_param=train.steps=3",
+            "--gin_param=final_evaluation.images=0",
+            f"--gin_param=ResNetDiscriminator.normalization='{normalization}'",
+        )
+        assert process.returncode == 0, process.stderr
+        assert f"Replicas   {replicas} (CPU:0" in process.stdout
+        losses += [
+            {name: value for name, value in record.items() if "loss" in name}
+            for record in deterministic(tmp_path / str(replicas))
+        ]
+    assert len(losses) == 6
+    for one, two in zip(losses[:3], losses[3:], strict=True):
+        assert one == pytest.approx(two, rel=1e-5, abs=1e-5)
 
 
 def test_warm_start_takes_weights_only(gin_file, finished, tmp_path):
@@ -141,6 +156,7 @@ def test_warm_start_takes_weights_only(gin_file, finished, tmp_path):
     )
     assert process.returncode == 0, process.stderr
     assert "optimizers and steps start anew" in process.stdout
+    assert train(gin_file, tmp_path / "warm").returncode == 2
     warm, cold = deterministic(tmp_path / "warm")[0], deterministic(straight)[0]
     assert warm["step"] == 1
     assert warm["loss_discriminator/total"] != cold["loss_discriminator/total"]

@@ -55,7 +55,12 @@ def assert_one_line(result, *expected):
             ["--gin_param=ProjectedGradientDescent.epsilon=8"],
             "8/255 of the [0, 1] scale is 0.0627 on this one",
         ),
-        (["--run_dir=/proc/run"], "cannot be written"),
+        (["--run_dir=/proc/run"], "cannot be used"),
+        (["--run_dir=runs/" + 300 * "x"], "cannot be used: File name too long"),
+        (["--run_dir=runs/lr[1]"], "has one of the characters"),
+        (["--gin_param=final_evaluation.epsilon=8"], "final_evaluation: "),
+        (["--gin_param=train.seed=5000000000"], "train.seed = 5000000000 is too high"),
+        (["--gin_param=import nope"], "No module named 'nope'"),
         (["--gin_param=ResNetGenerator.widths='4; 4'"], "lead from 4 to 8 pixels, not to 16"),
         (["--warm_start=/nowhere"], "there is no checkpoint under /nowhere/checkpoints"),
         (["extra"], "unexpected argument 'extra'"),
@@ -89,6 +94,8 @@ def test_run_directory_of_another_config(run, tmp_path):
         "train.batch_size is 8 there and 16 here; train.seed is 0 there and 1 here",
     )
     assert_one_line(run("--gin_param=train.steps=3"), "train.steps is 4 there and 3 here")
+    result = run("--gin_param=ProjectedGradientDescent.epsilon=0.0627")
+    assert_one_line(result, "is 0.1 (12.75/255) there and 0.0627 (7.99/255) here")
 
 
 def test_directory_that_holds_something_else(run, tmp_path):

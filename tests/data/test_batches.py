@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.choices import DATASET_AUGMENTATIONS
 from robgan_tf.data import (
-    DATASET_AUGMENTATIONS,
     evaluation_batches,
     scale_images,
     training_batches,

@@ -40,6 +40,23 @@ def test_accuracy_is_that_of_the_closed_form(batch_size, epsilon, expected):
     assert (accuracy.clean, accuracy.attacked, accuracy.images) == (5 / 6, expected / 6, 6)
 
 
+def test_random_starts_do_not_depend_on_the_batch_size():
+    images = np.random.default_rng(0).uniform(-0.3, 0.3, [40, 2, 2, 1]).astype(np.float32)
+    labels = np.zeros(40, np.int32)
+    attack = ProjectedGradientDescent(0.3, 1, 0.0, random_start=True)
+    results = {
+        accuracy_under_attack(
+            LinearModel(),
+            [(images[k : k + size], labels[k : k + size]) for k in range(0, 40, size)],
+            attack,
+            seed=5,
+        )
+        for size in (1, 8, 40)
+    }
+    assert len(results) == 1
+    assert 0 < results.pop().attacked < 1
+
+
 def test_no_images():
     with pytest.raises(ValueError, match="no images"):
         accuracy_under_attack(LinearModel(), [], ProjectedGradientDescent(0.1, 1, 0.1))
