@@ -4,7 +4,8 @@ import logging
 import os
 import sys
 
-# Before TensorFlow is imported: its notes about absent GPUs would drown ours. The devices in
+# Before TensorFlow is imported: its notes about absent GPUs would drown ours (a few it prints all
+# the same). The devices in
 # use are printed by the commands; TF_CPP_MIN_LOG_LEVEL=0 brings the notes back.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow turns oneDNN on by itself only on some processors; on others its convolutions are

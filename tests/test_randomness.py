@@ -18,6 +18,7 @@ def test_purpose_values_are_fixed():
         "LABELS": 5,
         "RANDOM_START": 6,
         "SAMPLE_SHEET": 7,
+        "ATTACK_SHEET": 8,
     }
 
 
