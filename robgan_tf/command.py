@@ -5,8 +5,7 @@ import os
 import sys
 
 # Before TensorFlow is imported: its notes about absent GPUs would drown ours (a few it prints all
-# the same). The devices in
-# use are printed by the commands; TF_CPP_MIN_LOG_LEVEL=0 brings the notes back.
+# the same). The commands print the devices in use; TF_CPP_MIN_LOG_LEVEL=0 brings the notes back.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow turns oneDNN on by itself only on some processors; on others its convolutions are
 # about half as fast without it, and a run's low bits would depend on the machine.
