@@ -1,6 +1,5 @@
 """What every command shares: its start, and how it ends for the user."""
 
-import logging
 import os
 import sys
 
@@ -11,7 +10,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # about half as fast without it, and a run's low bits would depend on the machine.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from absl import app
+from absl import app, flags, logging
 
 from robgan_tf.errors import NonFiniteError, UserError
 
@@ -42,7 +41,8 @@ def finish(main, argv):
     Returns:
       The exit status.
     """
-    logging.getLogger("tensorflow").setLevel(logging.WARNING)
+    if not flags.FLAGS["verbosity"].present:
+        logging.set_verbosity(logging.WARNING)
     try:
         if len(argv) > 1:
             raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
