@@ -87,9 +87,12 @@ class FolderSource(ImageSource):
 
     def subset(self, indices):
         files = [self._files[index] for index in indices]
-        return FolderSource(
+        subset = FolderSource(
             files, self._labels[indices], self.class_names, self.resolution, self.channels
         )
+        # One account of unreadable files, whichever subset came upon them.
+        subset.corrupt_files, subset._lock = self.corrupt_files, self._lock
+        return subset
 
     def fetch_tensor(self, indices, boxes=None):
         count = indices.shape[0]

@@ -1,0 +1,158 @@
+"""A joint training run from settings to summary: what the train command does."""
+
+import json
+import os
+
+import numpy as np
+
+from robgan_tf.configuration import as_gin, flat
+from robgan_tf.data import evaluation_batches, load_image_data, training_batches
+from robgan_tf.evaluation import accuracy_under_attack
+from robgan_tf.run_directory import RunDirectory
+from robgan_tf.settings import DataSettings, FinalEvaluationSettings, TrainSettings
+from robgan_tf.training import run_report
+from robgan_tf.training.checkpoints import Checkpoints, load_weights
+from robgan_tf.training.distribution import check_batch_size, make_strategy
+from robgan_tf.training.gan_task import GanTask
+from robgan_tf.training.joint import (
+    build_adversary,
+    build_evaluation_attack,
+    build_players,
+    build_step,
+)
+from robgan_tf.training.loop import Rhythm, TrainingLoop
+
+EVALUATION_BATCH = 100
+
+
+class JointRun:
+    """One run of joint training in one run directory.
+
+    Nothing is read or written before `describe` or `train` is called.
+
+    Args:
+      settings: dict from settings class to instance.
+      run_dir: the run directory.
+      data_dir: where the data is, or None for the TFDS default.
+      warm_start: run directory whose newest weights a new run starts from, or None.
+
+    Raises:
+      UserError: if the settings make no sense together or on this machine.
+    """
+
+    def __init__(self, settings, run_dir, data_dir=None, warm_start=None):
+        self._settings = settings
+        self._run_dir = run_dir
+        self._data_dir = data_dir
+        self._warm_start = warm_start
+        self._adversary = build_adversary(settings)
+        self._evaluation_attack = build_evaluation_attack(settings)
+        train = settings[TrainSettings]
+        self._strategy = make_strategy(train.distribution, train.replicas)
+        check_batch_size(train.batch_size, self._strategy)
+
+    def describe(self):
+        """Prints configuration, models and data shapes, and writes nothing.
+
+        Raises:
+          UserError: if the data cannot be used or the models cannot be built.
+        """
+        data = self._load_data()
+        players = build_players(self._settings, self._strategy)
+        run_report.print_plan(self._settings, self._strategy, data, players, self._run_dir)
+
+    def train(self):
+        """Trains from the newest checkpoint, or from the beginning, and prints a summary.
+
+        Returns:
+          The StopRequest that ended the run between two steps, or None when it is finished.
+
+        Raises:
+          UserError: if the run directory or the data cannot be used.
+          NonFiniteError: if a loss or gradient becomes infinite or NaN.
+        """
+        config = {**flat(self._settings.values()), "--warm_start": self._warm_start}
+        run = RunDirectory(self._run_dir, config, grows="train.steps")
+        data = self._load_data()
+        players = build_players(self._settings, self._strategy)
+        run.write_config(as_gin(self._settings.values()), data.description)
+        keep = self._settings[TrainSettings].keep_checkpoints
+        checkpoints = Checkpoints(run.checkpoints_path, vars(players), keep)
+        start_step = self._start(checkpoints, players)
+        run_report.print_start(self._settings, self._strategy, data, run, start_step)
+        stop = self._loop(run, data, players, checkpoints, start_step)
+        if stop is None:
+            accuracy = self._final_accuracy(run, data, players)
+            steps = self._settings[TrainSettings].steps
+            run_report.print_summary(run, steps, checkpoints.latest, accuracy)
+        else:
+            print(f"Stopped and saved {checkpoints.latest}; the same command continues.")
+        run_report.print_corrupt_files(data)
+        return stop
+
+    def _load_data(self):
+        arguments = {**vars(self._settings[DataSettings]), "data_dir": self._data_dir}
+        del arguments["dequantize"]
+        return load_image_data(**arguments)
+
+    def _start(self, checkpoints, players):
+        step = checkpoints.restore_latest()
+        if checkpoints.latest is None and self._warm_start is not None:
+            names = ("generator", "discriminator", "average_generator")
+            models = {name: getattr(players, name) for name in names}
+            loaded = load_weights(os.path.join(self._warm_start, "checkpoints"), models)
+            print(f"Weights from {loaded}; optimizers and steps start anew.")
+            # The other run may train on; this one shall always start from the same weights.
+            checkpoints.save(0)
+        return step
+
+    def _loop(self, run, data, players, checkpoints, start_step):
+        train, data_settings = self._settings[TrainSettings], self._settings[DataSettings]
+        if start_step >= train.steps:
+            return None
+        gan_step = build_step(self._settings, players, self._adversary, self._strategy)
+        loop = TrainingLoop(
+            GanTask(gan_step, data.validation if len(data.validation) else data.train),
+            run,
+            checkpoints,
+            Rhythm(train.steps, train.log_every, train.sample_every, train.checkpoint_every),
+            images_per_step=train.discriminator_updates * train.batch_size,
+            description=_as_markdown(as_gin(self._settings.values())),
+        )
+        batches = training_batches(
+            data.train,
+            batch_size=train.batch_size,
+            updates_per_step=train.discriminator_updates,
+            seed=train.seed,
+            start_step=start_step,
+            augmentation=data_settings.augmentation,
+            dequantize=data_settings.dequantize,
+        )
+        return loop.run(batches, start_step)
+
+    def _final_accuracy(self, run, data, players):
+        """Accuracy at the last step; measured once and kept in the run directory."""
+        wanted = self._settings[FinalEvaluationSettings]
+        steps = self._settings[TrainSettings].steps
+        path = run.path / "evaluations" / f"step_{steps:08d}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+        count = min(wanted.images, len(data.test))
+        if not count:
+            return None
+        print(f"\nMeasuring accuracy on {count} test images ...", flush=True)
+        # Evenly spaced, since class folders are stored class by class.
+        images = data.test.subset(np.linspace(0, len(data.test) - 1, count).round().astype(int))
+        accuracy = accuracy_under_attack(
+            players.discriminator,
+            evaluation_batches(images, EVALUATION_BATCH),
+            self._evaluation_attack,
+        )
+        protocol = {"epsilon": wanted.epsilon, "attack_steps": wanted.attack_steps}
+        result = {**vars(accuracy), **protocol}
+        run.write_json(path, result)
+        return result
+
+
+def _as_markdown(gin_text):
+    return "\n".join(f"    {line}" for line in gin_text.splitlines())

@@ -1,0 +1,103 @@
+"""What a joint training run prints at its start, at its end, and instead of running."""
+
+import os
+import shlex
+import sys
+
+from robgan_tf.configuration import as_gin
+from robgan_tf.models.summary import summary_table
+from robgan_tf.reporting import format_radius
+from robgan_tf.settings import (
+    AttackSettings,
+    DataSettings,
+    FinalEvaluationSettings,
+    TrainSettings,
+)
+
+
+def print_start(settings, strategy, data, run, start_step):
+    """Prints what is about to be trained, on what, and from which step."""
+    train = settings[TrainSettings]
+    _print_conditions(settings, strategy, data)
+    print(f"Run        {run.path}")
+    begin = "from the beginning" if not start_step else f"continued from step {start_step}"
+    print(
+        f"Training   {train.steps} steps of {train.discriminator_updates} D updates and one G "
+        f"update, batch {train.batch_size}, {begin}",
+        flush=True,
+    )
+
+
+def print_plan(settings, strategy, data, players, run_dir):
+    """Prints the configuration, the models and the data shapes of a run that is not made."""
+    train, data_settings = settings[TrainSettings], settings[DataSettings]
+    evaluation = settings[FinalEvaluationSettings]
+    batches = f"{train.discriminator_updates}, {train.batch_size}"
+    side = data_settings.resolution
+    print(as_gin(settings.values()))
+    print(summary_table(players.generator), "\n")
+    print(summary_table(players.discriminator), "\n")
+    _print_conditions(settings, strategy, data)
+    print(
+        f"One step   images [{batches}, {side}, {side}, {data_settings.channels}] in [-1, 1], "
+        f"labels [{batches}]"
+    )
+    print(
+        f"Evaluation {evaluation.images} test images, PGD-{evaluation.attack_steps} of radius "
+        f"{format_radius(evaluation.epsilon)}"
+    )
+    print(f"Run        {run_dir} (nothing was written)")
+
+
+def print_summary(run, steps, checkpoint, accuracy):
+    """Prints where everything is and how well the classifier does.
+
+    Args:
+      run: the RunDirectory.
+      steps: the last step.
+      checkpoint: path prefix of the newest checkpoint.
+      accuracy: dict with images, clean, attacked, attack_steps and epsilon; None if not measured.
+    """
+    print(f"\nFinished at step {steps}.")
+    print(f"  samples       {run.picture_path('samples', steps)}")
+    print(f"  attacks       {run.picture_path('attacks', steps)}")
+    print(f"  numbers       {run.metrics_path}")
+    print(f"  checkpoint    {checkpoint}")
+    if accuracy is not None:
+        print(
+            f"  classifier    on {accuracy['images']} test images: {accuracy['clean']:.1%} clean,\n"
+            f"                {accuracy['attacked']:.1%} under PGD-{accuracy['attack_steps']} of "
+            f"radius {format_radius(accuracy['epsilon'])}"
+        )
+    python, logs = os.path.relpath(sys.executable), shlex.quote(str(run.path.parent))
+    print(f"  TensorBoard   {python} -m tensorboard.main --logdir {logs}")
+
+
+def print_corrupt_files(data):
+    """Prints every image that could not be read, with the reason, if there is one."""
+    corrupt = {
+        path: reason
+        for source in (data.train, data.validation, data.test)
+        for path, reason in source.corrupt_files.items()
+    }
+    if corrupt:
+        print(f"  unreadable    {len(corrupt)} images, each replaced by one of its class:")
+    for path, reason in corrupt.items():
+        print(f"                {path} ({reason})")
+
+
+def _print_conditions(settings, strategy, data):
+    devices = ", ".join(device.split("device:")[-1] for device in strategy.extended.worker_devices)
+    print(f"Data       {data.description}")
+    print(f"Attack     {_attack(settings[AttackSettings])}")
+    print(f"Replicas   {strategy.num_replicas_in_sync} ({devices})")
+
+
+def _attack(attack):
+    if not attack.steps:
+        return "none"
+    start = "random start" if attack.random_start else "no random start"
+    return (
+        f"PGD, {attack.steps} steps of {attack.step_size:g}, "
+        f"radius {format_radius(attack.epsilon, attack.norm)}, {start}"
+    )
