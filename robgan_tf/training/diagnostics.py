@@ -52,6 +52,7 @@ class Diagnostics:
     def _measure(self, images, labels, step):
         discriminator = self._step.players.discriminator
         adversary = self._step.adversary
+        images = tf.cast(images, discriminator.compute_dtype)
         fakes, fake_labels = self._step.generate(step, update=0)
         with hold_normalized_kernels(discriminator) as normalized_layers:
             seeds = self._step.random_start_seeds(step, update=0)

@@ -129,6 +129,7 @@ class GanStep:
         latents = tf.random.stateless_normal(
             [self.batch_size, generator.latent_size],
             derive_seed(self.seed, Purpose.LATENTS, step, update),
+            dtype=generator.compute_dtype,
         )
         labels = tf.random.stateless_uniform(
             [self.batch_size],
@@ -146,6 +147,7 @@ class GanStep:
         )
 
     def _replica_step(self, images, labels, step):
+        images = tf.cast(images, self.players.discriminator.compute_dtype)
         updates, checks = [], {}
         for update in range(self.discriminator_updates):
             metrics = self._discriminator_update(

@@ -19,4 +19,5 @@ def update_moving_average(average, model, decay, step):
     keep = tf.minimum(decay, (1.0 + step) / (10.0 + step))
     for averaged, variable in zip(average.variables, model.variables, strict=True):
         current = tf.convert_to_tensor(averaged)
-        averaged.assign(current + (1.0 - keep) * (tf.convert_to_tensor(variable) - current))
+        move = tf.cast(1.0 - keep, current.dtype)
+        averaged.assign(current + move * (tf.convert_to_tensor(variable) - current))
