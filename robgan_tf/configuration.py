@@ -9,6 +9,7 @@ import importlib.util  # noqa: F401  gin reads importlib.util without importing 
 import os
 
 import gin
+
 from robgan_tf.errors import UserError
 
 

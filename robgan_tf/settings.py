@@ -9,6 +9,7 @@ import types
 import typing
 
 import gin
+
 from robgan_tf import choices
 from robgan_tf.errors import UserError
 

@@ -94,7 +94,7 @@ class TrainingLoop:
           start_step: steps already made.
 
         Returns:
-          The signal that stopped the run between steps, or None when it is finished.
+          The StopRequest that ended the run between two steps, or None when it is finished.
 
         Raises:
           NonFiniteError: as soon as the task meets an infinite or NaN value; nothing of that
@@ -146,16 +146,17 @@ class TrainingLoop:
         self._progress.report(step, self._task.main_losses(values))
         if self._progress.images_per_second is not None:
             values["speed/images_per_second"] = self._progress.images_per_second
-        if self._metrics.write(step, values):
+        if step > self._metrics.last_step:
+            # TensorBoard first: killed between the two, it has a point twice, not never.
             self._tensorboard.scalars(step, values)
-            self._tensorboard.flush()
+            self._metrics.write(step, values)
 
     def _draw(self, step):
         for kind, picture in self._task.pictures().items():
             path = self._run.picture_path(kind, step)
             if not path.exists():
-                save_png(path, picture)
                 self._tensorboard.image(kind, step, picture)
+                save_png(path, picture)
 
     def _save(self, step):
         with self._progress.paused():

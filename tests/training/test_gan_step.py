@@ -117,6 +117,24 @@ def test_discriminator_update_equals_one_written_out():
         np.testing.assert_allclose(variable, expected, atol=2e-6)
 
 
+def test_only_its_own_update_moves_the_averages_of_the_generator():
+    """After three D updates and one G update they have moved once, on the last fakes."""
+    players, step = tiny.build("train.discriminator_updates = 3")
+    reference, _ = tiny.build("train.discriminator_updates = 3")
+    step(*tiny.batch(updates=3), step_tensor(1))
+    latents = tf.random.stateless_normal([8, 16], derive_seed(0, Purpose.LATENTS, 1, 3))
+    labels = tf.random.stateless_uniform(
+        [8], derive_seed(0, Purpose.LABELS, 1, 3), maxval=10, dtype=tf.int32
+    )
+    reference.generator(latents, labels, training=True)
+    for variable, expected in zip(
+        players.generator.non_trainable_variables,
+        reference.generator.non_trainable_variables,
+        strict=True,
+    ):
+        np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize(("form", "learns"), [("split", False), ("ac_gan", True)])
 def test_labels_of_fakes_reach_the_class_head_only_under_equation_8(form, learns, monkeypatch):
     """The class head's update, for two choices of the classes asked of G."""
