@@ -55,19 +55,30 @@ class Settings:
 class TrainSettings(Settings):
     """`train`: length, batches and bookkeeping of joint training.
 
-    A step is `discriminator_updates` D updates and one G update.
+    A step is `discriminator_updates` D updates (times the replays of free adversarial training)
+    and one G update.
     """
 
     gin_name = "train"
 
     steps: int = setting("the last step; a higher value continues a finished run", minimum=1)
     batch_size: int = setting(
-        "images in each D update and in the G update, over all replicas", 64, minimum=1
+        "images in each D batch and in the G update, over all replicas", 64, minimum=1
     )
     seed: int = setting(
         "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
     )
-    discriminator_updates: int = setting("D updates in one step", 5, minimum=1)
+    discriminator_updates: int = setting(
+        "D batches in one step, with one D update each (more in free adversarial training)",
+        5,
+        minimum=1,
+    )
+    precision: str = setting(
+        "of convolutions and activations in G and D; `bfloat16` is for machines with instructions "
+        "for it, the same numbers and slow on others",
+        "float32",
+        choices=choices.PRECISIONS,
+    )
     average_decay: float = setting(
         "decay of the moving average of G", 0.999, minimum=0.0, below=1.0
     )
@@ -190,6 +201,11 @@ class AdversarySettings(Settings):
         choices=choices.ATTACK_TARGETS,
     )
     warmup_steps: int = setting("steps in which the radius grows from 0", 0, minimum=0)
+    free: bool = setting(
+        "free adversarial training: each D batch makes `ProjectedGradientDescent.steps` D updates, "
+        "each of which also moves the images by one step",
+        False,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

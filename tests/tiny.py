@@ -37,8 +37,9 @@ def build(*bindings, strategy=None):
     """Builds the tiny run's players and step."""
     values = settings(*bindings)
     strategy = strategy or make_strategy("single_device")
-    players = build_players(values, strategy)
-    return players, build_step(values, players, build_adversary(values), strategy)
+    adversary = build_adversary(values)
+    players = build_players(values, strategy, adversary.replays)
+    return players, build_step(values, players, adversary, strategy)
 
 
 def batch(updates=2, size=8):

@@ -57,11 +57,15 @@ class ProjectedGradientDescent:
         images = tf.convert_to_tensor(images)
         if self.steps == 0:
             return images
-        epsilon = tf.cast(self.epsilon if epsilon is None else epsilon, images.dtype)
-        attacked = self._start(images, epsilon, seed)
+        epsilon = self.epsilon if epsilon is None else epsilon
+        attacked = self.start(images, seed, epsilon)
 
         def step(number, attacked):
-            return number + 1, self._step(loss_fn, images, attacked, epsilon)
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(attacked)
+                losses = loss_fn(attacked)
+            gradient = tape.gradient(losses, attacked)
+            return number + 1, self.step(images, attacked, gradient, epsilon)
 
         _, attacked = tf.while_loop(
             lambda number, attacked: number < self.steps,
@@ -72,11 +76,19 @@ class ProjectedGradientDescent:
         )
         return tf.stop_gradient(attacked)
 
-    def _start(self, images, epsilon, seed):
+    def start(self, images, seed, epsilon):
+        """Returns where the attack starts: the images, or random points of their balls.
+
+        Args:
+          images: [N, ...] floats in [-1, 1].
+          seed: as in a call.
+          epsilon: radius.
+        """
         if not self.random_start:
             return images
         if seed is None:
             raise ValueError("ProjectedGradientDescent with random_start=True needs a seed")
+        epsilon = tf.cast(epsilon, images.dtype)
         shape = tf.shape(images)
         seeds = tf.convert_to_tensor(seed)
         if len(seeds.shape) == 1:
@@ -88,11 +100,19 @@ class ProjectedGradientDescent:
         )
         return _clip(images + noise)
 
-    def _step(self, loss_fn, images, attacked, epsilon):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(attacked)
-            losses = loss_fn(attacked)
-        gradient = tape.gradient(losses, attacked)
+    def step(self, images, attacked, gradient, epsilon):
+        """Makes one step from `attacked`, whose losses have this gradient; equation (2).
+
+        Args:
+          images: [N, ...] the originals, in [-1, 1].
+          attacked: [N, ...] where the attack stands.
+          gradient: [N, ...] of the losses with respect to `attacked`; its length does not matter.
+          epsilon: radius.
+
+        Returns:
+          The next adversarial images, within the ball and [-1, 1].
+        """
+        epsilon = tf.cast(epsilon, images.dtype)
         moved = attacked + self.step_size * self._norm.ascent(gradient)
         return _clip(images + self._norm.project(moved - images, epsilon))
 

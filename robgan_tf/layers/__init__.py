@@ -4,7 +4,13 @@ from robgan_tf.layers.batch_normalization import (
     BatchNormalization,
     ClassConditionalBatchNormalization,
 )
-from robgan_tf.layers.resampled_convolution import PooledConv2D, UpSampledConv2D
+from robgan_tf.layers.convolution import Convolution2D, check_precision, to_precision
+from robgan_tf.layers.resampled_convolution import (
+    PooledConv2D,
+    UpSampledConv2D,
+    average_pool,
+    up_sample,
+)
 from robgan_tf.layers.spectral_normalization import (
     SpectralNormalization,
     hold_normalized_kernels,
@@ -14,9 +20,14 @@ from robgan_tf.layers.spectral_normalization import (
 __all__ = [
     "BatchNormalization",
     "ClassConditionalBatchNormalization",
+    "Convolution2D",
     "PooledConv2D",
     "SpectralNormalization",
     "UpSampledConv2D",
+    "average_pool",
+    "check_precision",
     "hold_normalized_kernels",
     "spectral_normalization_layers",
+    "to_precision",
+    "up_sample",
 ]

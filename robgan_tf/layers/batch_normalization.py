@@ -1,5 +1,8 @@
 """Batch normalization and its class-conditional form, synchronized over replicas.
 
+Statistics and the normalization itself are computed in the type of the variables, float32;
+activations come and go in theirs, bfloat16 or not.
+
 Three modes, which Keras's own layer does not separate: batch statistics that move the averages
 (G's own update), batch statistics that do not (G making fakes for D), and moving averages
 (inference, attacks).
@@ -13,7 +16,7 @@ class _BatchStatistics(keras.layers.Layer):
     """The part both layers share: mean, variance and their moving averages."""
 
     def __init__(self, momentum=0.9, epsilon=2e-5, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
 
@@ -70,9 +73,11 @@ class BatchNormalization(_BatchStatistics):
         Returns:
           Normalized activations of the same shape.
         """
-        mean, variance = self._statistics(inputs, training, update_statistics)
+        values = tf.cast(inputs, self.dtype)
+        mean, variance = self._statistics(values, training, update_statistics)
         scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(variance + self.epsilon)
-        return inputs * scale + (tf.convert_to_tensor(self.beta) - mean * scale)
+        outputs = values * scale + (tf.convert_to_tensor(self.beta) - mean * scale)
+        return tf.cast(outputs, inputs.dtype)
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
@@ -109,14 +114,16 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
         Returns:
           Activations of the same shape.
         """
-        mean, variance = self._statistics(inputs, training, update_statistics)
+        values = tf.cast(inputs, self.dtype)
+        mean, variance = self._statistics(values, training, update_statistics)
         # A product with one-hot labels has a dense gradient, which replicas can add up.
-        one_hot = tf.one_hot(labels, self.num_classes, dtype=inputs.dtype)
+        one_hot = tf.one_hot(labels, self.num_classes, dtype=self.dtype)
         gamma = tf.matmul(one_hot, tf.convert_to_tensor(self.gamma))
         beta = tf.matmul(one_hot, tf.convert_to_tensor(self.beta))
         scale = gamma * tf.math.rsqrt(variance + self.epsilon)
         offset = beta - mean * scale
-        return inputs * scale[:, None, None, :] + offset[:, None, None, :]
+        outputs = values * scale[:, None, None, :] + offset[:, None, None, :]
+        return tf.cast(outputs, inputs.dtype)
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}

@@ -2,51 +2,83 @@
 
 Both are exact: convolution and resampling are linear, so their composition is one convolution
 with a 4x4 kernel and stride 2, at 4/9 of the multiplications. The variable stays the 3x3 kernel;
-initialisation, spectral normalization and checkpoints do not see the difference.
+initialisation, spectral normalization and checkpoints do not see the difference. The plain form,
+two operations, is there to be compared with.
 """
 
 import keras
 import tensorflow as tf
 
+from robgan_tf.layers.convolution import Convolution2D, convolve, convolve_transposed
+
+
+def average_pool(images):
+    """2x2 average pooling of [N, H, W, C] to [N, H/2, W/2, C]."""
+    return tf.nn.avg_pool2d(images, 2, 2, "VALID")
+
+
+def up_sample(images):
+    """Nearest-neighbour up-sampling of [N, H, W, C] to [N, 2H, 2W, C]."""
+    return tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)
+
+
+class _ResampledConv2D(Convolution2D):
+    """The part both layers share: a 3x3 variable, and whether to fuse."""
+
+    def __init__(self, filters, fused=True, **kwargs):
+        super().__init__(filters, 3, **kwargs)
+        self.fused = fused
+
+    def prepare(self, kernel):
+        return super().prepare(self._fused_kernel(kernel) if self.fused else kernel)
+
+    def get_config(self):
+        config = {**super().get_config(), "fused": self.fused}
+        del config["kernel_size"]
+        return config
+
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
-class PooledConv2D(keras.layers.Conv2D):
+class PooledConv2D(_ResampledConv2D):
     """Same-padded 3x3 convolution followed by 2x2 average pooling: [N, H, W, C] to half size.
 
-    Takes the arguments of `keras.layers.Conv2D` but `kernel_size`, `strides` and `padding`; H and
-    W must be even.
+    Args:
+      filters: channels of the output.
+      fused: make it one convolution; otherwise two operations.
+      **kwargs: further arguments of `Convolution2D`, but `kernel_size`. H and W must be even.
     """
 
-    def __init__(self, filters, **kwargs):
-        super().__init__(filters, 3, padding="same", **kwargs)
-
-    def convolution_op(self, inputs, kernel):
-        return tf.nn.conv2d(inputs, _pooled_kernel(kernel), strides=2, padding="SAME")
+    def convolve(self, inputs, prepared):
+        if self.fused:
+            return convolve(inputs, prepared, strides=2)
+        return average_pool(convolve(inputs, prepared))
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
         return (batch, height // 2, width // 2, self.filters)
 
-    def get_config(self):
-        return _without_fixed(super().get_config())
+    @staticmethod
+    def _fused_kernel(kernel):
+        """[3, 3, in, out] to [4, 4, in, out]: the mean of the kernel's four one-pixel shifts."""
+        return _sum_of_shifts(kernel) / 4.0
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
-class UpSampledConv2D(keras.layers.Conv2D):
+class UpSampledConv2D(_ResampledConv2D):
     """2x nearest up-sampling followed by a same-padded 3x3 convolution: to twice the size.
 
-    Takes the arguments of `keras.layers.Conv2D` but `kernel_size`, `strides` and `padding`.
+    Args:
+      filters: channels of the output.
+      fused: make it one transposed convolution; otherwise two operations.
+      **kwargs: further arguments of `Convolution2D`, but `kernel_size`.
     """
 
-    def __init__(self, filters, **kwargs):
-        super().__init__(filters, 3, padding="same", **kwargs)
-
-    def convolution_op(self, inputs, kernel):
+    def convolve(self, inputs, prepared):
+        if not self.fused:
+            return convolve(up_sample(inputs), prepared)
         count, height, width, _ = tf.unstack(tf.shape(inputs))
         size = tf.stack([count, 2 * height, 2 * width, self.filters])
-        outputs = tf.nn.conv2d_transpose(
-            inputs, _up_sampled_kernel(kernel), size, strides=2, padding="SAME"
-        )
+        outputs = convolve_transposed(inputs, prepared, size, strides=2)
         return tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
 
     def compute_output_shape(self, input_shape):
@@ -54,30 +86,17 @@ class UpSampledConv2D(keras.layers.Conv2D):
         double = [None if length is None else 2 * length for length in (height, width)]
         return (batch, *double, self.filters)
 
-    def get_config(self):
-        return _without_fixed(super().get_config())
+    @staticmethod
+    def _fused_kernel(kernel):
+        """[3, 3, in, out] to [4, 4, out, in], the layout of a transposed convolution.
 
-
-def _pooled_kernel(kernel):
-    """[3, 3, in, out] to [4, 4, in, out]: the mean of the kernel's four one-pixel shifts."""
-    return _sum_of_shifts(kernel) / 4.0
-
-
-def _up_sampled_kernel(kernel):
-    """[3, 3, in, out] to [4, 4, out, in], the layout of a transposed convolution.
-
-    A transposed convolution runs its kernel backwards, hence the reversal; each pixel of the
-    small image appears at two positions of the large one, hence the shifts.
-    """
-    return tf.transpose(_sum_of_shifts(kernel[::-1, ::-1]), [0, 1, 3, 2])
+        A transposed convolution runs its kernel backwards, hence the reversal; each pixel of the
+        small image appears at two positions of the large one, hence the shifts.
+        """
+        return tf.transpose(_sum_of_shifts(kernel[::-1, ::-1]), [0, 1, 3, 2])
 
 
 def _sum_of_shifts(kernel):
     padded = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
     rows = padded[:-1] + padded[1:]
     return rows[:, :-1] + rows[:, 1:]
-
-
-def _without_fixed(config):
-    fixed = ("kernel_size", "strides", "padding", "groups", "dilation_rate", "data_format")
-    return {name: value for name, value in config.items() if name not in fixed}

@@ -14,6 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.layers.convolution import Convolution2D
+
 _SMALLEST_NORM = 1e-12
 _held = threading.local()
 
@@ -41,7 +43,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     """
 
     def __init__(self, layer, power_iterations=1, **kwargs):
-        super().__init__(layer, **kwargs)
+        # Inputs reach the wrapped layer as they are, bfloat16 or not.
+        super().__init__(layer, autocast=False, **kwargs)
         if power_iterations < 1:
             raise ValueError(f"power_iterations must be at least 1, got {power_iterations}")
         if not isinstance(layer, _APPLICABLE):
@@ -74,7 +77,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         if kernel is None:
             if training:
                 self.advance()
-            kernel = self.normalized_kernel()
+            kernel = self.prepared_kernel()
         return _apply(self.layer, inputs, kernel)
 
     def advance(self):
@@ -97,6 +100,11 @@ class SpectralNormalization(keras.layers.Wrapper):
         """Returns kernel / sigma, of the kernel's shape: the kernel that calls use."""
         kernel = tf.convert_to_tensor(self._stored_kernel())
         return kernel / tf.maximum(self.sigma(), _SMALLEST_NORM)
+
+    def prepared_kernel(self):
+        """Returns the normalized kernel in the form the wrapped layer convolves with."""
+        kernel = self.normalized_kernel()
+        return self.layer.prepare(kernel) if isinstance(self.layer, Convolution2D) else kernel
 
     def get_config(self):
         return {**super().get_config(), "power_iterations": self.power_iterations}
@@ -121,9 +129,9 @@ class SpectralNormalization(keras.layers.Wrapper):
 def hold_normalized_kernels(model, advance=False):
     """Computes all normalized kernels of a model once, for every call inside the block.
 
-    One D update attacks and then differentiates D: inside this block both use the same kernels
-    and each sigma is computed once. Enter it inside the gradient tape that should see the
-    kernels. Only calls from the same thread (the same replica) are affected.
+    One D update attacks and then differentiates D: inside this block both use the same kernels;
+    each sigma is computed once, each kernel prepared once. Enter it inside the gradient tape that
+    should see the kernels. Only calls from the same thread (the same replica) are affected.
 
     Args:
       model: a Keras model or layer whose SpectralNormalization layers are built.
@@ -138,7 +146,7 @@ def hold_normalized_kernels(model, advance=False):
     for layer in layers:
         if advance:
             layer.advance()
-        held[id(layer)] = layer.normalized_kernel()
+        held[id(layer)] = layer.prepared_kernel()
     _held.kernels = held
     try:
         yield layers
@@ -180,6 +188,8 @@ def _leading_left(matrix, u):
 
 
 def _apply(layer, inputs, kernel):
+    if isinstance(layer, Convolution2D):
+        return layer.apply_prepared(inputs, kernel)
     if isinstance(layer, keras.layers.Embedding):
         return tf.gather(kernel, inputs)
     outputs = _linear_part(layer, inputs, kernel)

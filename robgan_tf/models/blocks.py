@@ -1,14 +1,20 @@
 """Residual blocks of the generator and the discriminator (paper section 4; SN-GAN's ResNets)."""
 
+import dataclasses
+
 import keras
 import tensorflow as tf
 
 from robgan_tf.layers import (
     BatchNormalization,
     ClassConditionalBatchNormalization,
+    Convolution2D,
     PooledConv2D,
     SpectralNormalization,
     UpSampledConv2D,
+    average_pool,
+    to_precision,
+    up_sample,
 )
 
 
@@ -17,42 +23,55 @@ def glorot_uniform(gain):
     return keras.initializers.VarianceScaling(scale=gain**2, mode="fan_avg", distribution="uniform")
 
 
-def convolution_3x3(width, name, use_bias=True, resampling=None):
-    """A same-padded 3x3 convolution, optionally fused with resampling.
+@dataclasses.dataclass(frozen=True)
+class Arithmetic:
+    """How a network computes what it computes.
+
+    Attributes:
+      precision: of convolutions and of the activations between them, "float32" or "bfloat16";
+        pixels, heads, normalizations and all variables are float32 with either.
+      fused_resampling: convolutions and resampling as one operation and 1x1 shortcuts on the
+        small side of resampling; otherwise as the recipe is written. The same numbers but for
+        rounding.
+    """
+
+    precision: str = "float32"
+    fused_resampling: bool = True
+
+
+def convolution_3x3(width, name, arithmetic, use_bias=True, resampling=None):
+    """A same-padded 3x3 convolution, optionally with resampling.
 
     Args:
       width: channels of the output.
       name: the layer's name.
+      arithmetic: how to compute it.
       use_bias: whether it carries a bias.
       resampling: None, "up" (nearest, before the convolution) or "down" (average, after it).
     """
     options = {
         "use_bias": use_bias,
         "kernel_initializer": glorot_uniform(2**0.5),
+        "precision": arithmetic.precision,
         "name": name,
     }
     if resampling == "up":
-        return UpSampledConv2D(width, **options)
+        return UpSampledConv2D(width, arithmetic.fused_resampling, **options)
     if resampling == "down":
-        return PooledConv2D(width, **options)
-    return keras.layers.Conv2D(width, 3, padding="same", **options)
+        return PooledConv2D(width, arithmetic.fused_resampling, **options)
+    return Convolution2D(width, 3, **options)
 
 
-def convolution_1x1(width, name, use_bias=True):
+def convolution_1x1(width, name, arithmetic, use_bias=True):
     """A 1x1 convolution."""
-    return keras.layers.Conv2D(
-        width, 1, use_bias=use_bias, kernel_initializer=glorot_uniform(1.0), name=name
+    return Convolution2D(
+        width,
+        1,
+        use_bias=use_bias,
+        kernel_initializer=glorot_uniform(1.0),
+        precision=arithmetic.precision,
+        name=name,
     )
-
-
-def up_sample(images):
-    """Nearest-neighbour up-sampling of [N, H, W, C] to [N, 2H, 2W, C]."""
-    return tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)
-
-
-def average_pool(images):
-    """2x2 average pooling of [N, H, W, C] to [N, H/2, W/2, C]."""
-    return tf.nn.avg_pool2d(images, 2, 2, "VALID")
 
 
 class GeneratorBlock(keras.layers.Layer):
@@ -62,22 +81,24 @@ class GeneratorBlock(keras.layers.Layer):
       width: channels of the output and of the hidden layer.
       resample: whether the block doubles height and width.
       num_classes: classes of the conditional batch normalization.
+      arithmetic: how to compute it.
     """
 
-    def __init__(self, width, resample, num_classes, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, width, resample, num_classes, arithmetic, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.arithmetic = arithmetic
         self.width = width
         self.resample = resample
         self.normalization_1 = ClassConditionalBatchNormalization(
             num_classes, name="normalization_1"
         )
         self.convolution_1 = convolution_3x3(
-            width, "convolution_1", resampling="up" if resample else None
+            width, "convolution_1", arithmetic, resampling="up" if resample else None
         )
         self.normalization_2 = ClassConditionalBatchNormalization(
             num_classes, name="normalization_2"
         )
-        self.convolution_2 = convolution_3x3(width, "convolution_2")
+        self.convolution_2 = convolution_3x3(width, "convolution_2", arithmetic)
         self.shortcut = None
 
     def build(self, input_shape):
@@ -87,7 +108,7 @@ class GeneratorBlock(keras.layers.Layer):
         self.normalization_2.build(inner)
         self.convolution_2.build(inner)
         if self.resample or input_shape[-1] != self.width:
-            self.shortcut = convolution_1x1(self.width, "shortcut")
+            self.shortcut = convolution_1x1(self.width, "shortcut", self.arithmetic)
             self.shortcut.build(input_shape)
 
     def call(self, inputs, labels, training=False, update_statistics=True):
@@ -100,21 +121,26 @@ class GeneratorBlock(keras.layers.Layer):
     def _shortcut(self, inputs):
         if self.shortcut is None:
             return inputs
+        if not self.resample:
+            return self.shortcut(inputs)
         # A 1x1 convolution and up-sampling commute: the small image costs a quarter.
-        outputs = self.shortcut(inputs)
-        return up_sample(outputs) if self.resample else outputs
+        if self.arithmetic.fused_resampling:
+            return up_sample(self.shortcut(inputs))
+        return self.shortcut(up_sample(inputs))
 
 
 class DiscriminatorBlock(keras.layers.Layer):
     """(norm-)ReLU-conv-(norm-)ReLU-conv(-pool) plus a shortcut: conv 1x1 (-pool) where needed.
 
     The first block of D sees the image: it has no leading (norm-)ReLU, its hidden width is that
-    of the output, and its shortcut pools before the 1x1 convolution.
+    of the output, its shortcut pools before the 1x1 convolution, and what touches pixels is
+    float32 in any precision, so that an attack's gradient is not rounded to zero.
 
     Args:
       width: channels of the output.
       resample: whether the block halves height and width.
       normalization: "spectral", "batch" or "none".
+      arithmetic: how to compute it.
       first: whether this is the first block of D.
       use_bias: whether convolutions carry a bias (the official code's do not).
       power_iterations: of spectral normalization.
@@ -125,12 +151,14 @@ class DiscriminatorBlock(keras.layers.Layer):
         width,
         resample,
         normalization,
+        arithmetic,
         first=False,
         use_bias=False,
         power_iterations=1,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)
+        self.arithmetic = arithmetic
         self.power_iterations = power_iterations
         self.width = width
         self.resample = resample
@@ -150,16 +178,22 @@ class DiscriminatorBlock(keras.layers.Layer):
                 self.normalization_1.build(input_shape)
             self.normalization_2 = BatchNormalization(name="normalization_2")
             self.normalization_2.build(hidden_shape)
-        self.convolution_1 = self._prepared(
-            convolution_3x3(hidden_width, "convolution_1", self.use_bias), input_shape
+        of_inputs = self.arithmetic
+        if self.first:
+            of_inputs = dataclasses.replace(self.arithmetic, precision="float32")
+        self.convolution_1 = self._wrapped(
+            convolution_3x3(hidden_width, "convolution_1", of_inputs, self.use_bias), input_shape
         )
         resampling = "down" if self.resample else None
-        self.convolution_2 = self._prepared(
-            convolution_3x3(self.width, "convolution_2", self.use_bias, resampling), hidden_shape
+        self.convolution_2 = self._wrapped(
+            convolution_3x3(
+                self.width, "convolution_2", self.arithmetic, self.use_bias, resampling
+            ),
+            hidden_shape,
         )
         if self.resample or input_shape[-1] != self.width:
-            self.shortcut = self._prepared(
-                convolution_1x1(self.width, "shortcut", self.use_bias), input_shape
+            self.shortcut = self._wrapped(
+                convolution_1x1(self.width, "shortcut", of_inputs, self.use_bias), input_shape
             )
 
     def call(self, inputs, training=False, update_statistics=True):
@@ -167,12 +201,14 @@ class DiscriminatorBlock(keras.layers.Layer):
         hidden = inputs
         if not self.first:
             hidden = self._activate(hidden, self.normalization_1, mode)
-        hidden = self.convolution_1(hidden, training=training)
+        hidden = to_precision(
+            self.convolution_1(hidden, training=training), self.arithmetic.precision
+        )
         hidden = self._activate(hidden, self.normalization_2, mode)
         hidden = self.convolution_2(hidden, training=training)
-        return hidden + self._shortcut(inputs, training)
+        return hidden + tf.cast(self._shortcut(inputs, training), hidden.dtype)
 
-    def _prepared(self, layer, input_shape):
+    def _wrapped(self, layer, input_shape):
         if self.normalization == "spectral":
             layer = SpectralNormalization(layer, self.power_iterations, name=layer.name)
         layer.build(input_shape)
@@ -184,6 +220,10 @@ class DiscriminatorBlock(keras.layers.Layer):
     def _shortcut(self, inputs, training):
         if self.shortcut is None:
             return inputs
+        if not self.resample:
+            return self.shortcut(inputs, training=training)
         # A 1x1 convolution and pooling commute, so every block may pool first, as the recipe
         # has it for the first block only.
-        return self.shortcut(average_pool(inputs) if self.resample else inputs, training=training)
+        if self.first or self.arithmetic.fused_resampling:
+            return self.shortcut(average_pool(inputs), training=training)
+        return average_pool(self.shortcut(inputs, training=training))

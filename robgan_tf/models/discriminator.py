@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.choices import DISCRIMINATOR_NORMALIZATIONS
-from robgan_tf.layers import SpectralNormalization
-from robgan_tf.models.blocks import DiscriminatorBlock, glorot_uniform
+from robgan_tf.layers import SpectralNormalization, check_precision
+from robgan_tf.models.blocks import Arithmetic, DiscriminatorBlock, glorot_uniform
 from robgan_tf.models.widths import discriminator_widths
 
 
@@ -28,9 +28,13 @@ class ResNetDiscriminator(keras.Model):
         to notice when another singular value overtakes the largest: kernels in use were then
         measured up to 13 % above 1 in narrow networks, and within 1 % with 256, which cost little
         (see the layer).
+      precision: of convolutions and activations, "float32" or "bfloat16"; see `Arithmetic`.
+      fused_resampling: False computes pooling and convolutions separately, as the recipe is
+        written: slower, and the same numbers but for rounding.
 
     Raises:
-      ValueError: if the widths do not fit the resolution or the normalization does not exist.
+      ValueError: if the widths do not fit the resolution, or the normalization or the precision
+        does not exist.
     """
 
     def __init__(
@@ -43,9 +47,12 @@ class ResNetDiscriminator(keras.Model):
         normalization="spectral",
         use_bias=False,
         power_iterations=256,
+        precision="float32",
+        fused_resampling=True,
         name="discriminator",
     ):
         super().__init__(name=name)
+        check_precision(precision)
         if normalization not in DISCRIMINATOR_NORMALIZATIONS:
             raise ValueError(
                 f"ResNetDiscriminator normalization {normalization!r} does not exist; "
@@ -61,6 +68,7 @@ class ResNetDiscriminator(keras.Model):
                 row.width,
                 row.resample,
                 normalization,
+                Arithmetic(precision, fused_resampling),
                 first=number == 1,
                 use_bias=use_bias,
                 power_iterations=power_iterations,
@@ -104,7 +112,7 @@ class ResNetDiscriminator(keras.Model):
             hidden = getattr(self, name)(
                 hidden, training=training, update_statistics=update_statistics
             )
-        features = tf.reduce_sum(tf.nn.relu(hidden), axis=[1, 2])
+        features = tf.reduce_sum(tf.cast(tf.nn.relu(hidden), self.compute_dtype), axis=[1, 2])
         source_logits = tf.squeeze(self.source_head(features, training=training), axis=-1)
         if self.class_head is None:
             return source_logits, None

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from robgan_tf.layers import BatchNormalization
-from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3, glorot_uniform
+from robgan_tf.layers import BatchNormalization, check_precision, to_precision
+from robgan_tf.models.blocks import Arithmetic, GeneratorBlock, convolution_3x3, glorot_uniform
 from robgan_tf.models.widths import SMALLEST_SIZE, generator_widths
 
 
@@ -21,9 +21,13 @@ class ResNetGenerator(keras.Model):
       base_width: unit of the widths (`ch`; 64 in the paper).
       widths: a name in `widths.py` ("official", "sngan", ...) or a row such as "4; 4, 2, 2".
       latent_size: length Z of the latent vector.
+      precision: of the blocks' convolutions and activations, "float32" or "bfloat16"; see
+        `Arithmetic`.
+      fused_resampling: False computes up-sampling and convolutions separately, as the recipe is
+        written: slower, and the same numbers but for rounding.
 
     Raises:
-      ValueError: if the widths do not fit the resolution.
+      ValueError: if the widths do not fit the resolution or the precision does not exist.
     """
 
     def __init__(
@@ -34,9 +38,14 @@ class ResNetGenerator(keras.Model):
         base_width=64,
         widths="official",
         latent_size=128,
+        precision="float32",
+        fused_resampling=True,
         name="generator",
     ):
         super().__init__(name=name)
+        check_precision(precision)
+        self.precision = precision
+        arithmetic = Arithmetic(precision, fused_resampling)
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
@@ -51,11 +60,16 @@ class ResNetGenerator(keras.Model):
         for number, row in enumerate(rows, start=1):
             self.block_names.append(f"block_{number}")
             block = GeneratorBlock(
-                row.width, row.resample, max(num_classes, 1), name=self.block_names[-1]
+                row.width,
+                row.resample,
+                max(num_classes, 1),
+                arithmetic,
+                name=self.block_names[-1],
             )
             setattr(self, self.block_names[-1], block)
         self.normalization = BatchNormalization(name="normalization")
-        self.to_image = convolution_3x3(channels, "to_image")
+        # What touches pixels is float32 in any precision.
+        self.to_image = convolution_3x3(channels, "to_image", Arithmetic())
 
     def build(self, input_shape=None):
         """Creates all variables; the shape is known from the constructor and not needed."""
@@ -89,6 +103,7 @@ class ResNetGenerator(keras.Model):
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = self.dense(latents)
         hidden = tf.reshape(hidden, [-1, SMALLEST_SIZE, SMALLEST_SIZE, self.first_width])
+        hidden = to_precision(hidden, self.precision)
         for name in self.block_names:
             hidden = getattr(self, name)(hidden, labels, **mode)
         return tf.tanh(self.to_image(tf.nn.relu(self.normalization(hidden, **mode))))

@@ -19,18 +19,48 @@ class TrainingAdversary:
       target: which terms of it: "source_and_class" (weighted as in training), "class", "source".
       warmup_steps: steps over which the radius grows linearly from 0 to the attack's epsilon; 0
         for the full radius from the first step on.
+      free: free adversarial training (Shafahi et al., 2019; the authors' FastGAN): instead of
+        attacking before a D update, `GanStep` replays each batch as often as the attack has
+        steps, and each replay's D update moves the images by one step.
+
+    Raises:
+      ValueError: if the target does not exist, or does not go with free adversarial training, or
+        the attack has too few steps for it.
     """
 
     attack: ProjectedGradientDescent
     loss: AdversarialLoss
     target: str = "source_and_class"
     warmup_steps: int = 0
+    free: bool = False
 
     def __post_init__(self):
+        self._check_target()
+        if self.free:
+            self._check_free()
+
+    @property
+    def replays(self):
+        """D updates made of each batch of real images."""
+        return self.attack.steps if self.free else 1
+
+    def _check_target(self):
         if self.target not in ATTACK_TARGETS:
             raise ValueError(
                 f"attack target {self.target!r} does not exist; choose one of "
                 f"{', '.join(ATTACK_TARGETS)}"
+            )
+
+    def _check_free(self):
+        if self.target != "source_and_class":
+            raise ValueError(
+                "free adversarial training moves images by the gradient of D's own update, so "
+                f"TrainingAdversary.target must be 'source_and_class', not {self.target!r}"
+            )
+        if self.attack.steps < 2:
+            raise ValueError(
+                "free adversarial training makes ProjectedGradientDescent.steps D updates of each "
+                f"batch and needs at least 2, not {self.attack.steps}"
             )
 
     def epsilon(self, step):
@@ -54,7 +84,7 @@ class TrainingAdversary:
         return losses
 
     def perturb(self, discriminator, images, labels, step, seeds):
-        """Attacks real images.
+        """Attacks real images by the whole attack.
 
         Args:
           discriminator: D; its variables do not change.

@@ -55,7 +55,7 @@ class Diagnostics:
         images = tf.cast(images, discriminator.compute_dtype)
         fakes, fake_labels = self._step.generate(step, update=0)
         with hold_normalized_kernels(discriminator) as normalized_layers:
-            seeds = self._step.random_start_seeds(step, update=0)
+            seeds = self._step.random_start_seeds(step, batch=0)
             attacked = adversary.perturb(discriminator, images, labels, step, seeds)
             objective = adversary.objective(discriminator, labels)
             values = {

@@ -1,6 +1,7 @@
 """One training step of the three players: n D updates, then one G update (paper section 3.3)."""
 
 import dataclasses
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
@@ -46,7 +47,8 @@ class GanStep:
       loss: losses of D and G.
       strategy: the distribution strategy in whose scope the players were built.
       batch_size: global batch size, of each D update and of the G update.
-      discriminator_updates: D updates in one step.
+      discriminator_updates: batches of real images for D in one step, with one D update each, or
+        `adversary.replays` in free adversarial training.
       seed: the run's seed.
       average_decay: decay of the moving average of G.
     """
@@ -79,7 +81,8 @@ class GanStep:
         """Makes one step.
 
         Args:
-          images: [n, global batch, H, W, C] real images in [-1, 1], a batch for each D update.
+          images: [n, global batch, H, W, C] real images in [-1, 1], a batch for each D
+            update, or for each round of replays.
           labels: [n, global batch] their classes.
           step: number of this step, counted from 1; a scalar int64 tensor.
 
@@ -107,7 +110,8 @@ class GanStep:
 
         Args:
           step: training step.
-          update: index of the update within the step; the G update is the last.
+          update: index of the update within the step, an integer or a scalar tensor; the G
+            update is the last.
           training_statistics: whether G's moving averages move (only in its own update).
 
         Returns:
@@ -119,9 +123,9 @@ class GanStep:
         )
         return images, labels
 
-    def random_start_seeds(self, step, update):
-        """Returns this replica's seeds of the attack's random start, [local batch, 2]."""
-        seed = derive_seed(self.seed, Purpose.RANDOM_START, step, update)
+    def random_start_seeds(self, step, batch):
+        """Returns this replica's seeds of a D batch's random start, [local batch, 2]."""
+        seed = derive_seed(self.seed, Purpose.RANDOM_START, step, batch)
         return local_part(tf.random.split(seed, self.batch_size))
 
     def _latents(self, step, update):
@@ -140,82 +144,173 @@ class GanStep:
         return local_part(latents), local_part(labels)
 
     def _distributed_step(self, images, labels, step):
-        metrics, non_finite = self.strategy.run(self._replica_step, args=(images, labels, step))
+        names, metrics, non_finite = self._discriminator_updates(images, labels, step)
+        more_names, more_metrics, more_non_finite = self._on_all_replicas(
+            self._generator_update, step
+        )
+        self._metric_names = names.metrics + more_names.metrics
+        self._check_names = names.checks + more_names.checks
         return (
+            tf.concat([metrics, more_metrics], axis=0),
+            tf.concat([tf.reshape(non_finite, [-1]), more_non_finite], axis=0),
+        )
+
+    def _discriminator_updates(self, images, labels, step):
+        """Makes the D updates of all batches, in a loop: one batch's graph and memory at a time."""
+        count, replays = self.discriminator_updates, self.adversary.replays
+        traced = []
+
+        def one_batch(batch, metrics, non_finite):
+            names, *values = self._on_all_replicas(
+                self._discriminator_batch, images, labels, step, batch
+            )
+            traced[:] = [names]
+            return batch + 1, metrics.write(batch, values[0]), non_finite.write(batch, values[1])
+
+        dtype = tf.as_dtype(self.players.discriminator.compute_dtype)
+        _, metrics, non_finite = tf.while_loop(
+            lambda batch, *_: batch < count,
+            one_batch,
+            (0, tf.TensorArray(dtype, count), tf.TensorArray(tf.int32, count)),
+            parallel_iterations=1,
+            maximum_iterations=count,
+        )
+        names = _Names(
+            traced[0].metrics,
+            [
+                f"discriminator update {batch * replays + replay + 1}: {name}"
+                for batch in range(count)
+                for replay, name in traced[0].checks
+            ],
+        )
+        return names, tf.reduce_mean(metrics.stack(), axis=0), non_finite.stack()
+
+    def _on_all_replicas(self, function, *arguments):
+        """Runs a part of the step that returns two dicts of scalars: metrics, and what to check.
+
+        Returns:
+          The names, the metrics' means over replicas, and where a check is not finite.
+        """
+        traced = []
+
+        def stacked(*arguments):
+            metrics, checks = function(*arguments)
+            traced[:] = [_Names(list(metrics), list(checks))]
+            non_finite = ~tf.math.is_finite(tf.stack(list(checks.values())))
+            return tf.stack(list(metrics.values())), tf.cast(non_finite, tf.int32)
+
+        metrics, non_finite = self.strategy.run(stacked, args=arguments)
+        return (
+            traced[0],
             self.strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None),
             self.strategy.reduce(tf.distribute.ReduceOp.SUM, non_finite, axis=None),
         )
 
-    def _replica_step(self, images, labels, step):
-        images = tf.cast(images, self.players.discriminator.compute_dtype)
-        updates, checks = [], {}
-        for update in range(self.discriminator_updates):
-            metrics = self._discriminator_update(
-                images[update], labels[update], step, update, checks
-            )
-            updates.append(metrics)
-        metrics = {
-            name: tf.reduce_mean([values[name] for values in updates]) for name in updates[0]
-        }
-        metrics.update(self._generator_update(step, checks))
-        update_moving_average(
-            self.players.average_generator, self.players.generator, self.average_decay, step
-        )
-        self._metric_names, self._check_names = list(metrics), list(checks)
-        non_finite = ~tf.math.is_finite(tf.stack(list(checks.values())))
-        return tf.stack(list(metrics.values())), tf.cast(non_finite, tf.int32)
+    def _discriminator_batch(self, images, labels, step, batch):
+        """Makes the D updates on one batch of real images: one, or the replays of free training.
 
-    def _discriminator_update(self, images, labels, step, update, checks):
+        Checks are keyed by (replay, name).
+        """
+        adversary, epsilon = self.adversary, self.adversary.epsilon(step)
+        images = tf.cast(images[batch], self.players.discriminator.compute_dtype)
+        labels = labels[batch]
+        seeds = self.random_start_seeds(step, batch)
+        if not adversary.free:
+
+            def perturb(discriminator):
+                return adversary.perturb(discriminator, images, labels, step, seeds)
+
+            metrics, checks, _ = self._discriminator_update(perturb, labels, step, batch)
+            return metrics, {(0, name): value for name, value in checks.items()}
+        attacked = adversary.attack.start(images, seeds, epsilon)
+        updates, all_checks = [], {}
+        for replay in range(adversary.replays):
+            metrics, checks, gradient = self._discriminator_update(
+                lambda _, attacked=attacked: attacked,
+                labels,
+                step,
+                batch * adversary.replays + replay,
+            )
+            attacked = adversary.attack.step(images, attacked, gradient, epsilon)
+            updates.append(metrics)
+            all_checks.update({(replay, name): value for name, value in checks.items()})
+        means = {name: tf.reduce_mean([values[name] for values in updates]) for name in updates[0]}
+        return means, all_checks
+
+    def _discriminator_update(self, perturb, labels, step, update):
+        """Makes one D update.
+
+        Args:
+          perturb: function from D, while its kernels are held, to the attacked real images.
+          labels: their classes.
+          step: training step.
+          update: index of the update within the step.
+
+        Returns:
+          Metrics, checks, and the gradient of the loss with respect to the attacked images: in
+          free adversarial training, where it is a by-product; None otherwise.
+        """
         discriminator = self.players.discriminator
         fakes, fake_labels = self.generate(step, update)
-        seeds = self.random_start_seeds(step, update)
         with tf.GradientTape() as tape, hold_normalized_kernels(discriminator, advance=True):
             with tape.stop_recording():
-                attacked = self.adversary.perturb(discriminator, images, labels, step, seeds)
+                attacked = perturb(discriminator)
+            watched = [attacked] if self.adversary.free else []
+            tape.watch(watched)
             real_logits = discriminator(attacked, training=True)
             fake_logits = discriminator(fakes, training=True)
             real = self.loss.discriminator_real(*real_logits, labels)
             fake = self.loss.discriminator_fake(*fake_logits, fake_labels)
             losses = real.total + fake.total
             total = tf.reduce_sum(losses) / self.batch_size
-        where = f"discriminator update {update + 1}"
-        checks[f"{where}: loss on attacked real images"] = tf.reduce_sum(real.total)
-        checks[f"{where}: loss on generated images"] = tf.reduce_sum(fake.total)
-        _apply_gradients(
-            tape, total, discriminator, self.players.discriminator_optimizer, where, checks
-        )
-        return {
+        variables = discriminator.trainable_variables
+        gradients = tape.gradient(total, [*variables, *watched])
+        checks = {
+            "loss on attacked real images": tf.reduce_sum(real.total),
+            "loss on generated images": tf.reduce_sum(fake.total),
+        }
+        of_variables = gradients[: len(variables)]
+        _apply_gradients(of_variables, variables, self.players.discriminator_optimizer, checks)
+        metrics = {
             "loss_discriminator/total": tf.reduce_mean(losses),
             **_term_metrics("loss_discriminator/real_", real),
             **_term_metrics("loss_discriminator/fake_", fake, self.loss.term_weights.fake_class),
         }
+        return metrics, checks, gradients[-1] if watched else None
 
-    def _generator_update(self, step, checks):
+    def _generator_update(self, step):
+        """Makes the G update, which ends the step, and moves the averages of G."""
         generator, discriminator = self.players.generator, self.players.discriminator
+        update = self.discriminator_updates * self.adversary.replays
         with tf.GradientTape() as tape, hold_normalized_kernels(discriminator):
-            fakes, labels = self.generate(
-                step, self.discriminator_updates, training_statistics=True
-            )
+            fakes, labels = self.generate(step, update, training_statistics=True)
             logits = discriminator(fakes, training=True, update_statistics=False)
             terms = self.loss.generator(*logits, labels)
             total = tf.reduce_sum(terms.total) / self.batch_size
-        checks["generator update: loss"] = tf.reduce_sum(terms.total)
-        _apply_gradients(
-            tape, total, generator, self.players.generator_optimizer, "generator update", checks
-        )
-        return {
+        variables = generator.trainable_variables
+        checks = {"loss": tf.reduce_sum(terms.total)}
+        gradients = tape.gradient(total, variables)
+        _apply_gradients(gradients, variables, self.players.generator_optimizer, checks)
+        update_moving_average(self.players.average_generator, generator, self.average_decay, step)
+        metrics = {
             "loss_generator/total": tf.reduce_mean(terms.total),
             **_term_metrics("loss_generator/", terms),
         }
+        return metrics, {f"generator update: {name}": value for name, value in checks.items()}
 
 
-def _apply_gradients(tape, loss, model, optimizer, where, checks):
+class _Names(NamedTuple):
+    """What the numbers that a part of the step returns are called."""
+
+    metrics: list
+    checks: list
+
+
+def _apply_gradients(gradients, variables, optimizer, checks):
     """Adds up the gradients of all replicas (in the optimizer) and applies them."""
-    variables = model.trainable_variables
-    gradients = tape.gradient(loss, variables)
     for variable, gradient in zip(variables, gradients, strict=True):
         # A sum is finite only if every element is, and costs one pass.
-        checks[f"{where}: gradient of {variable.path}"] = tf.reduce_sum(gradient)
+        checks[f"gradient of {variable.path}"] = tf.reduce_sum(gradient)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 

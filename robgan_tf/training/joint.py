@@ -23,7 +23,7 @@ from robgan_tf.training.gan_step import GanStep, Players
 from robgan_tf.training.learning_rates import StepLearningRate
 
 
-def build_players(settings, strategy):
+def build_players(settings, strategy, replays=1):
     """Builds models and optimizers with all their variables, in the strategy's scope.
 
     Initial weights are a function of `train.seed`.
@@ -31,6 +31,7 @@ def build_players(settings, strategy):
     Args:
       settings: dict from settings class to instance.
       strategy: the distribution strategy.
+      replays: D updates made of each D batch (`TrainingAdversary.replays`).
 
     Returns:
       Players.
@@ -43,6 +44,7 @@ def build_players(settings, strategy):
         "resolution": data.resolution,
         "channels": data.channels,
         "num_classes": data.num_classes,
+        "precision": train.precision,
     }
     keras.utils.set_random_seed(train.seed)
     with strategy.scope():
@@ -61,7 +63,7 @@ def build_players(settings, strategy):
             discriminator_optimizer=_optimizer(
                 settings[DiscriminatorOptimizerSettings],
                 discriminator,
-                train.discriminator_updates,
+                train.discriminator_updates * replays,
             ),
         )
 
@@ -82,6 +84,7 @@ def build_adversary(settings):
             _loss(settings),
             adversary.target,
             adversary.warmup_steps,
+            adversary.free,
         )
     except ValueError as error:
         raise UserError(str(error)) from error

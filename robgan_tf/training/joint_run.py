@@ -58,7 +58,7 @@ class JointRun:
           UserError: if the data cannot be used or the models cannot be built.
         """
         data = self._load_data()
-        players = build_players(self._settings, self._strategy)
+        players = build_players(self._settings, self._strategy, self._adversary.replays)
         run_report.print_plan(self._settings, self._strategy, data, players, self._run_dir)
 
     def train(self):
@@ -74,7 +74,7 @@ class JointRun:
         config = {**flat(self._settings.values()), "--warm_start": self._warm_start}
         run = RunDirectory(self._run_dir, config, grows="train.steps")
         data = self._load_data()
-        players = build_players(self._settings, self._strategy)
+        players = build_players(self._settings, self._strategy, self._adversary.replays)
         run.write_config(as_gin(self._settings.values()), data.description)
         keep = self._settings[TrainSettings].keep_checkpoints
         checkpoints = Checkpoints(run.checkpoints_path, vars(players), keep)

@@ -1,13 +1,17 @@
 """The training step, against the rules of the paper and of the package."""
 
+import collections
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.errors import NonFiniteError
-from robgan_tf.layers import spectral_normalization_layers
+from robgan_tf.errors import NonFiniteError, UserError
+from robgan_tf.layers import Convolution2D, spectral_normalization_layers
 from robgan_tf.randomness import Purpose, derive_seed
 from tests import tiny
+
+PLAYER_NAMES = ("discriminator", "generator")
 
 
 def snapshot(model):
@@ -22,6 +26,50 @@ def changed(model, before):
 
 def step_tensor(step):
     return tf.constant(step, tf.int64)
+
+
+def executed(nodes, results):
+    """The nodes that results depend on: TensorFlow drops the others before it runs a graph."""
+    by_name = {node.name: node for node in nodes}
+    found, waiting = {}, list(results)
+    while waiting:
+        name = waiting.pop().lstrip("^").partition(":")[0]
+        if name in by_name and name not in found:
+            found[name] = by_name[name]
+            waiting.extend(by_name[name].input)
+    return found.values()
+
+
+def operations_of_loops(step):
+    """How often each operation is executed in one pass of each place of a step's graph.
+
+    The D updates are the body of a loop, each attack of one within it; the G update is the rest.
+    """
+    images, labels = tiny.batch(step.discriminator_updates)
+    graph = step._compiled.get_concrete_function(images, labels, step_tensor(1)).graph
+    definition = graph.as_graph_def()
+    functions = {function.signature.name: function for function in definition.library.function}
+
+    def loops(nodes):
+        # tf.map_fn, which draws the random starts, is a loop too.
+        names = [node.attr["body"].func.name for node in nodes if "While" in node.op]
+        bodies = [functions[name] for name in names if "map" not in name]
+        return [
+            executed(body.node_def, [*body.ret.values(), *body.control_ret.values()])
+            for body in bodies
+        ]
+
+    results = [
+        *(tensor.name for tensor in graph.outputs),
+        *(op.name for op in graph.control_outputs),
+    ]
+    places = {"generator update": executed(definition.node, results)}
+    (places["discriminator update"],) = loops(places["generator update"])
+    for attack in loops(places["discriminator update"]):
+        places["attack"] = attack
+    return {
+        place: collections.Counter(node.op for node in nodes) for place, nodes in places.items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +171,74 @@ def test_discriminator_update_equals_one_written_out():
         np.testing.assert_allclose(variable, expected, atol=2e-6)
 
 
+def test_free_adversarial_training_equals_one_written_out():
+    """One batch replayed three times: each backward pass moves the weights and the images."""
+    bindings = (
+        "train.discriminator_updates = 1",
+        "TrainingAdversary.free = True",
+        "ProjectedGradientDescent.steps = 3",
+    )
+    players, step = tiny.build(*bindings)
+    reference, _ = tiny.build(*bindings)
+    images, labels = tiny.batch(updates=1)
+    metrics = step(images, labels, step_tensor(1))
+
+    discriminator, losses = reference.discriminator, []
+    seeds = tf.random.split(derive_seed(0, Purpose.RANDOM_START, 1, 0), 8)
+    attacked = step.adversary.attack.start(images[0], seeds, 0.1)
+    for replay in range(3):
+        latents = tf.random.stateless_normal([8, 16], derive_seed(0, Purpose.LATENTS, 1, replay))
+        fake_labels = tf.random.stateless_uniform(
+            [8], derive_seed(0, Purpose.LABELS, 1, replay), maxval=10, dtype=tf.int32
+        )
+        fakes = reference.generator(latents, fake_labels, training=True, update_statistics=False)
+        for layer in spectral_normalization_layers(discriminator):
+            layer.advance()
+        with tf.GradientTape() as tape:
+            tape.watch(attacked)
+            source, classes = discriminator(attacked)
+            loss = tf.reduce_mean(tf.nn.softplus(-source)) + tf.reduce_mean(
+                tf.nn.sparse_softmax_cross_entropy_with_logits(labels[0], classes)
+            )
+            loss += tf.reduce_mean(tf.nn.softplus(discriminator(fakes)[0]))
+        *gradients, slope = tape.gradient(loss, [*discriminator.trainable_variables, attacked])
+        reference.discriminator_optimizer.apply_gradients(
+            zip(gradients, discriminator.trainable_variables, strict=True)
+        )
+        moved = np.array(attacked) + 0.05 * np.sign(slope)
+        moved = np.clip(moved, np.array(images[0]) - 0.1, np.array(images[0]) + 0.1)
+        attacked = tf.constant(np.clip(moved, -1.0, 1.0))
+        losses.append(float(loss))
+    assert losses[1] > losses[0]
+    assert float(metrics["loss_discriminator/total"]) == pytest.approx(np.mean(losses), rel=1e-5)
+    for variable, expected in zip(
+        players.discriminator.variables, discriminator.variables, strict=True
+    ):
+        np.testing.assert_allclose(variable, expected, atol=2e-5)
+
+
+def test_free_adversarial_training_makes_no_attack_and_counts_its_updates():
+    players, step = tiny.build("TrainingAdversary.free = True")
+    step(*tiny.batch(), step_tensor(1))
+    assert "attack" not in operations_of_loops(step)
+    assert int(players.discriminator_optimizer.iterations) == 4
+    assert int(players.generator_optimizer.iterations) == 1
+    rate = players.discriminator_optimizer._learning_rate
+    assert rate.get_config()["updates_per_step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("TrainingAdversary.target = 'class'", "must be 'source_and_class', not 'class'"),
+        ("ProjectedGradientDescent.steps = 1", "needs at least 2, not 1"),
+    ],
+)
+def test_free_adversarial_training_refuses(binding, message):
+    with pytest.raises(UserError, match=message):
+        tiny.build("TrainingAdversary.free = True", binding)
+
+
 def test_only_its_own_update_moves_the_averages_of_the_generator():
     """After three D updates and one G update they have moved once, on the last fakes."""
     players, step = tiny.build("train.discriminator_updates = 3")
@@ -165,9 +281,40 @@ def test_no_attack_costs_no_attack_and_still_trains():
     _, step = tiny.build("ProjectedGradientDescent.steps = 0")
     images, labels = tiny.batch()
     step(images, labels, step_tensor(1))
-    graph = step._compiled.get_concrete_function(images, labels, step_tensor(1)).graph
-    operations = {node.op for node in graph.as_graph_def().node}
-    assert not {operation for operation in operations if "While" in operation}
+    assert "attack" not in operations_of_loops(step)
+
+
+def test_nothing_is_computed_twice_or_for_nothing(trained):
+    players, step, _ = trained
+    counts = operations_of_loops(step)
+    of_d, of_g = (count_convolutions(getattr(players, name)) for name in PLAYER_NAMES)
+    of_image, transposed = 2, 2
+    # The attack: one pass of D forward, one backward to the image and to no kernel.
+    attack = counts["attack"]
+    assert attack["Conv2D"] == attack["Conv2DBackpropInput"] == of_d
+    assert attack["Conv2DBackpropFilter"] == 0
+    assert calls(attack) == 0
+    # A D update: D on real and fake images, G forward only, no gradient to any image.
+    update = counts["discriminator update"]
+    assert update["Conv2DBackpropFilter"] == 2 * of_d
+    assert update["Conv2D"] == 2 * of_d + of_g - transposed
+    assert update["Conv2DBackpropInput"] == 2 * (of_d - of_image) + transposed
+    # One power method for each of D's convolutions and its two heads.
+    assert calls(update) == of_d + 2
+    # The G update: D's kernels have no gradient, and u does not move.
+    generator_update = counts["generator update"]
+    assert generator_update["Conv2DBackpropFilter"] == of_g
+    assert calls(generator_update) == 0
+    on_the_host = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2"}
+    assert not on_the_host & set().union(*counts.values())
+
+
+def calls(operations):
+    return operations["PartitionedCall"] + operations["StatefulPartitionedCall"]
+
+
+def count_convolutions(model):
+    return sum(isinstance(layer, Convolution2D) for layer in model._flatten_layers())
 
 
 def test_warm_up_of_the_radius():

@@ -1,0 +1,117 @@
+"""2-D convolution in float32 or in bfloat16, with a kernel that can be prepared ahead.
+
+bfloat16 here always means the same arithmetic: images and kernel are rounded to bfloat16, products
+are added up in float32, and the sum is rounded to bfloat16. Variables and their gradients' sums
+stay float32. GPUs and processors with bfloat16 instructions do that directly; elsewhere the
+rounded numbers are convolved in float32, which only changes the order of additions. So the
+machine decides how fast it goes, never what is computed.
+"""
+
+import functools
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from robgan_tf.choices import PRECISIONS
+
+
+@keras.utils.register_keras_serializable(package="robgan_tf")
+class Convolution2D(keras.layers.Conv2D):
+    """Same-padded convolution [N, H, W, C] -> [N, H, W, filters], or one derived from it.
+
+    Outputs are bfloat16 where the precision is, otherwise of the variables' type.
+
+    Args:
+      filters: channels of the output.
+      kernel_size: height and width of the kernel.
+      precision: "float32" (the type of the variables, so float64 where Keras is set to that) or
+        "bfloat16".
+      **kwargs: further arguments of `keras.layers.Conv2D`, but strides and padding.
+
+    Raises:
+      ValueError: if there is no such precision.
+    """
+
+    def __init__(self, filters, kernel_size, precision="float32", **kwargs):
+        check_precision(precision)
+        # Keras would otherwise cast every input to the type of the variables.
+        super().__init__(filters, kernel_size, padding="same", autocast=False, **kwargs)
+        self.precision = precision
+
+    def call(self, inputs):
+        return self.apply_prepared(inputs, self.prepare(tf.convert_to_tensor(self.kernel)))
+
+    def prepare(self, kernel):
+        """Brings a kernel of the variable's shape into the form that `apply_prepared` takes.
+
+        Whoever convolves many times with one kernel, such as an attack, prepares it once.
+        """
+        return to_precision(kernel, self.precision)
+
+    def apply_prepared(self, inputs, prepared):
+        """Applies the layer with a prepared kernel: convolution, bias, activation."""
+        outputs = self.convolve(tf.cast(inputs, prepared.dtype), prepared)
+        if self.use_bias:
+            outputs += tf.cast(tf.convert_to_tensor(self.bias), outputs.dtype)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def convolve(self, inputs, prepared):
+        """The linear part of the layer."""
+        return convolve(inputs, prepared)
+
+    def get_config(self):
+        fixed = ("strides", "padding", "groups", "dilation_rate", "data_format")
+        config = {**super().get_config(), "precision": self.precision}
+        return {name: value for name, value in config.items() if name not in fixed}
+
+
+def convolve(inputs, kernel, strides=1):
+    """Same-padded convolution of [N, H, W, C] with a kernel [height, width, C, filters]."""
+    return _in_float32_where_needed(
+        lambda inputs, kernel: tf.nn.conv2d(inputs, kernel, strides, "SAME"), inputs, kernel
+    )
+
+
+def convolve_transposed(inputs, kernel, output_shape, strides):
+    """Transposed same-padded convolution with a kernel [height, width, filters, C]."""
+    return _in_float32_where_needed(
+        lambda inputs, kernel: tf.nn.conv2d_transpose(
+            inputs, kernel, output_shape, strides, "SAME"
+        ),
+        inputs,
+        kernel,
+    )
+
+
+def to_precision(values, precision):
+    """Rounds values to bfloat16 where that is the precision, and leaves them alone otherwise."""
+    return tf.cast(values, tf.bfloat16) if precision == "bfloat16" else values
+
+
+def check_precision(precision):
+    """Raises ValueError unless a precision of this name exists."""
+    if precision not in PRECISIONS:
+        raise ValueError(
+            f"precision {precision!r} does not exist; choose one of {', '.join(PRECISIONS)}"
+        )
+
+
+def _in_float32_where_needed(operation, inputs, kernel):
+    if inputs.dtype != tf.bfloat16 or _has_bfloat16_instructions():
+        return operation(inputs, kernel)
+    # The casts' gradients round the gradients to bfloat16, as the direct operations do.
+    outputs = operation(tf.cast(inputs, tf.float32), tf.cast(kernel, tf.float32))
+    return tf.cast(outputs, tf.bfloat16)
+
+
+@functools.cache
+def _has_bfloat16_instructions():
+    """Whether the convolutions of this machine's devices are fast in bfloat16."""
+    if tf.config.list_physical_devices("GPU"):
+        return True
+    processor = pathlib.Path("/proc/cpuinfo")
+    if not processor.exists():
+        return False
+    flags = processor.read_text().split()
+    return "avx512_bf16" in flags or "amx_bf16" in flags

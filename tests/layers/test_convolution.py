@@ -1,0 +1,82 @@
+"""Convolution in bfloat16: its arithmetic, the same with and without instructions for it."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robgan_tf.layers import Convolution2D, PooledConv2D, UpSampledConv2D, convolution
+
+MACHINES = {"with instructions": True, "without": False}
+
+
+def rounded(values):
+    """To bfloat16 and back to float64."""
+    return np.asarray(tf.cast(tf.cast(values, tf.bfloat16), tf.float32), np.float64)
+
+
+def built(layer_class, *arguments, **options):
+    layer = layer_class(*arguments, precision="bfloat16", **options)
+    layer.build((None, 6, 6, 3))
+    return layer
+
+
+def images():
+    return tf.random.stateless_normal([2, 6, 6, 3], [1, 2])
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_operands_and_result_are_rounded_and_sums_are_not(machine, monkeypatch):
+    monkeypatch.setattr(convolution, "_has_bfloat16_instructions", lambda: MACHINES[machine])
+    layer = built(Convolution2D, 4, 3, use_bias=False)
+    outputs = layer(images())
+    exact = tf.nn.conv2d(rounded(images()), rounded(layer.kernel), 1, "SAME")
+    assert outputs.dtype == tf.bfloat16
+    # A sum that lies between two bfloat16 numbers may fall to either side in float32.
+    np.testing.assert_allclose(np.asarray(outputs, np.float64), exact, rtol=2**-8, atol=1e-6)
+    assert np.mean(np.asarray(outputs, np.float64) == rounded(exact)) > 0.98
+
+
+@pytest.mark.parametrize("layer_class", [PooledConv2D, UpSampledConv2D])
+def test_gradients_are_those_of_a_machine_with_instructions(layer_class, monkeypatch):
+    layer = built(layer_class, 4)
+    gradients = {}
+    for machine, has_instructions in MACHINES.items():
+        monkeypatch.setattr(
+            convolution, "_has_bfloat16_instructions", lambda answer=has_instructions: answer
+        )
+        inputs = images()
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(tf.sin(tf.cast(layer(inputs), tf.float32)))
+        sources = [inputs, *(variable.value for variable in layer.trainable_variables)]
+        gradients[machine] = tape.gradient(loss, sources)
+    for one, other in zip(*gradients.values(), strict=True):
+        assert one.dtype == tf.float32
+        assert np.linalg.norm(one - other) < 0.01 * np.linalg.norm(one)
+
+
+def test_variables_are_float32_in_bfloat16_and_the_bias_is_added():
+    layer = built(Convolution2D, 2, 1)
+    layer.bias.assign([1.0, -2.0])
+    layer.kernel.assign(tf.zeros_like(layer.kernel))
+    assert {variable.dtype for variable in layer.variables} == {"float32"}
+    np.testing.assert_array_equal(np.asarray(layer(images()), np.float32)[0, 0, 0], [1.0, -2.0])
+
+
+def test_float32_is_keras_own_convolution():
+    layer = Convolution2D(4, 3)
+    layer.build((None, 6, 6, 3))
+    expected = tf.nn.conv2d(images(), tf.convert_to_tensor(layer.kernel), 1, "SAME")
+    np.testing.assert_array_equal(layer(images()), expected)
+
+
+def test_unknown_precision():
+    with pytest.raises(ValueError, match=r"'float16' does not exist; choose one of float32, bf"):
+        Convolution2D(4, 3, precision="float16")
+
+
+def test_configuration_round_trip():
+    layer = Convolution2D(4, 1, precision="bfloat16", use_bias=False, name="copied")
+    copy = Convolution2D.from_config(layer.get_config())
+    assert (copy.filters, copy.kernel_size, copy.precision) == (4, (1, 1), "bfloat16")
+    assert (copy.use_bias, copy.name) == (False, "copied")
