@@ -36,10 +36,13 @@ class GanTask:
         return self._gan_step(batch["images"], batch["labels"], step)
 
     def measure(self, batch, step):
-        """Measures the players on the step's first D batch, and the learning rates."""
+        """Measures the players on the step's first D batch; learning rates; what D has seen."""
         players = self._gan_step.players
+        batches = step * self._gan_step.discriminator_updates
         return {
             **self._diagnostics(batch["images"], batch["labels"], step),
+            "count/discriminator_batches": batches,
+            "count/discriminator_updates": batches * self._gan_step.adversary.replays,
             "learning_rate/generator": _learning_rate(players.generator_optimizer),
             "learning_rate/discriminator": _learning_rate(players.discriminator_optimizer),
         }

@@ -23,7 +23,7 @@ from robgan_tf.training.gan_step import GanStep, Players
 from robgan_tf.training.learning_rates import StepLearningRate
 
 
-def build_players(settings, strategy, replays=1):
+def build_players(settings, strategy, replays=1, fused_resampling=True):
     """Builds models and optimizers with all their variables, in the strategy's scope.
 
     Initial weights are a function of `train.seed`.
@@ -32,6 +32,7 @@ def build_players(settings, strategy, replays=1):
       settings: dict from settings class to instance.
       strategy: the distribution strategy.
       replays: D updates made of each D batch (`TrainingAdversary.replays`).
+      fused_resampling: False for the models' plain form, to compare with.
 
     Returns:
       Players.
@@ -40,18 +41,19 @@ def build_players(settings, strategy, replays=1):
       UserError: if the widths do not fit the resolution.
     """
     train, data = settings[TrainSettings], settings[DataSettings]
-    shape = {
+    common = {
         "resolution": data.resolution,
         "channels": data.channels,
         "num_classes": data.num_classes,
         "precision": train.precision,
+        "fused_resampling": fused_resampling,
     }
     keras.utils.set_random_seed(train.seed)
     with strategy.scope():
-        generator = _build(ResNetGenerator, settings[GeneratorSettings], shape, "generator")
-        average = _build(ResNetGenerator, settings[GeneratorSettings], shape, "average_generator")
+        generator = _build(ResNetGenerator, settings[GeneratorSettings], common, "generator")
+        average = _build(ResNetGenerator, settings[GeneratorSettings], common, "average_generator")
         discriminator = _build(
-            ResNetDiscriminator, settings[DiscriminatorSettings], shape, "discriminator"
+            ResNetDiscriminator, settings[DiscriminatorSettings], common, "discriminator"
         )
         for averaged, variable in zip(average.variables, generator.variables, strict=True):
             averaged.assign(variable)
@@ -118,9 +120,9 @@ def build_step(settings, players, adversary, strategy):
     )
 
 
-def _build(model_class, settings, shape, name):
+def _build(model_class, settings, common, name):
     try:
-        model = model_class(**shape, **vars(settings), name=name)
+        model = model_class(**common, **vars(settings), name=name)
     except ValueError as error:
         raise UserError(str(error)) from error
     model.build()

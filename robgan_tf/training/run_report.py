@@ -8,6 +8,7 @@ from robgan_tf.configuration import as_gin
 from robgan_tf.models.summary import summary_table
 from robgan_tf.reporting import format_radius
 from robgan_tf.settings import (
+    AdversarySettings,
     AttackSettings,
     DataSettings,
     FinalEvaluationSettings,
@@ -18,12 +19,16 @@ from robgan_tf.settings import (
 def print_start(settings, strategy, data, run, start_step):
     """Prints what is about to be trained, on what, and from which step."""
     train = settings[TrainSettings]
+    updates = f"{train.discriminator_updates} D updates"
+    if settings[AdversarySettings].free:
+        replays = settings[AttackSettings].steps
+        updates = f"{train.discriminator_updates * replays} D updates (each batch {replays} times)"
     _print_conditions(settings, strategy, data)
     print(f"Run        {run.path}")
     begin = "from the beginning" if not start_step else f"continued from step {start_step}"
     print(
-        f"Training   {train.steps} steps of {train.discriminator_updates} D updates and one G "
-        f"update, batch {train.batch_size}, {begin}",
+        f"Training   {train.steps} steps of {updates} and one G update, "
+        f"batch {train.batch_size}, {train.precision}, {begin}",
         flush=True,
     )
 
@@ -89,15 +94,16 @@ def print_corrupt_files(data):
 def _print_conditions(settings, strategy, data):
     devices = ", ".join(device.split("device:")[-1] for device in strategy.extended.worker_devices)
     print(f"Data       {data.description}")
-    print(f"Attack     {_attack(settings[AttackSettings])}")
+    print(f"Attack     {_attack(settings[AttackSettings], settings[AdversarySettings])}")
     print(f"Replicas   {strategy.num_replicas_in_sync} ({devices})")
 
 
-def _attack(attack):
+def _attack(attack, adversary):
     if not attack.steps:
         return "none"
     start = "random start" if attack.random_start else "no random start"
+    kind = "free, within the D updates" if adversary.free else "PGD"
     return (
-        f"PGD, {attack.steps} steps of {attack.step_size:g}, "
+        f"{kind}, {attack.steps} steps of {attack.step_size:g}, "
         f"radius {format_radius(attack.epsilon, attack.norm)}, {start}"
     )

@@ -1,0 +1,74 @@
+"""The benchmark's bookkeeping: operations counted, ratios within rounds. Never its timings."""
+
+import pytest
+
+from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from tools.benchmarks import models
+from tools.benchmarks.arithmetic import Flops, attack_flops, training_step_flops
+from tools.benchmarks.timing import Variant, interleave, summarize
+
+
+def forward(model_class, fused):
+    model = model_class(32, 3, 10, base_width=64, fused_resampling=fused)
+    model.build()
+    count = {
+        ResNetGenerator: models.generator_flops,
+        ResNetDiscriminator: models.discriminator_flops,
+    }[model_class]
+    return count(model)
+
+
+def test_operations_of_the_published_discriminator_by_hand():
+    """Widths 128: convolutions at 32, 16 and 8 pixels."""
+    pixels, wide = 128 * 128 * 2, 3 * 128 * 2
+    plain = 32**2 * 9 * (wide + pixels) + 16**2 * wide  # block 1, its shortcut after pooling
+    plain += 16**2 * (9 * 2 + 1) * pixels  # block 2, its shortcut before pooling
+    plain += 2 * 8**2 * 9 * 2 * pixels
+    fused = 32**2 * 9 * wide + 16**2 * 16 * pixels + 16**2 * wide
+    fused += (16**2 * 9 + 8**2 * 16 + 8**2) * pixels
+    fused += 2 * 8**2 * 9 * 2 * pixels
+    assert forward(ResNetDiscriminator, False).total == plain
+    assert forward(ResNetDiscriminator, True).total == fused
+    assert (plain // 1e6, fused // 1e6) == (544, 328)
+    assert forward(ResNetDiscriminator, True).first == 32**2 * 9 * wide + 16**2 * wide
+
+
+def test_fusing_saves_the_generator_a_third():
+    plain, fused = (forward(ResNetGenerator, choice).total for choice in (False, True))
+    assert plain / 1e6 == pytest.approx(3170, abs=5)
+    assert fused / 1e6 == pytest.approx(2013, abs=5)
+
+
+def test_operations_of_a_step():
+    generator, discriminator = Flops(100.0, 0.0), Flops(10.0, 1.0)
+    assert attack_flops(discriminator) == 20
+    # A batch: attack 3 x 20, D twice (forward 10, kernels 10, hidden 9), G 100; then G's update.
+    expected = 4 * (2 * (60 + 2 * 29 + 100) + 300 + 20)
+    assert training_step_flops(generator, discriminator, 2, 4, 3) == expected
+
+
+def test_every_variant_runs_once_a_round_and_may_time_itself():
+    log = []
+    variants = [
+        Variant("a", lambda: log.append("a"), 1),
+        Variant("b", lambda: log.append("b") or 2.5, 1),
+    ]
+    seconds = interleave(variants, rounds=3, warm_ups=2)
+    assert seconds["b"] == [2.5, 2.5, 2.5]
+    assert len(seconds["a"]) == 3
+    assert sorted(log) == ["a"] * 5 + ["b"] * 5
+
+
+def test_ratios_are_those_within_a_round():
+    variants = [
+        Variant("reference", None, 10),
+        Variant("fast", None, 10, flops=8.0, precision="bfloat16"),
+    ]
+    # The machine is slower in the third round, for both.
+    seconds = {"reference": [2.0, 2.0, 8.0], "fast": [1.0, 1.25, 4.0]}
+    reference, fast = summarize(variants, seconds, {"float32": 10.0, "bfloat16": 16.0})
+    assert reference["speed_ratio"] == 1.0
+    assert "share_of_peak" not in reference
+    assert (fast["speed_ratio"], fast["speed_ratio_range"]) == (2.0, [1.6, 2.0])
+    assert fast["images_per_second"] == 8.0
+    assert fast["share_of_peak"] == pytest.approx(8.0 / 1.25 / 16.0)

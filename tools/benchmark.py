@@ -1,0 +1,113 @@
+"""Measures speed: python -m tools.benchmark --data_dir=DIR --output=benchmark.json
+
+Each case runs in a process of its own, its variants interleaved in random order. Prints Markdown
+tables; ratios are medians of ratios within a round and mean little outside the machine they come
+from. Never run by a test: a noisy machine must not fail one.
+
+    --cases=training_step_16,attack_steps   some of the cases (--list names them)
+    --pytorch_python=ENV/bin/python         an environment with torch and foolbox, for Foolbox
+"""
+
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+
+from robgan_tf import command  # its environment settings come before TensorFlow is imported
+
+# isort: split
+import tensorflow as tf
+from absl import flags
+
+from robgan_tf.errors import UserError
+from tools.benchmarks.cases import CASES
+from tools.benchmarks.report import markdown
+
+_CASES = flags.DEFINE_list("cases", list(CASES), "Which cases to run.")
+_LIST = flags.DEFINE_bool("list", False, "Name the cases and exit.")
+_ROUNDS = flags.DEFINE_integer("rounds", 5, "How often each variant is timed.", lower_bound=1)
+_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where CIFAR-10 is, for cases that train.")
+_PYTORCH = flags.DEFINE_string(
+    "pytorch_python", None, "Interpreter of an environment with torch and foolbox."
+)
+_OUTPUT = flags.DEFINE_string(
+    "output", None, "JSON file of results; cases measured again replace those in it."
+)
+_ALONE = flags.DEFINE_bool("alone", False, "Run one case in this process and print its JSON.")
+
+
+class Options:
+    """What cases may ask for."""
+
+    def __init__(self):
+        self.rounds = _ROUNDS.value
+        self.data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
+        self.pytorch_python = _PYTORCH.value
+
+
+def main():
+    """Runs the command; returns its exit status."""
+    if _LIST.value:
+        for name, case in CASES.items():
+            print(f"{name:<18} {case.__doc__}")
+        return 0
+    for name in _CASES.value:
+        if name not in CASES:
+            raise UserError(f"--cases: {name!r} does not exist; choose from {', '.join(CASES)}")
+    if _ALONE.value:
+        (name,) = _CASES.value
+        # Each variant traces the same methods once: nothing to warn of.
+        tf.get_logger().setLevel("ERROR")
+        pathlib.Path(_OUTPUT.value).write_text(json.dumps(CASES[name](Options())))
+        return 0
+    results = _previous()
+    for name in _CASES.value:
+        result = _in_its_own_process(name)
+        if result is None:
+            return command.USER_ERROR_STATUS
+        results["machine"] = _machine()
+        results["cases"][name] = {"rounds": _ROUNDS.value, **result}
+        print(markdown(name, CASES[name].__doc__, results["cases"][name]), flush=True)
+        if _OUTPUT.value:
+            pathlib.Path(_OUTPUT.value).write_text(json.dumps(results, indent=1) + "\n")
+    return 0
+
+
+def _previous():
+    path = pathlib.Path(_OUTPUT.value or "")
+    if not path.is_file():
+        return {"cases": {}}
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise UserError(f"--output={path} exists and is not JSON: {error}") from error
+
+
+def _in_its_own_process(name):
+    """Runs one case; None if it ended with an error, which it has printed itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        output = pathlib.Path(folder) / "result.json"
+        alone = [f"--cases={name}", "--alone", f"--output={output}"]
+        process = subprocess.run([sys.executable, "-m", "tools.benchmark", *sys.argv[1:], *alone])
+        return json.loads(output.read_text()) if process.returncode == 0 else None
+
+
+def _machine():
+    model = "unknown processor"
+    processor = pathlib.Path("/proc/cpuinfo")
+    if processor.exists():
+        lines = processor.read_text().splitlines()
+        model = next((x.partition(": ")[2] for x in lines if x.startswith("model name")), model)
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+    }
+
+
+if __name__ == "__main__":
+    command.run(main)

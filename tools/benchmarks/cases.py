@@ -1,0 +1,225 @@
+"""The named cases of the benchmark: each returns rows of a table, and what else it found."""
+
+import contextlib
+import itertools
+
+import numpy as np
+
+from robgan_tf.configuration import read_settings
+from robgan_tf.data import load_image_data, training_batches
+from robgan_tf.errors import UserError
+from robgan_tf.settings import CONFIGURABLES, DataSettings, TrainSettings
+from tools.benchmarks import commands, models
+from tools.benchmarks.foolbox import FoolboxProcess
+from tools.benchmarks.machine import convolution_peaks
+from tools.benchmarks.timing import Variant, interleave, summarize
+
+CIFAR10 = "gin/cifar10.gin"
+IMAGENET = {64: "gin/imagenet143_64.gin", 128: "gin/imagenet143_128.gin"}
+BFLOAT16 = "train.precision='bfloat16'"
+ATTACK_BATCH, ATTACK_STEPS, EPSILON = 100, 20, 0.04
+
+
+def training_step_64(options):
+    """A step (5 D updates with PGD-5, one G update, batch 64) at the published width."""
+    return _training_step(64, options)
+
+
+def training_step_16(options):
+    """The same at a quarter of the width."""
+    return _training_step(16, options)
+
+
+def attack_64(options):
+    """PGD-20 on the class head at width 64, batch 100, against Foolbox on PyTorch."""
+    images, labels = models.attack_inputs(ATTACK_BATCH)
+    plain = models.discriminator(64, fused=False)
+    arguments = (images, labels, ATTACK_STEPS, EPSILON)
+    variants = [
+        models.attack("plain form, float32", plain, *arguments),
+        models.attack("float32", models.discriminator(64, weights_of=plain), *arguments),
+        models.attack(
+            "bfloat16",
+            models.discriminator(64, precision="bfloat16", weights_of=plain),
+            *arguments,
+            precision="bfloat16",
+        ),
+    ]
+    more = {}
+    with contextlib.ExitStack() as stack:
+        if options.pytorch_python:
+            for kind, name in (
+                ("tuned", "Foolbox, tuned (frozen, channels last)"),
+                ("as_called", "Foolbox on PyTorch as users call it"),
+            ):
+                process = FoolboxProcess(
+                    options.pytorch_python,
+                    plain,
+                    images,
+                    labels,
+                    kind=kind,
+                    steps=ATTACK_STEPS,
+                    epsilon=EPSILON,
+                )
+                stack.callback(process.close)
+                variants.insert(0, process.variant(name))
+                more["pytorch"] = process.versions
+        else:
+            more["left_out"] = "Foolbox, which needs --pytorch_python"
+        return {**_timed(variants, options), **more}
+
+
+def attack_steps(options):
+    """A step with one D update at width 16, batch 64, by the steps of PGD."""
+    counts = (0, 1, 2, 5, 10, 20)
+    variants = [
+        models.training_step(
+            f"PGD-{count}",
+            CIFAR10,
+            [*_sized(16, 64), f"ProjectedGradientDescent.steps={count}"],
+        )
+        for count in counts
+    ]
+    images, labels = models.attack_inputs(64)
+    unit = models.forward_and_input_gradient(
+        "one forward pass and input gradient", models.discriminator(16), images, labels
+    )
+    result = _timed([*variants, unit], options)
+    seconds = [row["seconds"] for row in result["rows"]]
+    slope, start = np.polyfit(counts, seconds[:-1], 1)
+    deviation = np.abs(np.polyval([slope, start], counts) - seconds[:-1]).max()
+    return {
+        **result,
+        "seconds_per_attack_step": slope,
+        "slope_over_forward_and_input_gradient": slope / seconds[-1],
+        "largest_deviation_from_the_line_in_seconds": deviation,
+    }
+
+
+def growth(options):
+    """A step with one D update: how its time grows with width, batch and resolution."""
+    variants = [
+        *(
+            models.training_step(f"width {width}, batch 32, 32 px", CIFAR10, _sized(width, 32))
+            for width in (8, 16, 32, 64)
+        ),
+        *(
+            models.training_step(f"width 16, batch {batch}, 32 px", CIFAR10, _sized(16, batch))
+            for batch in (8, 64, 128)
+        ),
+        *(
+            models.training_step(f"width 16, batch 8, {size} px", file, _sized(16, 8))
+            for size, file in IMAGENET.items()
+        ),
+    ]
+    return _timed(variants, options)
+
+
+def replicas(options):
+    """A step at width 16, batch 64, shared out to logical CPU devices of the same cores."""
+    # The larger number first: TensorFlow fixes its devices at the first use of any.
+    two, one = (
+        models.training_step(
+            f"{count} replica(s)",
+            CIFAR10,
+            [*_widths(16), "train.discriminator_updates=1"],
+            replicas=count,
+        )
+        for count in (2, 1)
+    )
+    return _timed([one, two], options)
+
+
+def input_pipeline(options):
+    """CIFAR-10 decoded, shuffled and augmented: batches alone, without a model."""
+    _needs_data(options)
+    settings = read_settings([CIFAR10], [], CONFIGURABLES)
+    train, data = settings[TrainSettings], vars(settings[DataSettings])
+    arguments = {**data, "data_dir": options.data_dir}
+    dequantize = arguments.pop("dequantize")
+    batches = iter(
+        training_batches(
+            load_image_data(**arguments).train,
+            batch_size=train.batch_size,
+            updates_per_step=train.discriminator_updates,
+            seed=0,
+            start_step=0,
+            augmentation=data["augmentation"],
+            dequantize=dequantize,
+        )
+    )
+    steps = 20
+
+    def run():
+        for batch in itertools.islice(batches, steps):
+            batch["images"].numpy()
+
+    images = steps * train.batch_size * train.discriminator_updates
+    return _timed([Variant("CIFAR-10, pad, crop and flip", run, images)], options)
+
+
+def start_up(options):
+    """From the train command to the start of the first compiled call, published CIFAR-10."""
+    _needs_data(options)
+    seconds = [commands.start_up(CIFAR10, options.data_dir) for _ in range(options.rounds)]
+    return {"seconds_to_first_compiled_call": seconds}
+
+
+def memory(options):
+    """Peak memory of a short training at width 64: 2 steps, records, pictures, checkpoints."""
+    _needs_data(options)
+    return {
+        "float32": commands.peak_memory(CIFAR10, options.data_dir),
+        "bfloat16": commands.peak_memory(CIFAR10, options.data_dir, [BFLOAT16], steps=1),
+    }
+
+
+CASES = {
+    case.__name__: case
+    for case in (
+        training_step_64,
+        training_step_16,
+        attack_64,
+        attack_steps,
+        growth,
+        replicas,
+        input_pipeline,
+        start_up,
+        memory,
+    )
+}
+
+
+def _training_step(width, options):
+    bindings = _widths(width)
+    variants = [
+        models.training_step("plain form, float32", CIFAR10, bindings, fused=False),
+        models.training_step("float32", CIFAR10, bindings),
+        models.training_step("bfloat16", CIFAR10, [*bindings, BFLOAT16]),
+    ]
+    return _timed(variants, options)
+
+
+def _timed(variants, options):
+    before = convolution_peaks()
+    seconds = interleave(variants, options.rounds)
+    after = convolution_peaks()
+    peaks = {precision: max(before[precision], after[precision]) for precision in before}
+    return {
+        "rows": summarize(variants, seconds, peaks),
+        "peak_gigaflops_per_second": {name: peak / 1e9 for name, peak in peaks.items()},
+        "all_seconds": seconds,
+    }
+
+
+def _widths(width):
+    return [f"ResNetGenerator.base_width={width}", f"ResNetDiscriminator.base_width={width}"]
+
+
+def _sized(width, batch):
+    return [*_widths(width), f"train.batch_size={batch}", "train.discriminator_updates=1"]
+
+
+def _needs_data(options):
+    if not options.data_dir:
+        raise UserError("this case trains on CIFAR-10: give --data_dir")

@@ -1,0 +1,58 @@
+"""Whole processes: how long until training starts, and the most memory it takes."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+FIRST_CALL = "Training "
+
+
+def start_up(gin_file, data_dir):
+    """Seconds from the train command to the start of its first compiled call.
+
+    The command prints a line that begins with "Training" when all is built and loaded.
+
+    Returns:
+      Seconds.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        process = _train(gin_file, data_dir, folder, [])
+        for line in process.stdout:
+            if line.startswith(FIRST_CALL):
+                break
+        seconds = time.perf_counter() - start
+        process.kill()
+        process.wait()
+    return seconds
+
+
+def peak_memory(gin_file, data_dir, bindings=(), steps=2):
+    """Runs a short training: logging, pictures and a checkpoint included, no evaluation.
+
+    Returns:
+      Dict with the peak resident memory in GiB, and seconds of the whole command.
+    """
+    bindings = [*bindings, f"train.steps={steps}", "train.log_every=1", "final_evaluation.images=0"]
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        process = _train(gin_file, data_dir, folder, bindings)
+        process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        if status:
+            raise RuntimeError(f"the train command ended with status {status}")
+        return {
+            "peak_memory_gib": usage.ru_maxrss / 2**20,
+            "seconds": time.perf_counter() - start,
+        }
+
+
+def _train(gin_file, data_dir, folder, bindings):
+    command = [sys.executable, "-m", "robgan_tf.train", f"--gin_file={gin_file}"]
+    command += [f"--data_dir={data_dir}", f"--run_dir={folder}/run"]
+    command += [f"--gin_param={binding}" for binding in bindings]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
+    )

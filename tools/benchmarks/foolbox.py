@@ -1,0 +1,98 @@
+"""Foolbox on PyTorch as a variant: a process of its own, in an environment of its own."""
+
+import json
+import pathlib
+import subprocess
+import tempfile
+
+import numpy as np
+
+from robgan_tf.errors import UserError
+from robgan_tf.layers import spectral_normalization_layers
+from tools.benchmarks.timing import Variant
+
+WORKER = pathlib.Path(__file__).parents[1] / "foolbox_worker.py"
+LARGEST_LOGIT_DIFFERENCE = 1e-3
+
+
+class FoolboxProcess:
+    """The same D, weights and images in PyTorch, attacked by Foolbox.
+
+    Args:
+      python: interpreter of an environment with torch and foolbox.
+      model: the D to copy.
+      images: [N, H, W, C] in [-1, 1].
+      labels: [N].
+      kind: "as_called" or "tuned" (see the worker).
+      steps: of PGD.
+      epsilon: radius; a step is a fifth of it.
+
+    Raises:
+      UserError: if the interpreter cannot run it.
+      ValueError: if its logits are not those of the model.
+    """
+
+    def __init__(self, python, model, images, labels, kind, steps, epsilon):
+        self._images = len(labels)
+        self.last = {}
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "arrays.npz"
+            np.savez(path, images=images, labels=np.asarray(labels, np.int64), **arrays(model))
+            self._process = self._started(python, path, kind, steps, epsilon)
+            ready = self._answer()
+        expected = np.asarray(model(images[:4], training=False)[1])
+        difference = np.abs(np.array(ready["logits"]) - expected).max()
+        if difference > LARGEST_LOGIT_DIFFERENCE:
+            raise ValueError(f"PyTorch's logits are up to {difference:.2g} off those of TensorFlow")
+        self.versions = {name: ready[name] for name in ("torch", "foolbox", "threads")}
+
+    def variant(self, name):
+        """The attack as something to be timed."""
+        return Variant(name, self._attack, self._images)
+
+    def close(self):
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+
+    def _started(self, python, path, kind, steps, epsilon):
+        command = [python, str(WORKER), f"--arrays={path}", f"--variant={kind}"]
+        command += [f"--steps={steps}", f"--epsilon={epsilon}", f"--step_size={epsilon / 5}"]
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+        except OSError as error:
+            raise UserError(f"--pytorch_python={python}: {error.strerror}") from error
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if not line:
+            raise UserError(
+                "the Foolbox process ended without an answer: the interpreter of --pytorch_python "
+                "needs the packages torch and foolbox"
+            )
+        return json.loads(line)
+
+    def _attack(self):
+        self._process.stdin.write("attack\n")
+        self._process.stdin.flush()
+        self.last = self._answer()
+        return self.last["seconds"]
+
+
+def arrays(model):
+    """The kernels of D, stored and normalized, by the names the worker reads."""
+    values = {"resample": [getattr(model, name).resample for name in model.block_names]}
+    for layer in spectral_normalization_layers(model):
+        name = layer.path.partition("/")[2]
+        values[name] = np.asarray(layer.layer.kernel)
+        values[f"{name}:normalized"] = np.asarray(layer.normalized_kernel())
+        values[f"{name}:u"] = np.asarray(layer.vector_u)
+    for name in ("source_head", "class_head"):
+        values[f"{name}:bias"] = np.asarray(getattr(model, name).layer.bias)
+    return values

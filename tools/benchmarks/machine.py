@@ -1,0 +1,50 @@
+"""What the machine can do at best: its fastest convolutions."""
+
+import time
+
+import tensorflow as tf
+
+from robgan_tf.layers import convolution
+
+# (images, height, channels): 3x3 convolutions like those of the networks at width 64.
+SHAPES = ((64, 32, 128), (64, 16, 256), (64, 16, 512))
+
+
+def convolution_peaks(repeats=5):
+    """Measures the best rate of a 3x3 convolution, or one of its gradients, in each precision.
+
+    bfloat16 is measured as the package computes it on this machine.
+
+    Returns:
+      Dict from precision to floating-point operations a second (multiply-add = 2).
+    """
+    return {
+        precision: max(
+            _rate(shape, precision, part, repeats)
+            for shape in SHAPES
+            for part in ("forward", "input gradient")
+        )
+        for precision in ("float32", "bfloat16")
+    }
+
+
+def _rate(shape, precision, part, repeats):
+    images, size, channels = shape
+    inputs = tf.cast(tf.random.normal([images, size, size, channels]), precision)
+    kernel = tf.cast(tf.random.normal([3, 3, channels, channels]), precision)
+
+    @tf.function(autograph=False)
+    def run(inputs, kernel):
+        if part == "forward":
+            outputs = convolution.convolve(inputs, kernel)
+        else:
+            outputs = convolution.convolve_transposed(inputs, kernel, tf.shape(inputs), strides=1)
+        return outputs[0, 0, 0, 0]
+
+    seconds = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        run(inputs, kernel).numpy()
+        seconds.append(time.perf_counter() - start)
+    flops = 2.0 * images * size * size * 9 * channels * channels
+    return flops / min(seconds[1:])

@@ -1,0 +1,123 @@
+"""The package's training step and attack as variants to be timed."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.configuration import read_settings
+from robgan_tf.layers import hold_normalized_kernels
+from robgan_tf.losses import class_loss
+from robgan_tf.models import ResNetDiscriminator
+from robgan_tf.settings import CONFIGURABLES, AttackSettings, DataSettings, TrainSettings
+from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.joint import build_adversary, build_players, build_step
+from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_step_flops
+from tools.benchmarks.timing import Variant
+
+
+def training_step(name, gin_file, bindings=(), fused=True, replicas=1):
+    """Makes a variant that is one whole training step on images in memory.
+
+    Args:
+      name: of the variant.
+      gin_file: configuration.
+      bindings: over it.
+      fused: whether convolutions and resampling are one operation.
+      replicas: logical devices to share the batch out to.
+    """
+    settings = read_settings([gin_file], list(bindings), CONFIGURABLES)
+    strategy = make_strategy("single_device" if replicas == 1 else "mirrored", replicas)
+    adversary = build_adversary(settings)
+    players = build_players(settings, strategy, adversary.replays, fused_resampling=fused)
+    step = build_step(settings, players, adversary, strategy)
+    train = settings[TrainSettings]
+    images, labels = random_batches(settings[DataSettings], train)
+    number = tf.constant(1, tf.int64)
+
+    def run():
+        values = step(images, labels, number)
+        float(values["loss_generator/total"])
+
+    flops = training_step_flops(
+        generator_flops(players.generator),
+        discriminator_flops(players.discriminator),
+        train.discriminator_updates,
+        train.batch_size,
+        settings[AttackSettings].steps,
+    )
+    count = train.discriminator_updates * train.batch_size
+    return Variant(name, run, count, flops, train.precision)
+
+
+def random_batches(data, train):
+    """Images [n, batch, H, W, C] uniform in [-1, 1], and labels."""
+    shape = [train.discriminator_updates, train.batch_size]
+    images = tf.random.stateless_uniform(
+        [*shape, data.resolution, data.resolution, data.channels], [1, 2], -1.0, 1.0
+    )
+    labels = tf.random.stateless_uniform(shape, [3, 4], maxval=data.num_classes, dtype=tf.int32)
+    return images, labels
+
+
+def discriminator(base_width, precision="float32", fused=True, weights_of=None):
+    """Builds D at 32 px with 10 classes, with the weights of another one if given."""
+    model = ResNetDiscriminator(
+        32, 3, 10, base_width=base_width, precision=precision, fused_resampling=fused
+    )
+    model.build()
+    if weights_of is not None:
+        for target, source in zip(model.variables, weights_of.variables, strict=True):
+            target.assign(source)
+    return model
+
+
+def attack(name, model, images, labels, steps, epsilon, precision="float32"):
+    """Makes a variant that is one PGD attack on the class head, on a batch in memory."""
+    pgd = ProjectedGradientDescent(epsilon, steps, epsilon / 5)
+
+    @tf.function(autograph=False)
+    def attacked():
+        with hold_normalized_kernels(model):
+            return pgd(lambda x: class_loss(model(x, training=False)[1], labels), images)
+
+    flops = len(labels) * steps * attack_flops(discriminator_flops(model))
+    return Variant(name, lambda: _finish(attacked()), len(labels), flops, precision)
+
+
+def forward_and_input_gradient(name, model, images, labels):
+    """Makes a variant that is one forward pass and one gradient with respect to the images."""
+
+    @tf.function(autograph=False)
+    def gradient():
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            losses = class_loss(model(images, training=False)[1], labels)
+        return tape.gradient(losses, images)
+
+    flops = len(labels) * attack_flops(discriminator_flops(model))
+    return Variant(name, lambda: _finish(gradient()), len(labels), flops)
+
+
+def attack_inputs(count):
+    """A batch of random images and labels for attacks."""
+    images = tf.random.stateless_uniform([count, 32, 32, 3], [5, 6], -1.0, 1.0)
+    return images, tf.random.stateless_uniform([count], [7, 8], maxval=10, dtype=tf.int32)
+
+
+def generator_flops(model):
+    """`Flops` of one image by G."""
+    latents = tf.zeros([1, model.latent_size])
+    labels = tf.zeros([1], tf.int32)
+    return forward_flops(lambda latents: model(latents, labels, training=False), latents)
+
+
+def discriminator_flops(model):
+    """`Flops` of one image through D."""
+    shape = [1, model.resolution, model.resolution, model.channels]
+    return forward_flops(functools.partial(model, training=False), tf.zeros(shape))
+
+
+def _finish(tensor):
+    np.asarray(tensor)

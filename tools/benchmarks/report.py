@@ -1,0 +1,37 @@
+"""Results of a benchmark case as Markdown."""
+
+
+def markdown(name, description, result):
+    """Renders a case: a table of its variants, then whatever else it found."""
+    lines = [f"## {name}", "", description, ""]
+    if "rows" in result:
+        lines += _table(result["rows"], result["rounds"])
+    for key, value in result.items():
+        if key not in ("rows", "all_seconds", "rounds"):
+            lines.append(f"- {key.replace('_', ' ')}: {_text(value)}")
+    return "\n".join([*lines, ""])
+
+
+def _table(rows, rounds):
+    lines = [
+        f"| variant | seconds (of {rounds}) | images/s | speed | share of peak |",
+        "|---|---|---|---|---|",
+    ]
+    for row in rows:
+        low, high = row["seconds_range"]
+        slow, fast = row["speed_ratio_range"]
+        share = f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else ""
+        lines.append(
+            f"| {row['variant']} | {row['seconds']:.3g} ({low:.3g} to {high:.3g}) "
+            f"| {row['images_per_second']:.3g} "
+            f"| {row['speed_ratio']:.2f} ({slow:.2f} to {fast:.2f}) | {share} |"
+        )
+    return [*lines, ""]
+
+
+def _text(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_text(item) for item in value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,196 @@
+"""Compares runs: losses and accuracy under attack against D updates and against seconds.
+
+    python -m tools.compare_runs --data_dir=DIR --record_dir=docs/results/NAME \\
+        "float32=runs/a" "float32=runs/b" "bfloat16=runs/c"
+
+Runs of one label are drawn in one colour. Accuracy is measured on test images at every checkpoint
+that a run has kept (`train.keep_checkpoints`), and remembered in the run directory. Seconds are
+those of training steps: records' intervals at their measured speed, without compilation,
+pictures and checkpoints. Writes one JSON a run and comparison.png.
+"""
+
+import argparse
+import json
+import pathlib
+
+import robgan_tf.command  # noqa: F401  its environment settings, before TensorFlow is imported
+
+# isort: split
+import matplotlib
+import numpy as np
+import tensorflow as tf
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.configuration import read_settings
+from robgan_tf.data import evaluation_batches, load_image_data
+from robgan_tf.evaluation import accuracy_under_attack
+from robgan_tf.reporting import read_metrics
+from robgan_tf.settings import CONFIGURABLES, DataSettings
+from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.joint import build_players
+from tools.record_run import MOST_POINTS
+
+ATTACK_STEPS = 20
+LOSSES = {
+    "D's loss, mean over a tenth of the run": "loss_discriminator/total",
+    "G's loss, mean over a tenth of the run": "loss_generator/total",
+}
+ACCURACIES = {"clean accuracy": "clean", "accuracy under PGD-20": "attacked"}
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", metavar="LABEL=RUN_DIR")
+    parser.add_argument("--data_dir")
+    parser.add_argument("--record_dir", type=pathlib.Path, required=True)
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--epsilon", type=float, default=0.04, help="on images in [-1, 1]")
+    arguments = parser.parse_args()
+    runs = [run.partition("=")[::2] for run in arguments.runs]
+    for label, path in runs:
+        if not (pathlib.Path(path or "?") / "metrics.jsonl").exists():
+            parser.error(f"{label}={path}: not LABEL=RUN_DIR of a run with a metrics.jsonl")
+    arguments.record_dir.mkdir(parents=True, exist_ok=True)
+    records = [_record(label, pathlib.Path(path), arguments) for label, path in runs]
+    for record in records:
+        name = f"{record['label']}_seed_{record['config']['train.seed']}.json".replace(" ", "_")
+        (arguments.record_dir / name).write_text(json.dumps(record) + "\n")
+    _draw(records, arguments.record_dir / "comparison.png")
+
+
+def _record(label, run_dir, arguments):
+    metrics = read_metrics(run_dir / "metrics.jsonl")
+    config = json.loads((run_dir / "config.json").read_text())
+    updates = config["train.discriminator_updates"]
+    if config.get("TrainingAdversary.free"):
+        updates *= config["ProjectedGradientDescent.steps"]
+    images = config["train.batch_size"] * config["train.discriminator_updates"]
+    seconds = _training_seconds(metrics, images)
+    accuracies = _accuracies(run_dir, arguments)
+    steps = [record["step"] for record in metrics]
+    for accuracy in accuracies:
+        accuracy["discriminator_updates"] = accuracy["step"] * updates
+        accuracy["seconds"] = float(np.interp(accuracy["step"], steps, seconds))
+    window = max(1, len(metrics) // 10)
+    return {
+        "label": label,
+        "config": config,
+        "protocol": {
+            "attack": f"PGD, {ATTACK_STEPS} steps of epsilon / 5, no random start",
+            "epsilon": arguments.epsilon,
+            "images": arguments.images,
+        },
+        "accuracy": accuracies,
+        "curves": {
+            "step": steps[:: _stride(steps)],
+            "discriminator_updates": [step * updates for step in steps][:: _stride(steps)],
+            "seconds": [round(value, 1) for value in seconds][:: _stride(steps)],
+            **{
+                name: _smooth([record[name] for record in metrics], window)[:: _stride(steps)]
+                for name in LOSSES.values()
+            },
+        },
+    }
+
+
+def _stride(values):
+    return -(-len(values) // MOST_POINTS)
+
+
+def _training_seconds(metrics, images_per_step):
+    """Seconds of training up to each record; the first interval at the speed of the second."""
+    speeds = [record.get("speed/images_per_second") for record in metrics]
+    first = next(speed for speed in speeds if speed)
+    steps = np.diff([0, *(record["step"] for record in metrics)])
+    return np.cumsum(
+        [
+            count * images_per_step / (speed or first)
+            for count, speed in zip(steps, speeds, strict=True)
+        ]
+    ).tolist()
+
+
+def _smooth(values, window):
+    """Mean over the last `window` records."""
+    sums = np.cumsum([0.0, *values])
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - window)
+    return [float(f"{value:.5g}") for value in (sums[ends] - sums[starts]) / (ends - starts)]
+
+
+def _accuracies(run_dir, arguments):
+    """Accuracy at every kept checkpoint, remembered by protocol."""
+    memory = run_dir / f"compare_{arguments.images}_images_epsilon_{arguments.epsilon:g}.json"
+    known = json.loads(memory.read_text()) if memory.exists() else {}
+    paths = [path.with_suffix("") for path in (run_dir / "checkpoints").glob("step-*.index")]
+    steps = {int(path.name.partition("-")[2]): path for path in paths}
+    missing = [step for step in sorted(steps) if str(step) not in known]
+    if missing:
+        settings = read_settings([str(run_dir / "config.gin")], [], CONFIGURABLES)
+        batches = _test_batches(settings, arguments)
+        players = build_players(settings, make_strategy("single_device"))
+        attack = ProjectedGradientDescent(arguments.epsilon, ATTACK_STEPS, arguments.epsilon / 5)
+        for step in missing:
+            checkpoint = tf.train.Checkpoint(discriminator=players.discriminator)
+            checkpoint.restore(str(steps[step])).assert_existing_objects_matched().expect_partial()
+            accuracy = accuracy_under_attack(players.discriminator, batches, attack)
+            known[str(step)] = {"step": step, **vars(accuracy)}
+            print(run_dir, known[str(step)], flush=True)
+            memory.write_text(json.dumps(known))
+    return [known[step] for step in sorted(known, key=int)]
+
+
+def _test_batches(settings, arguments):
+    options = {**vars(settings[DataSettings]), "data_dir": arguments.data_dir}
+    del options["dequantize"]
+    test = load_image_data(**options).test
+    chosen = np.linspace(0, len(test) - 1, arguments.images).round().astype(int)
+    return list(evaluation_batches(test.subset(chosen), 100))
+
+
+def _draw(records, path):
+    figure, axes = plt.subplots(2, 4, figsize=(17, 7.5), layout="constrained")
+    labels = list(dict.fromkeys(record["label"] for record in records))
+    for row, (unit, title) in zip(
+        axes, {"discriminator_updates": "D updates", "seconds": "seconds"}.items(), strict=True
+    ):
+        for record in records:
+            seed = record["config"]["train.seed"]
+            style = {
+                "color": f"C{labels.index(record['label'])}",
+                "linestyle": ("-", "--", ":", "-.")[seed % 4],
+                "label": f"{record['label']}, seed {seed}",
+            }
+            for axis, (name, key) in zip(row, LOSSES.items(), strict=False):
+                axis.plot(record["curves"][unit], record["curves"][key], **style)
+                axis.set_title(name, fontsize=10)
+            for axis, (name, key) in zip(row[2:], ACCURACIES.items(), strict=True):
+                points = record["accuracy"]
+                axis.errorbar(
+                    [point[unit] for point in points],
+                    [point[key] for point in points],
+                    [_interval(point[key], point["images"]) for point in points],
+                    marker=".",
+                    elinewidth=0.6,
+                    **style,
+                )
+                axis.set_title(name, fontsize=10)
+        for axis in row:
+            axis.set_xlabel(title)
+    axes[0, 0].legend(fontsize=8)
+    figure.savefig(path, dpi=60)
+    plt.close(figure)
+
+
+def _interval(share, count):
+    """Half the 95 % interval of a share of `count` images."""
+    return 1.96 * (share * (1.0 - share) / count) ** 0.5
+
+
+if __name__ == "__main__":
+    main()
