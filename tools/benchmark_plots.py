@@ -1,0 +1,88 @@
+"""Draws how the cost of a step grows, from the results of `tools.benchmark`.
+
+python -m tools.benchmark_plots docs/results/benchmark/results.json docs/images/growth.png
+"""
+
+import argparse
+import json
+import pathlib
+import re
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+GROWTH = re.compile(r"width (?P<width>\d+), batch (?P<batch>\d+), (?P<resolution>\d+) px")
+# What varies, and what is fixed meanwhile.
+PANELS = {
+    "width": {"batch": 32, "resolution": 32},
+    "batch": {"width": 16, "resolution": 32},
+    "resolution": {"width": 16, "batch": 8},
+}
+
+
+def main():
+    """Runs the command."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("results", type=pathlib.Path)
+    parser.add_argument("picture", type=pathlib.Path)
+    arguments = parser.parse_args()
+    cases = json.loads(arguments.results.read_text())["cases"]
+    missing = {"attack_steps", "growth", "replicas"} - set(cases)
+    if missing:
+        parser.error(f"{arguments.results} lacks the cases {', '.join(sorted(missing))}")
+    figure, axes = plt.subplots(1, 5, figsize=(17, 3.4), layout="constrained")
+    _attack_steps(axes[0], cases["attack_steps"])
+    for axis, (varied, fixed) in zip(axes[1:4], PANELS.items(), strict=True):
+        _growth(axis, cases["growth"]["rows"], varied, fixed)
+    _replicas(axes[4], cases["replicas"]["rows"])
+    for axis in axes:
+        axis.set_ylabel("seconds a step")
+    figure.savefig(arguments.picture, dpi=70)
+
+
+def _attack_steps(axis, case):
+    points = [
+        (int(row["variant"].removeprefix("PGD-")), row)
+        for row in case["rows"]
+        if row["variant"].startswith("PGD-")
+    ]
+    _draw(axis, points)
+    axis.set_title("PGD steps (width 16, batch 64)", fontsize=9)
+    axis.set_ylim(bottom=0)
+
+
+def _growth(axis, rows, varied, fixed):
+    points = []
+    for row in rows:
+        values = {
+            name: int(text) for name, text in GROWTH.match(row["variant"]).groupdict().items()
+        }
+        if all(values[name] == value for name, value in fixed.items()):
+            points.append((values[varied], row))
+    _draw(axis, sorted(points, key=lambda point: point[0]))
+    axis.set_title(f"{varied} ({', '.join(f'{n} {v}' for n, v in fixed.items())})", fontsize=9)
+    axis.set_xscale("log", base=2)
+    axis.set_yscale("log", base=2)
+
+
+def _replicas(axis, rows):
+    _draw(axis, [(int(row["variant"].split()[0]), row) for row in rows])
+    axis.set_title("replicas on the same cores", fontsize=9)
+    axis.set_xticks([1, 2])
+    axis.set_ylim(bottom=0)
+
+
+def _draw(axis, points):
+    """Medians with their whole range."""
+    medians = [row["seconds"] for _, row in points]
+    ranges = [row["seconds_range"] for _, row in points]
+    below = [median - low for median, (low, _) in zip(medians, ranges, strict=True)]
+    above = [high - median for median, (_, high) in zip(medians, ranges, strict=True)]
+    axis.errorbar([x for x, _ in points], medians, [below, above], marker="o", capsize=3)
+
+
+if __name__ == "__main__":
+    main()
