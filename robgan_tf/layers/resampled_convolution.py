@@ -7,6 +7,7 @@ two operations, is there to be compared with.
 """
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from robgan_tf.layers.convolution import Convolution2D, convolve, convolve_transposed
@@ -60,7 +61,7 @@ class PooledConv2D(_ResampledConv2D):
     @staticmethod
     def _fused_kernel(kernel):
         """[3, 3, in, out] to [4, 4, in, out]: the mean of the kernel's four one-pixel shifts."""
-        return _sum_of_shifts(kernel) / 4.0
+        return _combine(_SUM_OF_SHIFTS / 4.0, kernel)
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
@@ -93,10 +94,21 @@ class UpSampledConv2D(_ResampledConv2D):
         A transposed convolution runs its kernel backwards, hence the reversal; each pixel of the
         small image appears at two positions of the large one, hence the shifts.
         """
-        return tf.transpose(_sum_of_shifts(kernel[::-1, ::-1]), [0, 1, 3, 2])
+        return _combine(_SUM_OF_SHIFTS[:, ::-1, ::-1], tf.transpose(kernel, [0, 1, 3, 2]))
 
 
-def _sum_of_shifts(kernel):
-    padded = tf.pad(kernel, [[1, 1], [1, 1], [0, 0], [0, 0]])
-    rows = padded[:-1] + padded[1:]
-    return rows[:, :-1] + rows[:, 1:]
+def _sum_of_shifts():
+    """[16, 3, 3]: how the sum of a 3x3 kernel's four one-pixel shifts, 4x4, depends on it."""
+    shifts = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])
+    return np.einsum("ac,bd->abcd", shifts, shifts).reshape(16, 3, 3)
+
+
+_SUM_OF_SHIFTS = _sum_of_shifts()
+
+
+def _combine(coefficients, kernel):
+    """Makes [4, 4, a, b] of [3, 3, a, b], in one matrix product: many times faster than slices."""
+    channels = kernel.shape[2:]
+    rows = tf.reshape(kernel, [9, -1])
+    coefficients = tf.constant(coefficients.reshape(16, 9), dtype=kernel.dtype)
+    return tf.reshape(tf.matmul(coefficients, rows), [4, 4, *channels])
