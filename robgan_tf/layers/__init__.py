@@ -5,6 +5,7 @@ from robgan_tf.layers.batch_normalization import (
     ClassConditionalBatchNormalization,
 )
 from robgan_tf.layers.convolution import Convolution2D, check_precision, to_precision
+from robgan_tf.layers.pixel_convolution import PixelConvolution2D
 from robgan_tf.layers.resampled_convolution import (
     PooledConv2D,
     UpSampledConv2D,
@@ -21,6 +22,7 @@ __all__ = [
     "BatchNormalization",
     "ClassConditionalBatchNormalization",
     "Convolution2D",
+    "PixelConvolution2D",
     "PooledConv2D",
     "SpectralNormalization",
     "UpSampledConv2D",

@@ -1,7 +1,8 @@
 """Batch normalization and its class-conditional form, synchronized over replicas.
 
 Statistics and the normalization itself are computed in the type of the variables, float32;
-activations come and go in theirs, bfloat16 or not.
+activations come and go in theirs, bfloat16 or not. Where one replica holds the whole batch,
+TensorFlow's fused operation computes both in one pass less; it knows neither float64 nor replicas.
 
 Three modes, which Keras's own layer does not separate: batch statistics that move the averages
 (G's own update), batch statistics that do not (G making fakes for D), and moving averages
@@ -32,16 +33,46 @@ class _BatchStatistics(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
 
-    def _statistics(self, inputs, training, update_statistics):
-        if not training:
-            return tf.convert_to_tensor(self.moving_mean), tf.convert_to_tensor(
-                self.moving_variance
-            )
-        mean, variance = _global_moments(inputs)
+    def _normalize(self, inputs, gamma, beta, training, update_statistics):
+        """Returns (inputs - mean) / sqrt(variance + epsilon) * gamma + beta.
+
+        gamma and beta are [C], or [N, 1, 1, C] where each sample has its own.
+        """
+        if training and _one_fused_operation_does(inputs):
+            return self._normalize_fused(inputs, gamma, beta, update_statistics)
+        values = tf.cast(inputs, self.dtype)
+        if training:
+            mean, variance = _global_moments(values)
+            self._move_averages(mean, variance, update_statistics)
+        else:
+            mean = tf.convert_to_tensor(self.moving_mean)
+            variance = tf.convert_to_tensor(self.moving_variance)
+        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
+        return tf.cast(values * scale + (beta - mean * scale), inputs.dtype)
+
+    def _normalize_fused(self, inputs, gamma, beta, update_statistics):
+        channels = inputs.shape[-1:]
+        of_samples = len(gamma.shape) > 1
+        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=inputs,
+            scale=tf.ones(channels) if of_samples else gamma,
+            offset=tf.zeros(channels) if of_samples else beta,
+            mean=tf.zeros(channels),
+            variance=tf.zeros(channels),
+            epsilon=self.epsilon,
+            is_training=True,
+        )
+        # The operation reports the unbiased variance and normalizes by the biased one.
+        count = tf.cast(tf.size(inputs) // channels[0], self.dtype)
+        self._move_averages(mean, variance * ((count - 1.0) / count), update_statistics)
+        if not of_samples:
+            return outputs
+        return tf.cast(tf.cast(outputs, self.dtype) * gamma + beta, inputs.dtype)
+
+    def _move_averages(self, mean, variance, update_statistics):
         if update_statistics:
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
-        return mean, variance
 
     def _move(self, average, value):
         average.assign(average * self.momentum + value * (1.0 - self.momentum))
@@ -73,11 +104,8 @@ class BatchNormalization(_BatchStatistics):
         Returns:
           Normalized activations of the same shape.
         """
-        values = tf.cast(inputs, self.dtype)
-        mean, variance = self._statistics(values, training, update_statistics)
-        scale = tf.convert_to_tensor(self.gamma) * tf.math.rsqrt(variance + self.epsilon)
-        outputs = values * scale + (tf.convert_to_tensor(self.beta) - mean * scale)
-        return tf.cast(outputs, inputs.dtype)
+        gamma, beta = tf.convert_to_tensor(self.gamma), tf.convert_to_tensor(self.beta)
+        return self._normalize(inputs, gamma, beta, training, update_statistics)
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
@@ -114,19 +142,23 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
         Returns:
           Activations of the same shape.
         """
-        values = tf.cast(inputs, self.dtype)
-        mean, variance = self._statistics(values, training, update_statistics)
         # A product with one-hot labels has a dense gradient, which replicas can add up.
         one_hot = tf.one_hot(labels, self.num_classes, dtype=self.dtype)
-        gamma = tf.matmul(one_hot, tf.convert_to_tensor(self.gamma))
-        beta = tf.matmul(one_hot, tf.convert_to_tensor(self.beta))
-        scale = gamma * tf.math.rsqrt(variance + self.epsilon)
-        offset = beta - mean * scale
-        outputs = values * scale[:, None, None, :] + offset[:, None, None, :]
-        return tf.cast(outputs, inputs.dtype)
+        gamma, beta = (
+            tf.matmul(one_hot, tf.convert_to_tensor(table))[:, None, None, :]
+            for table in (self.gamma, self.beta)
+        )
+        return self._normalize(inputs, gamma, beta, training, update_statistics)
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
+
+
+def _one_fused_operation_does(inputs):
+    if inputs.dtype == tf.float64 or len(inputs.shape) != 4:
+        return False
+    replica = tf.distribute.get_replica_context()
+    return replica is None or replica.num_replicas_in_sync == 1
 
 
 def _global_moments(inputs):

@@ -9,11 +9,24 @@ machine decides how fast it goes, never what is computed.
 
 import functools
 import pathlib
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
 from robgan_tf.choices import PRECISIONS
+
+
+class PreparedKernel(NamedTuple):
+    """What `Convolution2D.apply_prepared` takes.
+
+    Attributes:
+      kernel: in the layer's precision and the form it is computed in.
+      bias: [filters] in the layer's precision; zeros where the layer carries none.
+    """
+
+    kernel: tf.Tensor
+    bias: tf.Tensor
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
@@ -47,18 +60,24 @@ class Convolution2D(keras.layers.Conv2D):
 
         Whoever convolves many times with one kernel, such as an attack, prepares it once.
         """
-        return to_precision(kernel, self.precision)
+        bias = tf.convert_to_tensor(self.bias) if self.use_bias else _zero_bias(kernel)
+        return PreparedKernel(
+            to_precision(self.rewrite(kernel), self.precision), to_precision(bias, self.precision)
+        )
 
     def apply_prepared(self, inputs, prepared):
-        """Applies the layer with a prepared kernel: convolution, bias, activation."""
-        outputs = self.convolve(tf.cast(inputs, prepared.dtype), prepared)
-        if self.use_bias:
-            outputs += tf.cast(tf.convert_to_tensor(self.bias), outputs.dtype)
+        """Applies the layer with a `PreparedKernel`: convolution, bias, activation."""
+        outputs = self.convolve(tf.cast(inputs, prepared.kernel.dtype), prepared.kernel)
+        outputs = tf.nn.bias_add(outputs, prepared.bias)
         return outputs if self.activation is None else self.activation(outputs)
 
-    def convolve(self, inputs, prepared):
+    def rewrite(self, kernel):
+        """Returns the kernel that `convolve` takes, made of one of the variable's shape."""
+        return kernel
+
+    def convolve(self, inputs, kernel):
         """The linear part of the layer."""
-        return convolve(inputs, prepared)
+        return convolve(inputs, kernel)
 
     def get_config(self):
         fixed = ("strides", "padding", "groups", "dilation_rate", "data_format")
@@ -95,6 +114,12 @@ def check_precision(precision):
         raise ValueError(
             f"precision {precision!r} does not exist; choose one of {', '.join(PRECISIONS)}"
         )
+
+
+def _zero_bias(kernel):
+    """Zeros that the graph's optimizer cannot see through: a convolution, a bias and what follows,
+    a ReLU or a sum, become one operation only where there is a bias."""
+    return tf.minimum(tf.square(tf.stop_gradient(kernel[0, 0, 0])), 0.0)
 
 
 def _in_float32_where_needed(operation, inputs, kernel):

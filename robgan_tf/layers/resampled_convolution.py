@@ -30,8 +30,8 @@ class _ResampledConv2D(Convolution2D):
         super().__init__(filters, 3, **kwargs)
         self.fused = fused
 
-    def prepare(self, kernel):
-        return super().prepare(self._fused_kernel(kernel) if self.fused else kernel)
+    def rewrite(self, kernel):
+        return self._fused_kernel(kernel) if self.fused else kernel
 
     def get_config(self):
         config = {**super().get_config(), "fused": self.fused}
@@ -49,10 +49,10 @@ class PooledConv2D(_ResampledConv2D):
       **kwargs: further arguments of `Convolution2D`, but `kernel_size`. H and W must be even.
     """
 
-    def convolve(self, inputs, prepared):
+    def convolve(self, inputs, kernel):
         if self.fused:
-            return convolve(inputs, prepared, strides=2)
-        return average_pool(convolve(inputs, prepared))
+            return convolve(inputs, kernel, strides=2)
+        return average_pool(convolve(inputs, kernel))
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
@@ -74,12 +74,12 @@ class UpSampledConv2D(_ResampledConv2D):
       **kwargs: further arguments of `Convolution2D`, but `kernel_size`.
     """
 
-    def convolve(self, inputs, prepared):
+    def convolve(self, inputs, kernel):
         if not self.fused:
-            return convolve(up_sample(inputs), prepared)
+            return convolve(up_sample(inputs), kernel)
         count, height, width, _ = tf.unstack(tf.shape(inputs))
         size = tf.stack([count, 2 * height, 2 * width, self.filters])
-        outputs = convolve_transposed(inputs, prepared, size, strides=2)
+        outputs = convolve_transposed(inputs, kernel, size, strides=2)
         return tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
 
     def compute_output_shape(self, input_shape):

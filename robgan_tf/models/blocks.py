@@ -9,6 +9,7 @@ from robgan_tf.layers import (
     BatchNormalization,
     ClassConditionalBatchNormalization,
     Convolution2D,
+    PixelConvolution2D,
     PooledConv2D,
     SpectralNormalization,
     UpSampledConv2D,
@@ -30,16 +31,16 @@ class Arithmetic:
     Attributes:
       precision: of convolutions and of the activations between them, "float32" or "bfloat16";
         pixels, heads, normalizations and all variables are float32 with either.
-      fused_resampling: convolutions and resampling as one operation and 1x1 shortcuts on the
-        small side of resampling; otherwise as the recipe is written. The same numbers but for
-        rounding.
+      rewritten: convolutions and resampling as one operation, 1x1 shortcuts on the small side
+        of resampling, convolutions from and to pixels as `PixelConvolution2D`; otherwise as the
+        recipe is written. The same numbers but for rounding.
     """
 
     precision: str = "float32"
-    fused_resampling: bool = True
+    rewritten: bool = True
 
 
-def convolution_3x3(width, name, arithmetic, use_bias=True, resampling=None):
+def convolution_3x3(width, name, arithmetic, use_bias=True, resampling=None, of_pixels=False):
     """A same-padded 3x3 convolution, optionally with resampling.
 
     Args:
@@ -48,6 +49,7 @@ def convolution_3x3(width, name, arithmetic, use_bias=True, resampling=None):
       arithmetic: how to compute it.
       use_bias: whether it carries a bias.
       resampling: None, "up" (nearest, before the convolution) or "down" (average, after it).
+      of_pixels: whether its input or its output is an image.
     """
     options = {
         "use_bias": use_bias,
@@ -56,9 +58,11 @@ def convolution_3x3(width, name, arithmetic, use_bias=True, resampling=None):
         "name": name,
     }
     if resampling == "up":
-        return UpSampledConv2D(width, arithmetic.fused_resampling, **options)
+        return UpSampledConv2D(width, arithmetic.rewritten, **options)
     if resampling == "down":
-        return PooledConv2D(width, arithmetic.fused_resampling, **options)
+        return PooledConv2D(width, arithmetic.rewritten, **options)
+    if of_pixels and arithmetic.rewritten:
+        return PixelConvolution2D(width, **options)
     return Convolution2D(width, 3, **options)
 
 
@@ -124,7 +128,7 @@ class GeneratorBlock(keras.layers.Layer):
         if not self.resample:
             return self.shortcut(inputs)
         # A 1x1 convolution and up-sampling commute: the small image costs a quarter.
-        if self.arithmetic.fused_resampling:
+        if self.arithmetic.rewritten:
             return up_sample(self.shortcut(inputs))
         return self.shortcut(up_sample(inputs))
 
@@ -182,7 +186,10 @@ class DiscriminatorBlock(keras.layers.Layer):
         if self.first:
             of_inputs = dataclasses.replace(self.arithmetic, precision="float32")
         self.convolution_1 = self._wrapped(
-            convolution_3x3(hidden_width, "convolution_1", of_inputs, self.use_bias), input_shape
+            convolution_3x3(
+                hidden_width, "convolution_1", of_inputs, self.use_bias, of_pixels=self.first
+            ),
+            input_shape,
         )
         resampling = "down" if self.resample else None
         self.convolution_2 = self._wrapped(
@@ -224,6 +231,6 @@ class DiscriminatorBlock(keras.layers.Layer):
             return self.shortcut(inputs, training=training)
         # A 1x1 convolution and pooling commute, so every block may pool first, as the recipe
         # has it for the first block only.
-        if self.first or self.arithmetic.fused_resampling:
+        if self.first or self.arithmetic.rewritten:
             return self.shortcut(average_pool(inputs), training=training)
         return average_pool(self.shortcut(inputs, training=training))

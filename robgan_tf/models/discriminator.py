@@ -29,8 +29,8 @@ class ResNetDiscriminator(keras.Model):
         measured up to 13 % above 1 in narrow networks, and within 1 % with 256, which cost little
         (see the layer).
       precision: of convolutions and activations, "float32" or "bfloat16"; see `Arithmetic`.
-      fused_resampling: False computes pooling and convolutions separately, as the recipe is
-        written: slower, and the same numbers but for rounding.
+      rewritten: False computes the network as the recipe is written: slower, and the same numbers
+        but for rounding; see `Arithmetic`.
 
     Raises:
       ValueError: if the widths do not fit the resolution, or the normalization or the precision
@@ -48,7 +48,7 @@ class ResNetDiscriminator(keras.Model):
         use_bias=False,
         power_iterations=256,
         precision="float32",
-        fused_resampling=True,
+        rewritten=True,
         name="discriminator",
     ):
         super().__init__(name=name)
@@ -68,7 +68,7 @@ class ResNetDiscriminator(keras.Model):
                 row.width,
                 row.resample,
                 normalization,
-                Arithmetic(precision, fused_resampling),
+                Arithmetic(precision, rewritten),
                 first=number == 1,
                 use_bias=use_bias,
                 power_iterations=power_iterations,

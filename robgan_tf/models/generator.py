@@ -23,8 +23,8 @@ class ResNetGenerator(keras.Model):
       latent_size: length Z of the latent vector.
       precision: of the blocks' convolutions and activations, "float32" or "bfloat16"; see
         `Arithmetic`.
-      fused_resampling: False computes up-sampling and convolutions separately, as the recipe is
-        written: slower, and the same numbers but for rounding.
+      rewritten: False computes the network as the recipe is written: slower, and the same numbers
+        but for rounding; see `Arithmetic`.
 
     Raises:
       ValueError: if the widths do not fit the resolution or the precision does not exist.
@@ -39,13 +39,13 @@ class ResNetGenerator(keras.Model):
         widths="official",
         latent_size=128,
         precision="float32",
-        fused_resampling=True,
+        rewritten=True,
         name="generator",
     ):
         super().__init__(name=name)
         check_precision(precision)
         self.precision = precision
-        arithmetic = Arithmetic(precision, fused_resampling)
+        arithmetic = Arithmetic(precision, rewritten)
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
@@ -69,7 +69,8 @@ class ResNetGenerator(keras.Model):
             setattr(self, self.block_names[-1], block)
         self.normalization = BatchNormalization(name="normalization")
         # What touches pixels is float32 in any precision.
-        self.to_image = convolution_3x3(channels, "to_image", Arithmetic())
+        of_pixels = Arithmetic("float32", rewritten)
+        self.to_image = convolution_3x3(channels, "to_image", of_pixels, of_pixels=True)
 
     def build(self, input_shape=None):
         """Creates all variables; the shape is known from the constructor and not needed."""

@@ -23,7 +23,7 @@ from robgan_tf.training.gan_step import GanStep, Players
 from robgan_tf.training.learning_rates import StepLearningRate
 
 
-def build_players(settings, strategy, replays=1, fused_resampling=True):
+def build_players(settings, strategy, replays=1, rewritten=True):
     """Builds models and optimizers with all their variables, in the strategy's scope.
 
     Initial weights are a function of `train.seed`.
@@ -32,7 +32,7 @@ def build_players(settings, strategy, replays=1, fused_resampling=True):
       settings: dict from settings class to instance.
       strategy: the distribution strategy.
       replays: D updates made of each D batch (`TrainingAdversary.replays`).
-      fused_resampling: False for the models' plain form, to compare with.
+      rewritten: False for the models' plain form, to compare with.
 
     Returns:
       Players.
@@ -46,7 +46,7 @@ def build_players(settings, strategy, replays=1, fused_resampling=True):
         "channels": data.channels,
         "num_classes": data.num_classes,
         "precision": train.precision,
-        "fused_resampling": fused_resampling,
+        "rewritten": rewritten,
     }
     keras.utils.set_random_seed(train.seed)
     with strategy.scope():

@@ -31,16 +31,16 @@ def floatx():
 
 def both_forms(model_class, resolution, **options):
     models = [
-        model_class(resolution, 3, 5, base_width=4, fused_resampling=fused, **options)
-        for fused in (False, True)
+        model_class(resolution, 3, 5, base_width=4, rewritten=rewritten, **options)
+        for rewritten in (False, True)
     ]
     for model in models:
         model.build()
     generator = np.random.default_rng(0)
     for plain in models[0].trainable_variables:
         plain.assign(plain + 0.02 * generator.standard_normal(plain.shape))
-    for plain, fused in zip(*(model.variables for model in models), strict=True):
-        fused.assign(plain)
+    for plain, rewritten in zip(*(model.variables for model in models), strict=True):
+        rewritten.assign(plain)
     return models
 
 
@@ -85,10 +85,10 @@ def _with_signs(model, compute, draw, monkeypatch):
     return results, signs
 
 
-def _largest_relative_error(plain, fused):
+def _largest_relative_error(plain, rewritten):
     return max(
         np.linalg.norm(one - other) / np.linalg.norm(one)
-        for one, other in zip(plain, fused, strict=True)
+        for one, other in zip(plain, rewritten, strict=True)
     )
 
 

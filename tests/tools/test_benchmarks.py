@@ -8,8 +8,8 @@ from tools.benchmarks.arithmetic import Flops, attack_flops, training_step_flops
 from tools.benchmarks.timing import Variant, interleave, summarize
 
 
-def forward(model_class, fused):
-    model = model_class(32, 3, 10, base_width=64, fused_resampling=fused)
+def forward(model_class, rewritten):
+    model = model_class(32, 3, 10, base_width=64, rewritten=rewritten)
     model.build()
     count = {
         ResNetGenerator: models.generator_flops,
@@ -24,19 +24,19 @@ def test_operations_of_the_published_discriminator_by_hand():
     plain = 32**2 * 9 * (wide + pixels) + 16**2 * wide  # block 1, its shortcut after pooling
     plain += 16**2 * (9 * 2 + 1) * pixels  # block 2, its shortcut before pooling
     plain += 2 * 8**2 * 9 * 2 * pixels
-    fused = 32**2 * 9 * wide + 16**2 * 16 * pixels + 16**2 * wide
-    fused += (16**2 * 9 + 8**2 * 16 + 8**2) * pixels
-    fused += 2 * 8**2 * 9 * 2 * pixels
+    rewritten = 32**2 * 9 * wide + 16**2 * 16 * pixels + 16**2 * wide
+    rewritten += (16**2 * 9 + 8**2 * 16 + 8**2) * pixels
+    rewritten += 2 * 8**2 * 9 * 2 * pixels
     assert forward(ResNetDiscriminator, False).total == plain
-    assert forward(ResNetDiscriminator, True).total == fused
-    assert (plain // 1e6, fused // 1e6) == (544, 328)
+    assert forward(ResNetDiscriminator, True).total == rewritten
+    assert (plain // 1e6, rewritten // 1e6) == (544, 328)
     assert forward(ResNetDiscriminator, True).first == 32**2 * 9 * wide + 16**2 * wide
 
 
 def test_fusing_saves_the_generator_a_third():
-    plain, fused = (forward(ResNetGenerator, choice).total for choice in (False, True))
+    plain, rewritten = (forward(ResNetGenerator, choice).total for choice in (False, True))
     assert plain / 1e6 == pytest.approx(3170, abs=5)
-    assert fused / 1e6 == pytest.approx(2013, abs=5)
+    assert rewritten / 1e6 == pytest.approx(2013, abs=5)
 
 
 def test_operations_of_a_step():

@@ -33,7 +33,7 @@ def training_step_16(options):
 def attack_64(options):
     """PGD-20 on the class head at width 64, batch 100, against Foolbox on PyTorch."""
     images, labels = models.attack_inputs(ATTACK_BATCH)
-    plain = models.discriminator(64, fused=False)
+    plain = models.discriminator(64, rewritten=False)
     arguments = (images, labels, ATTACK_STEPS, EPSILON)
     variants = [
         models.attack("plain form, float32", plain, *arguments),
@@ -193,7 +193,7 @@ CASES = {
 def _training_step(width, options):
     bindings = _widths(width)
     variants = [
-        models.training_step("plain form, float32", CIFAR10, bindings, fused=False),
+        models.training_step("plain form, float32", CIFAR10, bindings, rewritten=False),
         models.training_step("float32", CIFAR10, bindings),
         models.training_step("bfloat16", CIFAR10, [*bindings, BFLOAT16]),
     ]

@@ -17,20 +17,20 @@ from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_st
 from tools.benchmarks.timing import Variant
 
 
-def training_step(name, gin_file, bindings=(), fused=True, replicas=1):
+def training_step(name, gin_file, bindings=(), rewritten=True, replicas=1):
     """Makes a variant that is one whole training step on images in memory.
 
     Args:
       name: of the variant.
       gin_file: configuration.
       bindings: over it.
-      fused: whether convolutions and resampling are one operation.
+      rewritten: False for the plain form.
       replicas: logical devices to share the batch out to.
     """
     settings = read_settings([gin_file], list(bindings), CONFIGURABLES)
     strategy = make_strategy("single_device" if replicas == 1 else "mirrored", replicas)
     adversary = build_adversary(settings)
-    players = build_players(settings, strategy, adversary.replays, fused_resampling=fused)
+    players = build_players(settings, strategy, adversary.replays, rewritten=rewritten)
     step = build_step(settings, players, adversary, strategy)
     train = settings[TrainSettings]
     images, labels = random_batches(settings[DataSettings], train)
@@ -61,10 +61,10 @@ def random_batches(data, train):
     return images, labels
 
 
-def discriminator(base_width, precision="float32", fused=True, weights_of=None):
+def discriminator(base_width, precision="float32", rewritten=True, weights_of=None):
     """Builds D at 32 px with 10 classes, with the weights of another one if given."""
     model = ResNetDiscriminator(
-        32, 3, 10, base_width=base_width, precision=precision, fused_resampling=fused
+        32, 3, 10, base_width=base_width, precision=precision, rewritten=rewritten
     )
     model.build()
     if weights_of is not None:
