@@ -5,8 +5,8 @@
 
 Runs of one label are drawn in one colour. Accuracy is measured on test images at every checkpoint
 that a run has kept (`train.keep_checkpoints`), and remembered in the run directory. Seconds are
-those of training steps: records' intervals at their measured speed, without compilation,
-pictures and checkpoints. Writes one JSON a run and comparison.png.
+those of training steps at the run's median speed, without compilation, pictures and checkpoints.
+Writes one JSON a run and comparison.png.
 """
 
 import argparse
@@ -103,16 +103,13 @@ def _stride(values):
 
 
 def _training_seconds(metrics, images_per_step):
-    """Seconds of training up to each record; the first interval at the speed of the second."""
+    """Seconds of training up to each record, at the run's median speed.
+
+    The median, because a run may have been paused or shared its machine for a while.
+    """
     speeds = [record.get("speed/images_per_second") for record in metrics]
-    first = next(speed for speed in speeds if speed)
-    steps = np.diff([0, *(record["step"] for record in metrics)])
-    return np.cumsum(
-        [
-            count * images_per_step / (speed or first)
-            for count, speed in zip(steps, speeds, strict=True)
-        ]
-    ).tolist()
+    speed = float(np.median([speed for speed in speeds if speed]))
+    return [record["step"] * images_per_step / speed for record in metrics]
 
 
 def _smooth(values, window):

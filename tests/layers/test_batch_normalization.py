@@ -80,6 +80,37 @@ def test_gradients_match_finite_differences():
 
 
 @pytest.mark.parametrize("layer_class", [BatchNormalization, ClassConditionalBatchNormalization])
+def test_the_fused_operation_computes_what_is_spelled_out(layer_class):
+    """float64 is spelled out; float32, on one replica, is one operation of TensorFlow."""
+    arguments = {"num_classes": 3} if layer_class is ClassConditionalBatchNormalization else {}
+    more = {"labels": LABELS} if arguments else {}
+    results = {}
+    for kind in ("float32", "float64"):
+        layer = layer_class(**arguments, dtype=kind)
+        layer.build(INPUTS.shape)
+        for seed, variable in enumerate((layer.gamma, layer.beta)):
+            variable.assign(1.0 + np.random.default_rng(seed).random(variable.shape))
+
+        @tf.function
+        def compute(inputs, layer=layer):
+            with tf.GradientTape() as tape:
+                tape.watch(inputs)
+                outputs = layer(inputs, training=True, **more)
+                loss = tf.reduce_sum(tf.sin(outputs))
+            sources = [inputs, layer.gamma.value, layer.beta.value]
+            return [outputs, *tape.gradient(loss, sources)]
+
+        graph = compute.get_concrete_function(tf.constant(INPUTS, kind)).graph
+        fused = [x for x in graph.get_operations() if x.type == "FusedBatchNormV3"]
+        assert len(fused) == (kind == "float32")
+        averages = [layer.moving_mean, layer.moving_variance]
+        results[kind] = compute(tf.constant(INPUTS, kind)) + averages
+    for fused, spelled_out in zip(*results.values(), strict=True):
+        error = np.linalg.norm(fused - np.asarray(spelled_out, np.float32))
+        assert error < 1e-5 * np.linalg.norm(spelled_out)
+
+
+@pytest.mark.parametrize("layer_class", [BatchNormalization, ClassConditionalBatchNormalization])
 def test_configuration_round_trip(layer_class):
     arguments = {"momentum": 0.7, "epsilon": 1e-3}
     if layer_class is ClassConditionalBatchNormalization:

@@ -5,6 +5,7 @@ import pytest
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from tools.benchmarks import models
 from tools.benchmarks.arithmetic import Flops, attack_flops, training_step_flops
+from tools.benchmarks.profile import _part, _shared_out, profile
 from tools.benchmarks.timing import Variant, interleave, summarize
 
 
@@ -72,3 +73,30 @@ def test_ratios_are_those_within_a_round():
     assert (fast["speed_ratio"], fast["speed_ratio_range"]) == (2.0, [1.6, 2.0])
     assert fast["images_per_second"] == 8.0
     assert fast["share_of_peak"] == pytest.approx(8.0 / 1.25 / 16.0)
+
+
+def test_concurrent_operations_share_the_time():
+    events = [(0.0, 4.0, "long"), (1.0, 3.0, "short"), (2.0, 3.0, "short"), (6.0, 7.0, "late")]
+    # Second 1 to 2 is halved; second 2 to 3 goes to three, of which "short" is two.
+    seconds = _shared_out(events)
+    assert seconds == pytest.approx({"long": 1 + 1 / 2 + 1 / 3 + 1, "short": 7 / 6, "late": 1})
+
+
+def test_parts_of_a_step():
+    assert _part("gradient_tape/generator_1/block_1/Conv2D") == "G update"
+    assert _part("while/body/_1/while/generator_1/block_1/Conv2D") == "fakes for D"
+    assert _part("while/body/_1/gradient_tape/while/discriminator_1/x") == "D update"
+    assert _part("while/body/_1/while/while/body/_9/while/while/discriminator_1/x") == "the attack"
+
+
+def test_a_profile_of_a_real_step_names_its_convolutions():
+    bindings = ["train.batch_size=4", "train.discriminator_updates=1"]
+    bindings += [f"ResNet{player}.base_width=4" for player in ("Generator", "Discriminator")]
+    step = models.training_step("tiny", "gin/cifar10.gin", bindings)
+    step.run()
+    found = profile(step.run)
+    assert set(found["by_part"]) == {"the attack", "D update", "fakes for D", "G update"}
+    for group in ("by_part", "by_operation"):
+        assert sum(found[group].values()) == pytest.approx(found["accounted_for"])
+    assert 0.0 < found["accounted_for"] <= 1.0
+    assert sum(share for kind, share in found["by_operation"].items() if "convol" in kind) > 0.05

@@ -12,6 +12,7 @@ from robgan_tf.settings import CONFIGURABLES, DataSettings, TrainSettings
 from tools.benchmarks import commands, models
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.machine import convolution_peaks
+from tools.benchmarks.profile import profile
 from tools.benchmarks.timing import Variant, interleave, summarize
 
 CIFAR10 = "gin/cifar10.gin"
@@ -28,6 +29,19 @@ def training_step_64(options):
 def training_step_16(options):
     """The same at a quarter of the width."""
     return _training_step(16, options)
+
+
+def profile_64(options):
+    """Where the time of a step goes at the published width."""
+    del options
+    variants = {
+        "float32": models.training_step("float32", CIFAR10, _widths(64)),
+        "bfloat16": models.training_step("bfloat16", CIFAR10, [*_widths(64), BFLOAT16]),
+    }
+    for variant in variants.values():
+        variant.run()
+        variant.run()
+    return {"profiles": {name: profile(variant.run) for name, variant in variants.items()}}
 
 
 def attack_64(options):
@@ -179,6 +193,7 @@ CASES = {
     for case in (
         training_step_64,
         training_step_16,
+        profile_64,
         attack_64,
         attack_steps,
         growth,

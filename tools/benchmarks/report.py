@@ -6,8 +6,11 @@ def markdown(name, description, result):
     lines = [f"## {name}", "", description, ""]
     if "rows" in result:
         lines += _table(result["rows"], result["rounds"])
+    if "profiles" in result:
+        for group in ("by_part", "by_operation"):
+            lines += _shares(result["profiles"], group)
     for key, value in result.items():
-        if key not in ("rows", "all_seconds", "rounds"):
+        if key not in ("rows", "profiles", "all_seconds", "rounds"):
             lines.append(f"- {key.replace('_', ' ')}: {_text(value)}")
     return "\n".join([*lines, ""])
 
@@ -26,6 +29,22 @@ def _table(rows, rounds):
             f"| {row['images_per_second']:.3g} "
             f"| {row['speed_ratio']:.2f} ({slow:.2f} to {fast:.2f}) | {share} |"
         )
+    return [*lines, ""]
+
+
+def _shares(profiles, group):
+    lines = [
+        f"| {group.replace('_', ' ')} | {' | '.join(profiles)} |",
+        f"|---|{'---|' * len(profiles)}",
+    ]
+    names = dict.fromkeys(name for profile in profiles.values() for name in profile[group])
+    for name in names:
+        shares = (f"{profile[group].get(name, 0.0):.1%}" for profile in profiles.values())
+        lines.append(f"| {name} | {' | '.join(shares)} |")
+    accounted = (f"{profile['accounted_for']:.1%}" for profile in profiles.values())
+    seconds = (f"{profile['seconds']:.3g}" for profile in profiles.values())
+    lines.append(f"| accounted for | {' | '.join(accounted)} |")
+    lines.append(f"| seconds | {' | '.join(seconds)} |")
     return [*lines, ""]
 
 

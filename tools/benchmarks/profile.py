@@ -1,0 +1,112 @@
+"""Where the time of a training step goes, from TensorFlow's own profiler."""
+
+import collections
+import pathlib
+import tempfile
+import time
+
+import tensorflow as tf
+
+# The format that the profiler writes; it has no other reader without further packages.
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+KINDS = {
+    "convolution: forward": ("Conv2D", "FusedConv2D"),
+    "convolution: gradient of images, or transposed": ("Conv2DBackpropInput",),
+    "convolution: gradient of kernels": (
+        "Conv2DBackpropFilter",
+        "Conv2DBackpropFilterWithBias",
+    ),
+    "ReLU and its gradient": ("Relu", "ReluGrad"),
+    "batch normalization, fused": ("FusedBatchNormV3", "FusedBatchNormGradV3"),
+    "pooling and its gradient": ("AvgPool", "AvgPoolGrad"),
+    "casts": ("Cast",),
+    "sums, products and means": (
+        *("Add", "AddV2", "AddN", "Sub", "Mul", "RealDiv", "Neg", "BiasAdd", "BiasAddGrad"),
+        *("Square", "SquaredDifference", "Sqrt", "Rsqrt", "Sum", "Mean", "Minimum", "Maximum"),
+    ),
+    "matrix products": ("MatMul", "FusedMatMul", "BatchMatMulV2"),
+    "copies": ("Tile", "Transpose", "StridedSlice", "Pad", "ConcatV2", "TensorListStack"),
+    "updates of variables": ("AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp"),
+}
+_KIND_OF = {operation: kind for kind, operations in KINDS.items() for operation in operations}
+
+
+def profile(run):
+    """Profiles one call of a function that has been called before.
+
+    At each moment, the time is shared out equally among the operations that are then running.
+
+    Args:
+      run: a training step of `models.training_step`.
+
+    Returns:
+      Dict: `seconds` of the call; `accounted_for`, the share of them in which an operation ran;
+      and these shares of the seconds `by_part` of the step and `by_operation`, largest first.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder)
+        start = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - start
+        tf.profiler.experimental.stop()
+        (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
+        events = _operations(xplane_pb2.XSpace.FromString(path.read_bytes()))
+    parts, kinds = collections.Counter(), collections.Counter()
+    for (name, operation), duration in _shared_out(events).items():
+        parts[_part(name)] += duration / seconds
+        kinds[_KIND_OF.get(operation, "everything else")] += duration / seconds
+    return {
+        "seconds": seconds,
+        "accounted_for": sum(kinds.values()),
+        "by_part": dict(parts.most_common()),
+        "by_operation": dict(kinds.most_common()),
+    }
+
+
+def _operations(space):
+    """(start, end, (name, operation)) of every operation, in seconds."""
+    events = []
+    for plane in space.planes:
+        names = {key: metadata.name for key, metadata in plane.event_metadata.items()}
+        for line in plane.lines:
+            if not line.name.startswith("tf_Compute"):
+                continue
+            for event in line.events:
+                name, colon, operation = names[event.metadata_id].rpartition(":")
+                # Others are the executor's own, around the operations.
+                if colon and "::" not in names[event.metadata_id]:
+                    start = line.timestamp_ns * 1e-9 + event.offset_ps * 1e-12
+                    operation = operation.removeprefix("_MklNative").removeprefix("_Mkl")
+                    key = (name, operation.lstrip("_"))
+                    events.append((start, start + event.duration_ps * 1e-12, key))
+    return events
+
+
+def _shared_out(events):
+    """Seconds by key; while several events are on, each is given its part of the time."""
+    changes = sorted(
+        [(start, 1, key) for start, _, key in events] + [(end, -1, key) for _, end, key in events],
+        key=lambda change: change[:2],
+    )
+    seconds, active, running, last = collections.Counter(), collections.Counter(), 0, 0.0
+    for moment, change, key in changes:
+        if running:
+            for name, count in active.items():
+                seconds[name] += count * (moment - last) / running
+        active[key] += change
+        if not active[key]:
+            del active[key]
+        running += change
+        last = moment
+    return seconds
+
+
+def _part(name):
+    """The part of the step: loops are nested, D updates outside and the attack's steps inside."""
+    depth = name.count("while/body")
+    if depth > 1:
+        return "the attack"
+    if depth == 0:
+        return "G update"
+    return "fakes for D" if "generator" in name else "D update"
