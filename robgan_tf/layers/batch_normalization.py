@@ -51,23 +51,36 @@ class _BatchStatistics(keras.layers.Layer):
         return tf.cast(values * scale + (beta - mean * scale), inputs.dtype)
 
     def _normalize_fused(self, inputs, gamma, beta, update_statistics):
+        if len(gamma.shape) == 1:
+            outputs, mean, variance = self._fused_operation(inputs, gamma, beta)
+        else:
+            # Recomputed in the backward pass: kept, the normalized activations of all layers are
+            # a tenth of the memory that a G update at the published width takes.
+            outputs, mean, variance = tf.recompute_grad(self._scaled_by_sample)(
+                inputs, gamma, beta
+            )
+        # The operation reports the unbiased variance and normalizes by the biased one.
+        count = tf.cast(tf.size(inputs) // inputs.shape[-1], self.dtype)
+        self._move_averages(mean, variance * ((count - 1.0) / count), update_statistics)
+        return outputs
+
+    def _scaled_by_sample(self, inputs, gamma, beta):
         channels = inputs.shape[-1:]
-        of_samples = len(gamma.shape) > 1
-        outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        outputs, mean, variance = self._fused_operation(
+            inputs, tf.ones(channels), tf.zeros(channels)
+        )
+        return tf.cast(tf.cast(outputs, self.dtype) * gamma + beta, inputs.dtype), mean, variance
+
+    def _fused_operation(self, inputs, gamma, beta):
+        return tf.raw_ops.FusedBatchNormV3(
             x=inputs,
-            scale=tf.ones(channels) if of_samples else gamma,
-            offset=tf.zeros(channels) if of_samples else beta,
-            mean=tf.zeros(channels),
-            variance=tf.zeros(channels),
+            scale=gamma,
+            offset=beta,
+            mean=tf.zeros_like(gamma),
+            variance=tf.zeros_like(gamma),
             epsilon=self.epsilon,
             is_training=True,
-        )
-        # The operation reports the unbiased variance and normalizes by the biased one.
-        count = tf.cast(tf.size(inputs) // channels[0], self.dtype)
-        self._move_averages(mean, variance * ((count - 1.0) / count), update_statistics)
-        if not of_samples:
-            return outputs
-        return tf.cast(tf.cast(outputs, self.dtype) * gamma + beta, inputs.dtype)
+        )[:3]
 
     def _move_averages(self, mean, variance, update_statistics):
         if update_statistics:

@@ -102,7 +102,7 @@ def test_the_fused_operation_computes_what_is_spelled_out(layer_class):
 
         graph = compute.get_concrete_function(tf.constant(INPUTS, kind)).graph
         fused = [x for x in graph.get_operations() if x.type == "FusedBatchNormV3"]
-        assert len(fused) == (kind == "float32")
+        assert bool(fused) == (kind == "float32")
         averages = [layer.moving_mean, layer.moving_variance]
         results[kind] = compute(tf.constant(INPUTS, kind)) + averages
     for fused, spelled_out in zip(*results.values(), strict=True):
