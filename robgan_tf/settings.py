@@ -74,8 +74,8 @@ class TrainSettings(Settings):
         minimum=1,
     )
     precision: str = setting(
-        "of convolutions and activations in G and D; `bfloat16` is for machines with instructions "
-        "for it, the same numbers and slow on others",
+        "of convolutions and activations in G and D; `bfloat16` pays on machines with instructions "
+        "for it; on others it gives the same numbers, slowly",
         "float32",
         choices=choices.PRECISIONS,
     )

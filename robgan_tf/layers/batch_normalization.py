@@ -56,9 +56,7 @@ class _BatchStatistics(keras.layers.Layer):
         else:
             # Recomputed in the backward pass: kept, the normalized activations of all layers are
             # a tenth of the memory that a G update at the published width takes.
-            outputs, mean, variance = tf.recompute_grad(self._scaled_by_sample)(
-                inputs, gamma, beta
-            )
+            outputs, mean, variance = tf.recompute_grad(self._scaled_by_sample)(inputs, gamma, beta)
         # The operation reports the unbiased variance and normalizes by the biased one.
         count = tf.cast(tf.size(inputs) // inputs.shape[-1], self.dtype)
         self._move_averages(mean, variance * ((count - 1.0) / count), update_statistics)
