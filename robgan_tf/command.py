@@ -19,24 +19,26 @@ NON_FINITE_STATUS = 3
 INTERRUPTED_STATUS = 130
 
 
-def run(main):
+def run(main, kinds=()):
     """Runs a command's `main()` and exits with what `finish` returns.
 
     Args:
-      main: function without arguments that returns an exit status.
+      main: function that returns an exit status; without arguments, or of one of `kinds`.
+      kinds: what the first word of the command line may be; empty where there is none.
     """
-    app.run(lambda argv: finish(main, argv))
+    app.run(lambda argv: finish(main, argv, kinds))
 
 
-def finish(main, argv):
+def finish(main, argv, kinds=()):
     """Runs a command's `main()` and turns the ways it can end into an exit status.
 
     A UserError ends as one line on standard error and status 2, a NonFiniteError likewise with
     status 3, without tracebacks; any other exception is a fault of this package and shows one.
 
     Args:
-      main: function without arguments that returns an exit status.
+      main: as in `run`.
       argv: what is left of the command line when flags are taken out, the command first.
+      kinds: as in `run`.
 
     Returns:
       The exit status.
@@ -44,17 +46,24 @@ def finish(main, argv):
     if not flags.FLAGS["verbosity"].present:
         logging.set_verbosity(logging.WARNING)
     try:
-        if len(argv) > 1:
-            raise UserError(f"unexpected argument {argv[1]!r}; flags begin with --")
-        return main()
+        return main(*_kind(argv, kinds))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return USER_ERROR_STATUS
     except KeyboardInterrupt:
-        print(
-            "interrupted; the same command starts again from the last checkpoint", file=sys.stderr
-        )
+        print("interrupted; the same command continues from what was last saved", file=sys.stderr)
         return INTERRUPTED_STATUS
     except NonFiniteError as error:
         print(f"stopped, nothing of this step is saved: {error}", file=sys.stderr)
         return NON_FINITE_STATUS
+
+
+def _kind(argv, kinds):
+    """The words of the command line that are not flags: one of the kinds, or none."""
+    words = argv[1:]
+    if kinds and (not words or words[0] not in kinds):
+        given = f"{words[0]!r} does not exist" if words else "nothing was given"
+        raise UserError(f"what to do? {given}; choose {' or '.join(kinds)}")
+    if len(words) > bool(kinds):
+        raise UserError(f"unexpected argument {words[-1]!r}; flags begin with --")
+    return words

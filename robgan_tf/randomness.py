@@ -25,6 +25,7 @@ class Purpose(enum.IntEnum):
     RANDOM_START = 6
     SAMPLE_SHEET = 7
     ATTACK_SHEET = 8
+    EVALUATION_ATTACK = 9
 
 
 PURPOSES = tuple(Purpose)

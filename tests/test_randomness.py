@@ -19,6 +19,7 @@ def test_purpose_values_are_fixed():
         "RANDOM_START": 6,
         "SAMPLE_SHEET": 7,
         "ATTACK_SHEET": 8,
+        "EVALUATION_ATTACK": 9,
     }
 
 

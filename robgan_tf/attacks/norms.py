@@ -53,7 +53,7 @@ class L2:
     def project(perturbation, epsilon):
         """Returns the nearest perturbation within the ball of radius epsilon."""
         length = tf.maximum(L2.norm(perturbation), _SMALLEST_NORM)
-        return perturbation * _per_sample(tf.minimum(1.0, epsilon / length), perturbation)
+        return perturbation * _per_sample(tf.minimum(epsilon / length, 1.0), perturbation)
 
     @staticmethod
     def random(shape, epsilon, seed, dtype):

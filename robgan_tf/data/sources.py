@@ -29,6 +29,11 @@ class ImageSource(abc.ABC):
     def labels(self):
         """int32 array `[N]`, the label of each image in stored order."""
 
+    @property
+    def ids(self):
+        """str array `[N]` by which the data set tells its images apart, or None."""
+        return None
+
     @abc.abstractmethod
     def __len__(self):
         """The number of images, known without reading any."""
@@ -78,9 +83,10 @@ class InMemorySource(ImageSource):
       resolution: Side of the fetched images in pixels.
       positions: Integer array `[N]`, the rows of `pixels` that belong to this source;
         None for all. Subsets share one pixel tensor this way.
+      ids: str array `[M]`, or None where the data set has none.
     """
 
-    def __init__(self, pixels, labels, class_names, resolution, positions=None):
+    def __init__(self, pixels, labels, class_names, resolution, positions=None, ids=None):
         super().__init__(class_names, resolution, channels=pixels.shape[-1])
         # An eager tensor is captured by tf.data graphs by reference. It is kept off any
         # accelerator, where tf.data could not read it.
@@ -89,10 +95,17 @@ class InMemorySource(ImageSource):
             self._positions = None if positions is None else tf.constant(positions, tf.int64)
         self._stored_labels = np.asarray(labels, np.int32)
         self._labels = self._stored_labels if positions is None else self._stored_labels[positions]
+        self._stored_ids = ids
 
     @property
     def labels(self):
         return self._labels
+
+    @property
+    def ids(self):
+        if self._stored_ids is None or self._positions is None:
+            return self._stored_ids
+        return self._stored_ids[self._positions.numpy()]
 
     def __len__(self):
         return len(self._labels)
@@ -111,7 +124,12 @@ class InMemorySource(ImageSource):
         indices = np.asarray(indices, np.int64)
         positions = indices if self._positions is None else self._positions.numpy()[indices]
         return InMemorySource(
-            self._pixels, self._stored_labels, self.class_names, self.resolution, positions
+            self._pixels,
+            self._stored_labels,
+            self.class_names,
+            self.resolution,
+            positions,
+            self._stored_ids,
         )
 
 
@@ -144,6 +162,10 @@ class LazySource(ImageSource):
     @property
     def labels(self):
         return self._source().labels
+
+    @property
+    def ids(self):
+        return self._source().ids
 
     def __len__(self):
         return self._length

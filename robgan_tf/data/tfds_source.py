@@ -47,6 +47,7 @@ class TfdsClassification:
         self.name = info.name + (f"/{info.config_name}" if info.config_name else "")
         self.class_names = _class_names(name, info.features)
         _check_images(name, info.features["image"], channels)
+        self._has_ids = "id" in info.features and info.features["id"].np_dtype == np.object_
 
     def split_length(self, split):
         """Returns the number of examples of `split`; UserError when there is no such split."""
@@ -99,18 +100,27 @@ class TfdsClassification:
             count = len(keep)
         pixels = np.empty([count, side, side, self._channels], np.uint8)
         labels = np.empty([count], np.int32)
+        ids = np.empty([count], object) if self._has_ids else None
         done = 0
         try:
             for batch in self._decoded(split, side, wanted):
                 end = done + len(batch["label"])
                 pixels[done:end], labels[done:end] = batch["image"], batch["label"]
+                if ids is not None:
+                    ids[done:end] = [identity.decode() for identity in batch["id"]]
                 done = end
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
             raise UserError(
                 f"the prepared dataset {self.name} in {self._builder.data_dir} is damaged, split "
                 f"{split!r} after {done} images ({_one_line(error)}): prepare it again"
             ) from error
-        return InMemorySource(pixels, labels, self.class_names, self._resolution)
+        return InMemorySource(
+            pixels,
+            labels,
+            self.class_names,
+            self._resolution,
+            ids=None if ids is None else ids.astype(str),
+        )
 
     def load_later(self, split, side, keep=None):
         """Like `load`, but decodes the split when it is first used."""
@@ -124,7 +134,7 @@ class TfdsClassification:
         )
 
     def _decoded(self, split, side, wanted):
-        """Yields dicts of "image", uint8 `[n, side, side, c]`, and "label", in stored order."""
+        """Yields dicts of "image", uint8 `[n, side, side, c]`, "label", "id", in stored order."""
         import tensorflow_datasets as tfds
 
         # Small images of one size are decoded fastest by TFDS itself, in one map.
@@ -134,7 +144,7 @@ class TfdsClassification:
                 split=split,
                 shuffle_files=False,
                 decoders=tfds.decode.PartialDecoding(
-                    {"image": True, "label": True},
+                    {"image": True, "label": True, **({"id": True} if self._has_ids else {})},
                     decoders=None if fitting else {"image": tfds.decode.SkipDecoding()},
                 ),
                 read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
@@ -149,7 +159,7 @@ class TfdsClassification:
                 example["image"], self._channels, tf.uint8, expand_animations=False
             )
             image.set_shape([None, None, self._channels])
-            return {"image": _square(image, side), "label": example["label"]}
+            return {**example, "image": _square(image, side)}
 
         if not fitting:
             examples = examples.map(decode, num_parallel_calls=_DECODE_CALLS, deterministic=True)

@@ -68,26 +68,46 @@ class Checkpoints:
         return self._manager.save(checkpoint_number=step)
 
 
-def load_weights(directory, models):
-    """Loads the models of another run's newest checkpoint, leaving optimizers and step alone.
+def checkpoint_of_step(directory, step="last"):
+    """Finds a checkpoint.
 
     Args:
-      directory: the other run's checkpoint directory.
-      models: dict from name to built model.
+      directory: the checkpoint directory of a run.
+      step: "last", or the number of a step.
 
     Returns:
       Path prefix of the checkpoint.
 
     Raises:
-      UserError: if there is no checkpoint or it does not fit the models.
+      UserError: if there is none, naming those that exist.
     """
-    latest = tf.train.latest_checkpoint(str(directory))
-    if latest is None:
-        raise UserError(f"there is no checkpoint under {directory}")
+    if step == "last":
+        latest = tf.train.latest_checkpoint(str(directory))
+        if latest is None:
+            raise UserError(f"there is no checkpoint under {directory}")
+        return latest
+    kept = sorted(
+        int(path.stem.partition("-")[2]) for path in pathlib.Path(directory).glob("step-*.index")
+    )
+    if step not in map(str, kept):
+        known = ", ".join(map(str, kept)) or "none"
+        raise UserError(f"there is no checkpoint of step {step} under {directory}: {known} kept")
+    return str(pathlib.Path(directory) / f"step-{step}")
+
+
+def load_weights(path, models):
+    """Loads the models of another run's checkpoint, leaving optimizers and step alone.
+
+    Args:
+      path: path prefix of the checkpoint.
+      models: dict from name to built model.
+
+    Raises:
+      UserError: if it does not fit the models.
+    """
     try:
-        status = tf.train.Checkpoint(**models).restore(latest)
+        status = tf.train.Checkpoint(**models).restore(path)
         status.assert_existing_objects_matched().expect_partial()
     except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"checkpoint {latest} does not fit this run's models: {reason}") from error
-    return latest
+        raise UserError(f"checkpoint {path} does not fit this run's models: {reason}") from error

@@ -40,21 +40,13 @@ def build_players(settings, strategy, replays=1, rewritten=True):
     Raises:
       UserError: if the widths do not fit the resolution.
     """
-    train, data = settings[TrainSettings], settings[DataSettings]
-    common = {
-        "resolution": data.resolution,
-        "channels": data.channels,
-        "num_classes": data.num_classes,
-        "precision": train.precision,
-        "rewritten": rewritten,
-    }
+    train = settings[TrainSettings]
+    common = _common(settings, rewritten)
     keras.utils.set_random_seed(train.seed)
     with strategy.scope():
         generator = _build(ResNetGenerator, settings[GeneratorSettings], common, "generator")
         average = _build(ResNetGenerator, settings[GeneratorSettings], common, "average_generator")
-        discriminator = _build(
-            ResNetDiscriminator, settings[DiscriminatorSettings], common, "discriminator"
-        )
+        discriminator = build_discriminator(settings, rewritten)
         for averaged, variable in zip(average.variables, generator.variables, strict=True):
             averaged.assign(variable)
         return Players(
@@ -68,6 +60,16 @@ def build_players(settings, strategy, replays=1, rewritten=True):
                 train.discriminator_updates * replays,
             ),
         )
+
+
+def build_discriminator(settings, rewritten=True):
+    """Builds D alone; see `build_players`."""
+    return _build(
+        ResNetDiscriminator,
+        settings[DiscriminatorSettings],
+        _common(settings, rewritten),
+        "discriminator",
+    )
 
 
 def build_adversary(settings):
@@ -118,6 +120,17 @@ def build_step(settings, players, adversary, strategy):
         seed=train.seed,
         average_decay=train.average_decay,
     )
+
+
+def _common(settings, rewritten):
+    data = settings[DataSettings]
+    return {
+        "resolution": data.resolution,
+        "channels": data.channels,
+        "num_classes": data.num_classes,
+        "precision": settings[TrainSettings].precision,
+        "rewritten": rewritten,
+    }
 
 
 def _build(model_class, settings, common, name):

@@ -11,7 +11,7 @@ from robgan_tf.evaluation import accuracy_under_attack
 from robgan_tf.run_directory import RunDirectory
 from robgan_tf.settings import DataSettings, FinalEvaluationSettings, TrainSettings
 from robgan_tf.training import run_report
-from robgan_tf.training.checkpoints import Checkpoints, load_weights
+from robgan_tf.training.checkpoints import Checkpoints, checkpoint_of_step, load_weights
 from robgan_tf.training.distribution import check_batch_size, make_strategy
 from robgan_tf.training.gan_task import GanTask
 from robgan_tf.training.joint import (
@@ -100,7 +100,8 @@ class JointRun:
         if checkpoints.latest is None and self._warm_start is not None:
             names = ("generator", "discriminator", "average_generator")
             models = {name: getattr(players, name) for name in names}
-            loaded = load_weights(os.path.join(self._warm_start, "checkpoints"), models)
+            loaded = checkpoint_of_step(os.path.join(self._warm_start, "checkpoints"))
+            load_weights(loaded, models)
             print(f"Weights from {loaded}; optimizers and steps start anew.")
             # The other run may train on; this one shall always start from the same weights.
             checkpoints.save(0)

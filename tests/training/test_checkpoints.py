@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from robgan_tf.errors import UserError
-from robgan_tf.training.checkpoints import Checkpoints, load_weights
+from robgan_tf.training.checkpoints import Checkpoints, checkpoint_of_step, load_weights
 
 
 def model(value, units=3):
@@ -69,9 +69,18 @@ def test_other_model(tmp_path):
 def test_load_weights(tmp_path):
     saved(tmp_path, steps=(4,))
     fresh = model(0.0)
-    assert load_weights(tmp_path, {"model": fresh}).endswith("step-4")
+    path = checkpoint_of_step(tmp_path)
+    assert path.endswith("step-4")
+    load_weights(path, {"model": fresh})
     np.testing.assert_array_equal(fresh.kernel, np.full([2, 3], 7.0))
     with pytest.raises(UserError, match="does not fit"):
-        load_weights(tmp_path, {"model": model(0.0, units=5)})
+        load_weights(path, {"model": model(0.0, units=5)})
     with pytest.raises(UserError, match="there is no checkpoint under"):
-        load_weights(tmp_path / "nowhere", {"model": fresh})
+        checkpoint_of_step(tmp_path / "nowhere")
+
+
+def test_checkpoint_of_a_step(tmp_path):
+    saved(tmp_path, steps=(4, 8))
+    assert checkpoint_of_step(tmp_path, "4").endswith("step-4")
+    with pytest.raises(UserError, match=r"no checkpoint of step 5 under .*: 4, 8 kept"):
+        checkpoint_of_step(tmp_path, "5")

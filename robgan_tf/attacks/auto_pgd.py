@@ -1,0 +1,341 @@
+"""Auto-PGD: projected gradient ascent that finds its own step size (Croce and Hein, ICML 2020)."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from robgan_tf.attacks import objectives
+from robgan_tf.attacks.norms import NORMS
+from robgan_tf.attacks.projected_gradient_descent import (
+    IMAGE_MAXIMUM,
+    IMAGE_MINIMUM,
+    LARGEST_LINF_EPSILON,
+)
+
+_TARGETED = "targeted_dlr"
+_DEFAULT_TARGET_CLASSES = 9
+# The paper's constants: the first window between checkpoints, how much shorter each next one is
+# and the shortest, as shares of all steps; the share of steps that must raise the objective;
+# the weight of the gradient step against the momentum.
+_FIRST_WINDOW, _WINDOW_DECREASE, _SHORTEST_WINDOW = 0.22, 0.03, 0.06
+_SHARE_OF_RISES = 0.75
+_STEP_WEIGHT = 0.75
+_SMALLEST_NORM = 1e-12
+
+
+class _Point(NamedTuple):
+    """Where samples stand: all [N, ...]."""
+
+    image: tf.Tensor
+    gradient: tf.Tensor
+    objective: tf.Tensor
+
+
+class _Search(NamedTuple):
+    """What the attack carries from step to step, for each sample its own: all [N, ...]."""
+
+    current: _Point
+    previous_image: tf.Tensor
+    best: _Point
+    fooled: tf.Tensor
+    step_size: tf.Tensor
+    rises: tf.Tensor
+    objective_at_checkpoint: tf.Tensor
+    halved_at_checkpoint: tf.Tensor
+
+
+class AutoPGD:
+    """Maximises an objective of the logits within a ball around each image and within [-1, 1].
+
+    The step size starts at 2 epsilon. At each checkpoint it is halved for those samples whose
+    objective stopped rising, and they go on from their best image. Only the gradient with
+    respect to the image is computed; no variable changes. A run costs steps + 1 forward and
+    backward passes, and one more forward pass with "targeted_dlr"; it stops early where all
+    samples of the batch are fooled.
+
+    Args:
+      epsilon: radius of the ball, on images in [-1, 1] (8/255 of the [0, 1] scale is 0.0627).
+      steps: number of steps; 0 is no attack and costs nothing.
+      norm: "linf" or "l2".
+      objective: what to maximise, a name in `objectives.OBJECTIVES`.
+      restarts: number of random starts (for each target class with "targeted_dlr").
+      target_classes: number of wrong classes to try, the most likely first. Only with
+        "targeted_dlr", where it is 9 unless given.
+
+    Raises:
+      ValueError: if a name does not exist, a number makes no sense, or `target_classes` is given
+        with another objective.
+    """
+
+    def __init__(
+        self,
+        epsilon,
+        steps=100,
+        norm="linf",
+        objective="cross_entropy",
+        restarts=1,
+        target_classes=None,
+    ):
+        _check_names(norm, objective)
+        _check_numbers(epsilon, steps, norm, restarts)
+        _check_target_classes(objective, target_classes)
+        if objective == _TARGETED and target_classes is None:
+            target_classes = _DEFAULT_TARGET_CLASSES
+        self.epsilon = epsilon
+        self.steps = steps
+        self.norm = norm
+        self.objective = objective
+        self.restarts = restarts
+        self.target_classes = target_classes
+        self._norm = NORMS[norm]
+        self._objective = objectives.OBJECTIVES[objective]
+
+    @property
+    def name(self):
+        """What reports call the attack."""
+        return f"apgd-{self.objective}"
+
+    @property
+    def rounds(self):
+        """Number of separate runs: one for each random start and target class."""
+        return self.restarts * (self.target_classes or 1)
+
+    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+        """Makes one run on a batch.
+
+        Args:
+          logits_fn: function from images [N, ...] in [-1, 1] to logits [N, K]. It should run its
+            model in inference mode, so that no sample depends on the others.
+          images: [N, ...] floats in [-1, 1].
+          labels: integers [N].
+          seeds: integers [N, 2], one seed a sample; each round draws another start from it.
+          round_number: which of the `rounds`, from 0; an integer or a scalar int32 tensor.
+            "targeted_dlr" attacks towards the class of rank `round_number // restarts`.
+
+        Returns:
+          Adversarial images of the same shape, with no gradient to anything: the first one along
+          the way that fooled the model, else the one of the highest objective.
+
+        Raises:
+          ValueError: if the logits have too few classes for the objective or `target_classes`.
+        """
+        images = tf.convert_to_tensor(images)
+        if self.steps == 0 or self.epsilon == 0:
+            return images
+        labels = tf.convert_to_tensor(labels)
+        goal = self._goal(logits_fn, images, labels, round_number)
+
+        def evaluate(attacked):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(attacked)
+                logits = self._checked(logits_fn(attacked))
+                objective = self._objective(logits, *goal)
+            gradient = tape.gradient(objective, attacked, unconnected_gradients="zero")
+            return _Point(attacked, gradient, objective), objectives.is_fooled(logits, labels)
+
+        start = self._start(images, seeds, round_number)
+        best = self._search(images, _begin(*evaluate(start), 2.0 * self.epsilon), evaluate)
+        return tf.stop_gradient(tf.ensure_shape(best.image, images.shape))
+
+    def _goal(self, logits_fn, images, labels, round_number):
+        """Returns what the objective compares the logits with: labels, and targets if any."""
+        if self.objective != _TARGETED:
+            return (labels,)
+        clean = self._checked(logits_fn(images))
+        rank = round_number // self.restarts
+        return labels, objectives.target_classes(clean, labels, rank)
+
+    def _checked(self, logits):
+        """Returns the logits, if they have enough classes."""
+        classes, fewest = logits.shape[-1], objectives.FEWEST_CLASSES[self.objective]
+        if classes is None or classes < fewest:
+            raise ValueError(
+                f"AutoPGD.objective {self.objective!r} needs logits with a known number of classes "
+                f"of at least {fewest}, got {classes}"
+            )
+        if self.target_classes is not None and self.target_classes > classes - 1:
+            raise ValueError(
+                f"AutoPGD.target_classes = {self.target_classes} is more than the wrong classes "
+                f"there are; with {classes} classes it is at most {classes - 1}"
+            )
+        return logits
+
+    def _start(self, images, seeds, round_number):
+        """Returns random points on the edges of the balls, clipped to [-1, 1]."""
+        shape = tf.shape(images)[1:]
+
+        def draw(seed):
+            seed = tf.random.experimental.stateless_fold_in(seed, round_number)
+            return self._norm.random(shape, 1.0, seed, images.dtype)
+
+        signature = tf.TensorSpec(images.shape[1:], images.dtype)
+        noise = tf.map_fn(draw, tf.convert_to_tensor(seeds), fn_output_signature=signature)
+        length = tf.maximum(self._norm.norm(noise), _SMALLEST_NORM)
+        return _clip(images + self.epsilon * noise / _per_sample(length, noise))
+
+    def _search(self, images, search, evaluate):
+        """Makes all steps, until every sample is fooled, and returns the best points."""
+        windows = tf.constant(_windows(self.steps))
+
+        def continues(number, search):
+            return (number < self.steps) & ~tf.reduce_all(search.fooled)
+
+        def body(number, search):
+            moved = self._move(images, search, number)
+            search = _record(search, *evaluate(moved))
+            return number + 1, _adapt(search, windows[number])
+
+        any_batch = tf.nest.map_structure(_shape_of_any_batch, search)
+        _, search = tf.while_loop(
+            continues,
+            body,
+            (0, search),
+            shape_invariants=(tf.TensorShape([]), any_batch),
+            maximum_iterations=self.steps,
+        )
+        return search.best
+
+    def _move(self, images, search, number):
+        """Returns the next images: a step of ascent, mixed with the movement before."""
+        image, gradient, _ = search.current
+        ascent = _per_sample(search.step_size, image) * self._norm.ascent(gradient)
+        stepped = self._project(images, image + ascent)
+        # Nothing moved before the first step, which is made in full.
+        weight = tf.cast(tf.where(number > 0, _STEP_WEIGHT, 1.0), image.dtype)
+        momentum = (1.0 - weight) * (image - search.previous_image)
+        return self._project(images, image + weight * (stepped - image) + momentum)
+
+    def _project(self, images, attacked):
+        """Returns images in the ball and the box: clipping moves them towards the originals."""
+        epsilon = tf.constant(self.epsilon, images.dtype)
+        return _clip(images + self._norm.project(attacked - images, epsilon))
+
+
+def checkpoints(steps):
+    """Returns after how many steps the step size is looked at, a rising list."""
+    window = max(int(_FIRST_WINDOW * steps), 1)
+    decrease = max(int(_WINDOW_DECREASE * steps), 1)
+    shortest = max(int(_SHORTEST_WINDOW * steps), 1)
+    found, step = [], window
+    while step <= steps:
+        found.append(step)
+        window = max(window - decrease, shortest)
+        step += window
+    return found
+
+
+def _windows(steps):
+    """Returns for each step the length of the window that it ends, 0 where it ends none."""
+    windows, last = [0] * steps, 0
+    for checkpoint in checkpoints(steps):
+        windows[checkpoint - 1] = checkpoint - last
+        last = checkpoint
+    return windows
+
+
+def _begin(start, fooled, step_size):
+    """Returns the search before its first step; the start counts as a checkpoint."""
+    return _Search(
+        current=start,
+        previous_image=start.image,
+        best=start,
+        fooled=fooled,
+        step_size=tf.fill(tf.shape(fooled), tf.constant(step_size, start.image.dtype)),
+        rises=tf.zeros_like(fooled, tf.int32),
+        objective_at_checkpoint=start.objective,
+        halved_at_checkpoint=tf.zeros_like(fooled),
+    )
+
+
+def _record(search, point, fooled):
+    """Returns the search at its next point.
+
+    The first point that fools the model becomes the best for good: whatever the sample does
+    afterwards has no effect on its result, so it does not matter how long its batch goes on.
+    """
+    better = ~search.fooled & (fooled | (point.objective > search.best.objective))
+    return search._replace(
+        current=point,
+        previous_image=search.current.image,
+        best=_choose(better, point, search.best),
+        fooled=search.fooled | fooled,
+        rises=search.rises + tf.cast(point.objective > search.current.objective, tf.int32),
+    )
+
+
+def _adapt(search, window):
+    """Returns the search with step sizes halved where a window that ends here went badly.
+
+    Args:
+      search: after a step.
+      window: number of steps since the last checkpoint; 0 where there is no checkpoint now.
+    """
+    is_checkpoint = window > 0
+    needed = _SHARE_OF_RISES * tf.cast(window, tf.float32)
+    oscillates = tf.cast(search.rises, tf.float32) <= needed
+    stands_still = search.best.objective <= search.objective_at_checkpoint
+    halved = is_checkpoint & (oscillates | (stands_still & ~search.halved_at_checkpoint))
+    return search._replace(
+        # Restarted samples count their next rise from the best objective, where they now stand.
+        current=_choose(halved, search.best, search.current),
+        step_size=tf.where(halved, search.step_size / 2.0, search.step_size),
+        rises=tf.where(is_checkpoint, 0, search.rises),
+        objective_at_checkpoint=tf.where(
+            is_checkpoint, search.best.objective, search.objective_at_checkpoint
+        ),
+        halved_at_checkpoint=tf.where(is_checkpoint, halved, search.halved_at_checkpoint),
+    )
+
+
+def _choose(condition, chosen, otherwise):
+    """Returns for each sample the one point or the other."""
+    return tf.nest.map_structure(
+        lambda one, other: tf.where(_per_sample(condition, one), one, other), chosen, otherwise
+    )
+
+
+def _per_sample(values, like):
+    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))
+
+
+def _shape_of_any_batch(values):
+    return tf.TensorShape([None]).concatenate(values.shape[1:])
+
+
+def _clip(images):
+    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
+
+
+def _check_names(norm, objective):
+    for name, value, table in (
+        ("norm", norm, NORMS),
+        ("objective", objective, objectives.OBJECTIVES),
+    ):
+        if value not in table:
+            raise ValueError(
+                f"AutoPGD.{name} {value!r} does not exist; choose one of {', '.join(table)}"
+            )
+
+
+def _check_numbers(epsilon, steps, norm, restarts):
+    for name, value in (("epsilon", epsilon), ("steps", steps)):
+        if value < 0:
+            raise ValueError(f"AutoPGD.{name} must not be negative, got {value}")
+    if norm == "linf" and epsilon > LARGEST_LINF_EPSILON:
+        raise ValueError(
+            f"AutoPGD.epsilon = {epsilon} is above 2, the whole range of images in [-1, 1]; "
+            "8/255 of the [0, 1] scale is 0.0627 on this one"
+        )
+    if restarts < 1:
+        raise ValueError(f"AutoPGD.restarts must be at least 1, got {restarts}")
+
+
+def _check_target_classes(objective, target_classes):
+    if target_classes is None:
+        return
+    if objective != _TARGETED:
+        raise ValueError(
+            f"AutoPGD.target_classes only goes with objective {_TARGETED!r}, not with {objective!r}"
+        )
+    if target_classes < 1:
+        raise ValueError(f"AutoPGD.target_classes must be at least 1, got {target_classes}")

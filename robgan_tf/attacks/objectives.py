@@ -1,0 +1,100 @@
+"""What an attack on a classifier maximises: per-sample functions of logits, larger is worse.
+
+None looks at probabilities: a softmax that has saturated has no gradient left.
+"""
+
+import tensorflow as tf
+
+# Keeps the ratios of DLR finite where all logits are equal (Croce and Hein use the same).
+_SMALLEST_SPREAD = 1e-12
+
+
+def cross_entropy(logits, labels):
+    """-log P(label | image).
+
+    Args:
+      logits: [N, K].
+      labels: [N] integers in [0, K).
+
+    Returns:
+      [N].
+    """
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
+
+
+def margin(logits, labels):
+    """Largest logit of another class minus that of the label: positive where fooled.
+
+    Args:
+      logits: [N, K], at least 2 classes.
+      labels: [N].
+
+    Returns:
+      [N].
+    """
+    own = tf.gather(logits, labels, axis=1, batch_dims=1)
+    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
+    others = tf.where(is_label, tf.constant(-float("inf"), logits.dtype), logits)
+    return tf.reduce_max(others, axis=1) - own
+
+
+def dlr(logits, labels):
+    """Difference of logits ratio: the margin over the spread of the three largest logits.
+
+    Unchanged when logits are shifted or scaled (Croce and Hein, ICML 2020, equation (6)).
+
+    Args:
+      logits: [N, K], at least 3 classes.
+      labels: [N].
+
+    Returns:
+      [N].
+    """
+    largest = tf.math.top_k(logits, 3).values
+    return margin(logits, labels) / (largest[:, 0] - largest[:, 2] + _SMALLEST_SPREAD)
+
+
+def targeted_dlr(logits, labels, targets):
+    """DLR towards one class each (Croce and Hein, equation (7)).
+
+    Args:
+      logits: [N, K], at least 4 classes.
+      labels: [N].
+      targets: [N] classes to be taken for.
+
+    Returns:
+      [N].
+    """
+    largest = tf.math.top_k(logits, 4).values
+    spread = largest[:, 0] - (largest[:, 2] + largest[:, 3]) / 2.0
+    towards = tf.gather(logits, targets, axis=1, batch_dims=1)
+    own = tf.gather(logits, labels, axis=1, batch_dims=1)
+    return (towards - own) / (spread + _SMALLEST_SPREAD)
+
+
+OBJECTIVES = {
+    function.__name__: function for function in (cross_entropy, margin, dlr, targeted_dlr)
+}
+FEWEST_CLASSES = {"cross_entropy": 2, "margin": 2, "dlr": 3, "targeted_dlr": 4}
+
+
+def is_fooled(logits, labels):
+    """Whether the predicted class is not the label, [N]."""
+    return tf.argmax(logits, axis=1, output_type=labels.dtype) != labels
+
+
+def target_classes(logits, labels, rank):
+    """The class with the `rank`-th largest logit among those that are not the label.
+
+    Args:
+      logits: [N, K] on the clean images.
+      labels: [N].
+      rank: 0 for the most likely wrong class, at most K - 2; an integer or a scalar tensor.
+
+    Returns:
+      [N] classes.
+    """
+    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
+    others = tf.where(is_label, tf.constant(-float("inf"), logits.dtype), logits)
+    order = tf.argsort(others, axis=1, direction="DESCENDING", stable=True)
+    return tf.cast(order[:, rank], labels.dtype)

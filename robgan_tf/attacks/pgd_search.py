@@ -1,0 +1,171 @@
+"""PGD as a search for adversarial examples of a classifier; FGSM is its one-step case.
+
+Where `ProjectedGradientDescent` is the attacker of training, which returns where it ends, this
+is a measurement: it chooses what to maximise, restarts, and keeps the best it has seen.
+"""
+
+import tensorflow as tf
+
+from robgan_tf.attacks.objectives import FEWEST_CLASSES, OBJECTIVES, is_fooled
+from robgan_tf.attacks.projected_gradient_descent import ProjectedGradientDescent
+from robgan_tf.errors import UserError
+
+KEEP = ("best", "last")
+
+
+class PGDSearch:
+    """Searches the ball around each image for one that the classifier gets wrong.
+
+    A search has `rounds`, one for each restart (and target class). They are separate, so that the
+    caller can leave out samples that an earlier round has fooled.
+
+    Args:
+      epsilon: radius of the ball, on images in [-1, 1].
+      steps: number of steps.
+      step_size: length of a step on the same scale, absolute.
+      norm: "linf" or "l2".
+      random_start: start at a random point of the ball; otherwise at the image.
+      objective: a name in `objectives.OBJECTIVES`.
+      restarts: how many random starts; more than 1 needs `random_start`.
+      keep: "best": the first misclassified image met, else that of the highest objective;
+        "last": where the last step ends, as in the paper's evaluation.
+      name: what reports call it.
+
+    Raises:
+      ValueError: if a number or a choice makes no sense.
+    """
+
+    def __init__(
+        self,
+        epsilon,
+        steps,
+        step_size,
+        norm="linf",
+        random_start=False,
+        objective="cross_entropy",
+        restarts=1,
+        keep="best",
+        name="pgd",
+    ):
+        self._descent = ProjectedGradientDescent(epsilon, steps, step_size, norm, random_start)
+        if objective not in OBJECTIVES or objective == "targeted_dlr":
+            choices = ", ".join(known for known in OBJECTIVES if known != "targeted_dlr")
+            raise ValueError(
+                f"PGDSearch.objective {objective!r} does not exist; choose one of {choices}"
+            )
+        if keep not in KEEP:
+            raise ValueError(
+                f"PGDSearch.keep {keep!r} does not exist; choose one of {', '.join(KEEP)}"
+            )
+        if restarts < 1 or (restarts > 1 and not random_start):
+            raise ValueError(
+                f"PGDSearch.restarts must be 1, or more with random_start=True, not {restarts}"
+            )
+        self.epsilon = epsilon
+        self.norm = norm
+        self.objective = objective
+        self.rounds = restarts
+        self.keep = keep
+        self.name = name
+
+    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+        """Attacks a batch once.
+
+        Args:
+          logits_fn: function from images [N, H, W, C] to logits [N, K], in inference mode.
+          images: [N, H, W, C] in [-1, 1].
+          labels: [N] integers.
+          seeds: [N, 2] integers, a seed a sample.
+          round_number: which round this is, 0 to `rounds` - 1; an integer or a scalar tensor.
+
+        Returns:
+          Adversarial images of the same shape.
+
+        Raises:
+          UserError: if the classifier has too few classes for the objective.
+        """
+        descent, objective = self._descent, OBJECTIVES[self.objective]
+        if descent.steps == 0 or descent.epsilon == 0.0:
+            return images
+        attacked = descent.start(images, round_seeds(seeds, round_number), descent.epsilon)
+
+        def step(number, attacked, best):
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(attacked)
+                logits = logits_fn(attacked)
+                check_classes(self.objective, logits)
+                values = objective(logits, labels)
+            best = keep_best(best, attacked, values, is_fooled(logits, labels))
+            gradient = tape.gradient(values, attacked, unconnected_gradients="zero")
+            return number + 1, descent.step(images, attacked, gradient, descent.epsilon), best
+
+        _, attacked, best = tf.while_loop(
+            lambda number, *_: number < descent.steps,
+            step,
+            (0, attacked, nothing_found(attacked)),
+            shape_invariants=(
+                tf.TensorShape([]),
+                images.shape,
+                (images.shape, tf.TensorShape([None]), tf.TensorShape([None])),
+            ),
+            maximum_iterations=descent.steps,
+        )
+        if self.keep == "last":
+            return attacked
+        logits = logits_fn(attacked)
+        return keep_best(best, attacked, objective(logits, labels), is_fooled(logits, labels))[0]
+
+
+def fgsm(epsilon, norm="linf"):
+    """The fast gradient sign method (Goodfellow et al., 2015): one step of the whole radius."""
+    return PGDSearch(epsilon, 1, epsilon, norm, keep="last", name="fgsm")
+
+
+def round_seeds(seeds, round_number):
+    """Returns seeds [N, 2] of one round, made of the samples' seeds [N, 2]."""
+    return tf.map_fn(
+        lambda seed: tf.random.experimental.stateless_fold_in(seed, round_number),
+        tf.convert_to_tensor(seeds),
+        fn_output_signature=tf.TensorSpec([2], tf.int32),
+    )
+
+
+def nothing_found(images):
+    """The state before the first iterate of `keep_best`: images, values [N], fooled [N]."""
+    count = tf.shape(images)[0]
+    return (
+        images,
+        tf.fill([count], tf.constant(-float("inf"), images.dtype)),
+        tf.fill([count], False),
+    )
+
+
+def keep_best(best, images, values, fooled):
+    """Replaces kept images by better ones: fooled ones first, then those of higher value.
+
+    Args:
+      best: (images [N, ...], values [N], fooled [N]) kept so far.
+      images: [N, ...] new ones.
+      values: [N] their objective.
+      fooled: [N] whether they are misclassified.
+
+    Returns:
+      The new `best`.
+    """
+    kept, kept_values, kept_fooled = best
+    better = ~kept_fooled & (fooled | (values > kept_values))
+    mask = tf.reshape(better, [-1] + [1] * (len(images.shape) - 1))
+    return (
+        tf.where(mask, images, kept),
+        tf.where(better, values, kept_values),
+        kept_fooled | fooled,
+    )
+
+
+def check_classes(objective, logits):
+    """Raises UserError unless the classifier has enough classes for an objective."""
+    if logits.shape[-1] < FEWEST_CLASSES[objective]:
+        raise UserError(
+            f"the objective {objective} needs at least {FEWEST_CLASSES[objective]} classes and "
+            f"the classifier has {logits.shape[-1]}: choose another"
+        )

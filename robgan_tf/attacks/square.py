@@ -1,0 +1,360 @@
+"""The Square attack: random search that sees only logits (Andriushchenko et al., ECCV 2020).
+
+It needs no gradient, so a model that merely hides its gradient does not withstand it.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.attacks.norms import L2
+from robgan_tf.attacks.objectives import margin
+from robgan_tf.attacks.projected_gradient_descent import (
+    IMAGE_MAXIMUM,
+    IMAGE_MINIMUM,
+    LARGEST_LINF_EPSILON,
+)
+
+# The share of an image that one query changes is halved after each of these queries of 10,000.
+HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+SCHEDULED_QUERIES = 10_000
+
+_SMALLEST_NORM = 1e-12
+
+
+class SquareSearch:
+    """Maximises the margin within a ball around each image and within [-1, 1], by trial.
+
+    A query changes the perturbation within one square and the change stays if the margin rises.
+    A sample whose margin is positive is fooled and changes no more; one that is fooled without
+    an attack is returned as it is.
+
+    Args:
+      epsilon: radius of the ball, on images in [-1, 1] (8/255 of the [0, 1] scale is 0.0627).
+      queries: number of perturbed images tried per sample and round, the start included; the
+        look at the original image is not counted. 0 is no attack and costs nothing.
+      norm: "linf" or "l2".
+      initial_share: share of the image that the first squares cover, in (0, 1].
+      restarts: number of rounds with other random numbers that a caller should make.
+
+    Raises:
+      ValueError: if epsilon or the number of queries is negative, an L-infinity epsilon is above
+        2, the share is not in (0, 1], there is no round, or the norm does not exist.
+    """
+
+    name = "square"
+
+    def __init__(self, epsilon, queries=5000, norm="linf", initial_share=0.8, restarts=1):
+        _check(epsilon, queries, norm, initial_share, restarts)
+        self.epsilon = epsilon
+        self.queries = queries
+        self.norm = norm
+        self.initial_share = initial_share
+        self.restarts = restarts
+
+    @property
+    def rounds(self):
+        """Number of calls, each with its own `round_number`, that make up the attack."""
+        return self.restarts
+
+    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+        """Attacks a batch once.
+
+        Args:
+          logits_fn: function from images [N, H, W, C] to logits [N, K]. It should run its model
+            in inference mode.
+          images: [N, H, W, C] floats in [-1, 1], H == W.
+          labels: [N] integers in [0, K).
+          seeds: int32 [N, 2], one seed a sample, which makes each result independent of the
+            batch it is in.
+          round_number: another number gives other random numbers.
+
+        Returns:
+          Adversarial images of the same shape, with no gradient to anything.
+
+        Raises:
+          ValueError: if the images are not square.
+        """
+        images = tf.convert_to_tensor(images)
+        _check_square(images)
+        if self.epsilon == 0 or self.queries == 0:
+            return images
+        moves = _MOVES[self.norm](images, self.epsilon, self.initial_share)
+        stages = tf.constant(self.stages(), tf.int32)
+
+        def margins_of(candidates):
+            return margin(logits_fn(candidates), labels)
+
+        start = moves.start(uniform(seeds, round_number, 0, moves.start_lanes))
+        # Without this a start that happens to repair a wrong prediction would undo an error.
+        start = _where_sample(margins_of(images) > 0, images, start)
+
+        def try_one(query, attacked, margins):
+            draws = uniform(seeds, round_number, query, moves.lanes)
+            proposal = moves.propose(attacked, draws, stages[query])
+            proposed_margins = margins_of(proposal)
+            accepted = (margins <= 0) & (proposed_margins > margins)
+            attacked = _where_sample(accepted, proposal, attacked)
+            return query + 1, attacked, tf.where(accepted, proposed_margins, margins)
+
+        _, attacked, _ = tf.while_loop(
+            lambda query, attacked, margins: (query < self.queries) & tf.reduce_any(margins <= 0),
+            try_one,
+            (tf.constant(1), start, margins_of(start)),
+            shape_invariants=(tf.TensorShape([]), images.shape, tf.TensorShape([None])),
+        )
+        return tf.stop_gradient(attacked)
+
+    def stages(self):
+        """Returns how often the share has been halved at each query, integers [queries]."""
+        scaled = np.arange(self.queries) * SCHEDULED_QUERIES // self.queries
+        return np.searchsorted(HALVED_AFTER, scaled)
+
+    def shares(self):
+        """Returns the share of the image that each query changes, [queries]."""
+        return self.initial_share / 2.0 ** self.stages()
+
+
+class _LInfinityMoves:
+    """Starts with vertical stripes; a query sets a square to +-epsilon, one sign per channel."""
+
+    def __init__(self, images, epsilon, initial_share):
+        _, _, self._size, self._channels = images.shape
+        self._lowest, self._highest = _clip(images - epsilon), _clip(images + epsilon)
+        self._sides = tf.constant(square_sides(initial_share, self._size, least=1))
+        self.start_lanes = self._size * self._channels
+        self.lanes = 2 + self._channels
+
+    def start(self, draws):
+        up = tf.reshape(draws < 0.5, [-1, 1, self._size, self._channels])
+        return tf.where(up, self._highest, self._lowest)
+
+    def propose(self, attacked, draws, stage):
+        # A step of 2 epsilon from anywhere in the ball, projected, ends at its edge.
+        side = self._sides[stage]
+        rows, columns = tf.unstack(_corners(draws[:, :2], side, self._size), axis=1)
+        inside = _inside(_offsets(rows, self._size), _offsets(columns, self._size), side)
+        up = draws[:, None, None, 2:] < 0.5
+        return tf.where(inside, tf.where(up, self._highest, self._lowest), attacked)
+
+
+class _L2Moves:
+    """Starts with tiles of `eta`; a query moves perturbation from one window to another."""
+
+    _tiles = 5  # A side; fewer where the image is too small for them.
+
+    def __init__(self, images, epsilon, initial_share):
+        _, _, self._size, self._channels = images.shape
+        self._images = images
+        self._epsilon = tf.cast(epsilon, images.dtype)
+        sides = square_sides(initial_share, self._size, least=3)
+        self._sides = tf.constant(sides)
+        self._outside = max(sides)  # A row and column of zeros that pads all patches.
+        self._patches = tf.constant(_padded_patches(sides), images.dtype)
+        self._tile = -(-self._size // self._tiles)
+        self._grid = -(-self._size // self._tile)
+        self.start_lanes = self._grid**2 * (1 + self._channels)
+        self.lanes = 5 + self._channels
+
+    def start(self, draws):
+        draws = tf.reshape(draws, [-1, self._grid, self._grid, 1 + self._channels])
+        draws = tf.repeat(tf.repeat(draws, self._tile, axis=1), self._tile, axis=2)
+        draws = draws[:, : self._size, : self._size]
+        plain = np.tile(eta(self._tile), [self._grid, self._grid])[: self._size, : self._size]
+        plain = tf.constant(plain[:, :, None], self._images.dtype)
+        tiles = tf.where(draws[..., :1] < 0.5, plain, tf.transpose(plain, [1, 0, 2]))
+        tiles *= self._signs(draws[..., 1:])
+        # All channels of a tile have the same patch, so they share the ball equally.
+        return self._within_ball_and_box(_unit(tiles) * self._epsilon / self._channels**0.5)
+
+    def propose(self, attacked, draws, stage):
+        """Makes one proposal (the paper's algorithm 3).
+
+        The first window takes over its own and the second's share of the squared length, and
+        what the ball leaves unused, in the direction of its old content plus a signed patch.
+        """
+        side = self._sides[stage]
+        corners = tf.unstack(_corners(draws[:, :4], side, self._size), axis=1)
+        first_rows, first_columns, *second = (_offsets(corner, self._size) for corner in corners)
+        first, second = _inside(first_rows, first_columns, side), _inside(*second, side)
+        patch = self._patch(first_rows, first_columns, side, stage, turned=draws[:, 4] < 0.5)
+        patch = patch[..., None] * self._signs(draws[:, None, None, 5:])
+
+        perturbation = attacked - self._images
+        total = tf.reduce_sum(_energy(perturbation), axis=3, keepdims=True)
+        unused = tf.nn.relu(self._epsilon**2 - total) / self._channels
+        freed = tf.where(first | second, perturbation, 0.0)
+        direction = _unit(patch + _unit(tf.where(first, perturbation, 0.0)))
+        moved = perturbation - freed + direction * tf.sqrt(_energy(freed) + unused)
+        return self._within_ball_and_box(moved)
+
+    def _patch(self, rows, columns, side, stage, turned):
+        """Returns the unit patch of a stage at its place in each image, [N, H, W]."""
+        rows, columns = (
+            tf.where((offsets >= 0) & (offsets < side), offsets, self._outside)
+            for offsets in (rows, columns)
+        )
+        rows, columns = rows[:, :, None], columns[:, None, :]
+        width = self._outside + 1
+        index = tf.where(turned[:, None, None], columns * width + rows, rows * width + columns)
+        return tf.gather(self._patches[stage], index)
+
+    def _signs(self, draws):
+        return tf.cast(tf.where(draws < 0.5, 1.0, -1.0), self._images.dtype)
+
+    def _within_ball_and_box(self, perturbation):
+        # The image is nearer than any point beyond the box, so clipping keeps to the ball.
+        return _clip(self._images + L2.project(perturbation, self._epsilon))
+
+
+_MOVES = {"linf": _LInfinityMoves, "l2": _L2Moves}
+
+
+def square_sides(initial_share, size, least):
+    """Sides of the squares at each stage of the schedule.
+
+    Args:
+      initial_share: share of the image that the first squares cover.
+      size: side of the image.
+      least: the smallest side, where the image is large enough for it.
+
+    Returns:
+      A list of integers from 1 to size - 1, one per stage.
+    """
+    shares = [initial_share / 2**stage for stage in range(len(HALVED_AFTER) + 1)]
+    sides = [max(round(size * share**0.5), least) for share in shares]
+    return [max(min(side, size - 1), 1) for side in sides]
+
+
+def eta(side):
+    """The patch of the L2 attack (equation (2)): two bumps of opposite sign side by side.
+
+    Args:
+      side: rows and columns.
+
+    Returns:
+      float64 [side, side] of length 1.
+    """
+    left = side // 2
+    patch = np.concatenate([_bump(side, left), -_bump(side, side - left)], axis=1)
+    return patch / np.linalg.norm(patch)
+
+
+def _bump(height, width):
+    # In the paper a sum of 1 / (n + 1 - k)^2 over k up to n - distance; here over j = n + 1 - k.
+    n = height // 2
+    rows, columns = abs(np.arange(height) - n), abs(np.arange(width) - width // 2)
+    by_distance = np.cumsum(1.0 / np.arange(n + 1, 0, -1) ** 2)[::-1]
+    return by_distance[np.maximum(rows[:, None], columns[None, :])]
+
+
+def _padded_patches(sides):
+    """Returns `eta` of each side, followed by zeros up to the largest + 1, [stages, values]."""
+    most = max(sides) + 1
+    padded = [np.pad(eta(side), (0, most - side)) for side in sides]
+    return np.reshape(padded, [len(sides), most**2])
+
+
+def splitmix(state, index):
+    """Returns output number `index` of the generator SplitMix64 with this state.
+
+    The generator (Steele, Lea and Flood, OOPSLA 2014) adds a constant per output and mixes the
+    sum, so any output can be had without those before it, and all samples' at once.
+
+    Args:
+      state: uint64 tensor.
+      index: uint64 tensor that broadcasts with it.
+
+    Returns:
+      uint64 tensor; overflow wraps around.
+    """
+    mixed = state + (index + 1) * tf.constant(0x9E3779B97F4A7C15, tf.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ _shifted_right(mixed, shift)) * tf.constant(factor, tf.uint64)
+    return mixed ^ _shifted_right(mixed, 31)
+
+
+def uniform(seeds, round_number, query, lanes):
+    """Random numbers that depend on a sample's seed, the round and the query, nothing else.
+
+    TensorFlow's stateless generators take one seed for a whole batch; one call per sample is
+    far slower than the attack. Here each output of the generator that a sample's seed starts is
+    the state of a round's, whose outputs are the states of the queries'.
+
+    Args:
+      seeds: int32 [N, 2].
+      round_number: integer or scalar tensor.
+      query: integer or scalar tensor.
+      lanes: how many numbers per sample.
+
+    Returns:
+      float32 [N, lanes] in [0, 1), multiples of 2^-24.
+    """
+    words = tf.cast(tf.bitcast(tf.convert_to_tensor(seeds, tf.int32), tf.uint32), tf.uint64)
+    state = words[:, :1] * tf.constant(2**32, tf.uint64) + words[:, 1:]
+    for index in (round_number, query, tf.range(lanes)):
+        state = splitmix(state, tf.cast(index, tf.uint64))
+    return tf.cast(_shifted_right(state, 40), tf.float32) * 2.0**-24
+
+
+def _shifted_right(values, bits):
+    return tf.bitwise.right_shift(values, tf.constant(bits, tf.uint64))
+
+
+def _corners(draws, side, size):
+    """Returns uniform first rows or columns of squares within the image, int32."""
+    return tf.cast(draws * tf.cast(size - side + 1, draws.dtype), tf.int32)
+
+
+def _offsets(corners, size):
+    """Returns how far each row (or column) of an image is from its square's first, [N, size]."""
+    return tf.range(size) - corners[:, None]
+
+
+def _inside(row_offsets, column_offsets, side):
+    """Returns whether each pixel is in its image's square, [N, H, W, 1]."""
+    rows, columns = ((offsets >= 0) & (offsets < side) for offsets in (row_offsets, column_offsets))
+    return rows[:, :, None, None] & columns[:, None, :, None]
+
+
+def _energy(perturbation):
+    """Returns the squared length of each channel, [N, 1, 1, C]."""
+    return tf.reduce_sum(perturbation**2, axis=[1, 2], keepdims=True)
+
+
+def _unit(perturbation):
+    """Returns each channel scaled to length 1 (zero where it is zero)."""
+    # TensorFlow turns a division by a bare square root into a product with an approximate
+    # reciprocal root, whose last bit depends on the place in the batch.
+    return perturbation / tf.maximum(tf.sqrt(_energy(perturbation)), _SMALLEST_NORM)
+
+
+def _where_sample(condition, images, others):
+    return tf.where(condition[:, None, None, None], images, others)
+
+
+def _clip(images):
+    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
+
+
+def _check_square(images):
+    if images.shape[1] != images.shape[2]:
+        raise ValueError(f"SquareSearch needs square images, got {tuple(images.shape)}")
+
+
+def _check(epsilon, queries, norm, initial_share, restarts):
+    if norm not in _MOVES:
+        raise ValueError(
+            f"SquareSearch.norm {norm!r} does not exist; choose one of {', '.join(_MOVES)}"
+        )
+    for name, value in (("epsilon", epsilon), ("queries", queries)):
+        if value < 0:
+            raise ValueError(f"SquareSearch.{name} must not be negative, got {value}")
+    if norm == "linf" and epsilon > LARGEST_LINF_EPSILON:
+        raise ValueError(
+            f"SquareSearch.epsilon = {epsilon} is above 2, the whole range of images in [-1, 1]; "
+            "8/255 of the [0, 1] scale is 0.0627 on this one"
+        )
+    if not 0 < initial_share <= 1:
+        raise ValueError(f"SquareSearch.initial_share must be in (0, 1], got {initial_share}")
+    if restarts < 1:
+        raise ValueError(f"SquareSearch.restarts must be at least 1, got {restarts}")

@@ -1,0 +1,187 @@
+"""Classifiers that can be evaluated: of a run, an exported SavedModel, a Keras model file."""
+
+import contextlib
+import dataclasses
+import functools
+import os
+import pathlib
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.errors import UserError
+from robgan_tf.layers import hold_normalized_kernels
+
+_PROBE_IMAGES = 16
+# How far sums of rows may be from 1 for values in [0, 1] to be taken for probabilities.
+_PROBABILITY_TOLERANCE = 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A function from images in [-1, 1] to class logits, and what it is called.
+
+    Attributes:
+      name: for tables.
+      logits: function from float images [N, H, W, C] in [-1, 1] to logits [N, K], differentiable
+        with respect to the images, in inference mode.
+      source: what identifies its weights, for records: a path with step.
+      hold: makes a context in which `logits` need not prepare its weights at each call.
+    """
+
+    name: str
+    logits: Callable
+    source: str
+    hold: Callable = contextlib.nullcontext
+
+
+@dataclasses.dataclass(frozen=True)
+class InputRange:
+    """What a foreign model wants its pixels to be.
+
+    Attributes:
+      minimum: what -1 becomes.
+      maximum: what 1 becomes.
+      mean: one value a channel, subtracted afterwards; empty for none.
+      deviation: one value a channel, divided by at last; empty for none.
+    """
+
+    minimum: float = -1.0
+    maximum: float = 1.0
+    mean: tuple = ()
+    deviation: tuple = ()
+
+    def __post_init__(self):
+        if not self.minimum < self.maximum:
+            raise UserError(
+                f"input range {self.minimum:g},{self.maximum:g}: give the lower value first, "
+                "for instance 0,1 (--input_range)"
+            )
+        if 0.0 in self.deviation:
+            raise UserError("a deviation of 0 cannot be divided by (--input_deviation)")
+
+    def __call__(self, images):
+        """Maps images in [-1, 1] to what the model wants."""
+        middle, half = (self.minimum + self.maximum) / 2.0, (self.maximum - self.minimum) / 2.0
+        scaled = middle + half * images
+        if self.mean:
+            scaled -= tf.constant(self.mean, images.dtype)
+        if self.deviation:
+            scaled /= tf.constant(self.deviation, images.dtype)
+        return scaled
+
+
+def discriminator_classifier(discriminator, name, source):
+    """Makes a Classifier of the class head of a D.
+
+    Raises:
+      UserError: if D has no class head.
+    """
+    if discriminator.class_head is None:
+        raise UserError(f"{name}: its discriminator was trained without classes")
+    return Classifier(
+        name,
+        lambda images: discriminator(images, training=False)[1],
+        source,
+        lambda: hold_normalized_kernels(discriminator),
+    )
+
+
+def load_model_file(path, input_range):
+    """Loads a SavedModel directory or a Keras model file whose output is class logits.
+
+    Args:
+      path: directory of a SavedModel, or a .keras or .h5 file.
+      input_range: an InputRange.
+
+    Raises:
+      UserError: if it cannot be loaded or called.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise UserError(f"model {path} does not exist (--model)")
+    try:
+        if path.is_dir():
+            call = _signature(tf.saved_model.load(str(path)), path)
+        else:
+            call = functools.partial(keras.models.load_model(path, compile=False), training=False)
+    except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
+        raise UserError(f"model {path} cannot be loaded: {_first_line(error)}") from error
+    return Classifier(path.name, lambda images: call(input_range(images)), os.path.abspath(path))
+
+
+def check_classifier(classifier, images, num_classes):
+    """Calls a classifier on a few images and refuses what no attack could believe.
+
+    Args:
+      classifier: a Classifier.
+      images: [N, H, W, C] in [-1, 1]; the first few are used.
+      num_classes: classes of the data.
+
+    Returns:
+      The number of classes of the model.
+
+    Raises:
+      UserError: if its outputs are not finite logits [N, K] with K >= num_classes.
+    """
+    images = tf.convert_to_tensor(images[:_PROBE_IMAGES])
+    try:
+        logits = classifier.logits(images)
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        raise UserError(
+            f"{classifier.name} does not take images of shape {tuple(images.shape[1:])}: "
+            f"{_first_line(error)}"
+        ) from error
+    values = np.asarray(logits)
+    if values.ndim != 2 or len(values) != len(images):
+        raise UserError(
+            f"{classifier.name} gives an output of shape {values.shape} for {len(images)} images; "
+            "class logits [N, classes] are needed"
+        )
+    if not np.isfinite(values).all():
+        raise UserError(f"{classifier.name} gives infinite or NaN logits on clean images")
+    if values.shape[1] < num_classes:
+        raise UserError(
+            f"{classifier.name} knows {values.shape[1]} classes and the data has {num_classes}: "
+            "evaluate it on data of its own classes"
+        )
+    sums = np.abs(values.sum(axis=1) - 1.0)
+    if values.min() >= 0.0 and sums.max() < _PROBABILITY_TOLERANCE:
+        raise UserError(
+            f"{classifier.name} gives probabilities, not logits: attacks through a softmax that "
+            "saturates find nothing and overstate robustness; leave out its last activation"
+        )
+    return values.shape[1]
+
+
+def _signature(loaded, path):
+    """The function of a SavedModel that maps one tensor of images to one of logits."""
+    signatures = loaded.signatures
+    if "serving_default" not in signatures:
+        raise UserError(f"model {path} has no signature serving_default")
+    chosen = signatures["serving_default"]
+    inputs = chosen.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise UserError(
+            f"the signature serving_default of {path} takes {', '.join(inputs)}; one tensor of "
+            "images is needed"
+        )
+    ((name, _),) = inputs.items()
+    outputs = chosen.structured_outputs
+    output = "logits" if "logits" in outputs else None
+    if output is None and len(outputs) == 1:
+        (output,) = outputs
+    if output is None:
+        raise UserError(
+            f"the signature serving_default of {path} gives {', '.join(outputs)}; one output, or "
+            "one called logits, is needed"
+        )
+
+    # The variables live no longer than what was loaded, so it is bound to the function.
+    return lambda images, _loaded=loaded: chosen(**{name: images})[output]
+
+
+def _first_line(error):
+    return str(error).strip().splitlines()[0]

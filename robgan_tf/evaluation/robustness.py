@@ -1,0 +1,244 @@
+"""Accuracy under attack: every image, attack after attack on what survives, resumable."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.attacks.objectives import is_fooled
+from robgan_tf.errors import UserError
+from robgan_tf.randomness import Purpose, derive_seed
+
+# A part is what an interrupted evaluation does again.
+PART_SIZE = 500
+WRONG_WHEN_CLEAN = "clean"
+SURVIVED = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What attacks at one radius did to N images.
+
+    Attributes:
+      predictions: int [N], predicted classes of the clean images.
+      fooled_by: str [N]: the first attack that succeeded; "clean" where the clean image is
+        misclassified already, "" where all attacks failed.
+      adversarial: float32 [N, H, W, C]: the successful adversarial image, otherwise the last
+        one that was tried; the image itself where it is misclassified clean.
+      seconds: time that the attacks took.
+    """
+
+    predictions: np.ndarray
+    fooled_by: np.ndarray
+    adversarial: np.ndarray
+    seconds: float
+
+    @property
+    def clean_correct(self):
+        """bool [N]: whether the clean image is classified correctly."""
+        return self.fooled_by != WRONG_WHEN_CLEAN
+
+    @property
+    def survived(self):
+        """bool [N]: whether the image is classified correctly clean and under every attack."""
+        return self.fooled_by == SURVIVED
+
+
+class RobustnessEvaluation:
+    """Runs attacks in order on the survivors and keeps the pointwise worst case.
+
+    The random numbers of an image depend on the seed and its number only, so neither batch size
+    nor interruptions change a result.
+
+    Args:
+      classifier: a Classifier.
+      attacks: attacks with `name`, `rounds` and the call of `PGDSearch`.
+      image_shape: (H, W, C).
+      batch_size: images attacked at a time.
+      seed: of all random numbers.
+    """
+
+    def __init__(self, classifier, attacks, image_shape, batch_size=100, seed=0):
+        self._classifier = classifier
+        self._attacks = attacks
+        self._images = tf.TensorSpec([None, *image_shape], tf.float32)
+        self._batch_size = batch_size
+        self._seed = seed
+        self._predict = self._compiled(
+            lambda images: tf.argmax(classifier.logits(images), axis=1, output_type=tf.int32),
+            [self._images],
+        )
+        self._searches = [self._search(attack) for attack in attacks]
+
+    def run(self, images, labels, numbers=None, on_batch=None):
+        """Attacks images.
+
+        Args:
+          images: float32 array [N, H, W, C] in [-1, 1].
+          labels: int array [N].
+          numbers: int array [N] that tell the images apart in the whole data set; 0 to N - 1 if
+            not given.
+          on_batch: called without arguments after each batch, to show progress.
+
+        Returns:
+          An Outcome.
+
+        Raises:
+          UserError: if the images are not in [-1, 1].
+        """
+        check_images(images)
+        start = time.perf_counter()
+        labels = np.asarray(labels, np.int32)
+        numbers = np.arange(len(images)) if numbers is None else np.asarray(numbers)
+        numbers = numbers.astype(np.int32)
+        predictions = np.concatenate(
+            [np.asarray(self._predict(images[batch])) for batch in self._batches(len(images))]
+        )
+        fooled_by = np.where(predictions == labels, SURVIVED, WRONG_WHEN_CLEAN).astype("<U32")
+        adversarial = np.array(images, np.float32)
+        for attack, search in zip(self._attacks, self._searches, strict=True):
+            for number in range(attack.rounds):
+                survivors = np.flatnonzero(fooled_by == SURVIVED)
+                for part in self._batches(len(survivors)):
+                    chosen = survivors[part]
+                    found, fooled = search(
+                        images[chosen], labels[chosen], numbers[chosen], tf.constant(number)
+                    )
+                    adversarial[chosen] = found
+                    fooled_by[chosen[np.asarray(fooled)]] = attack.name
+                    if on_batch is not None:
+                        on_batch()
+        return Outcome(predictions, fooled_by, adversarial, time.perf_counter() - start)
+
+    def _batches(self, count):
+        return [
+            slice(start, min(start + self._batch_size, count))
+            for start in range(0, count, self._batch_size)
+        ]
+
+    def _search(self, attack):
+        def search(images, labels, numbers, round_number):
+            seeds = tf.map_fn(
+                lambda number: derive_seed(self._seed, Purpose.EVALUATION_ATTACK, number),
+                numbers,
+                fn_output_signature=tf.TensorSpec([2], tf.int32),
+            )
+            logits = self._classifier.logits
+            found = attack(logits, images, labels, seeds, round_number)
+            return found, is_fooled(logits(found), labels)
+
+        integers = tf.TensorSpec([None], tf.int32)
+        signature = [self._images, integers, integers, tf.TensorSpec([], tf.int32)]
+        return self._compiled(search, signature)
+
+    def _compiled(self, function, signature):
+        """Compiles for any number of images, with the classifier's weights prepared once a call."""
+
+        def held(*arguments):
+            with self._classifier.hold():
+                return function(*arguments)
+
+        return tf.function(held, autograph=False, input_signature=signature)
+
+
+class StoredEvaluation:
+    """Outcomes of one evaluation on disk, part by part: what is there is not attacked again.
+
+    Args:
+      directory: where parts are kept; created if it does not exist.
+      protocol: JSON-able dict of everything that determines the outcome.
+
+    Raises:
+      UserError: if the directory holds parts of another protocol.
+    """
+
+    def __init__(self, directory, protocol):
+        self._directory = pathlib.Path(directory)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        path = self._directory / "protocol.json"
+        protocol = json.loads(json.dumps(protocol))
+        if path.exists():
+            stored = json.loads(path.read_text())
+            different = sorted(
+                name for name in {*stored, *protocol} if stored.get(name) != protocol.get(name)
+            )
+            if different:
+                raise UserError(
+                    f"{self._directory} holds an evaluation that differs in "
+                    f"{', '.join(different)}: give another --name"
+                )
+        else:
+            _write(path, lambda file: file.write(json.dumps(protocol, indent=1).encode()))
+
+    def outcome(self, key, part, compute):
+        """Returns a part's Outcome: the stored one, or what `compute` returns, then stored.
+
+        Args:
+          key: name of the radius.
+          part: number of the part.
+          compute: function without arguments that returns an Outcome.
+        """
+        path = self._directory / f"{key}_part_{part:04d}.npz"
+        if path.exists():
+            with np.load(path) as stored:
+                return Outcome(
+                    stored["predictions"],
+                    stored["fooled_by"],
+                    stored["adversarial"],
+                    float(stored["seconds"]),
+                )
+        outcome = compute()
+        _write(path, lambda file: np.savez(file, **vars(outcome)))
+        return outcome
+
+
+def join(outcomes):
+    """Joins the outcomes of the parts of a data set, in order."""
+    return Outcome(
+        *(
+            np.concatenate([getattr(outcome, name) for outcome in outcomes])
+            for name in ("predictions", "fooled_by", "adversarial")
+        ),
+        sum(outcome.seconds for outcome in outcomes),
+    )
+
+
+def check_images(images):
+    """Raises UserError unless images lie in [-1, 1]."""
+    lowest, highest = float(np.min(images)), float(np.max(images))
+    if not (lowest >= -1.0 and highest <= 1.0):
+        raise UserError(
+            f"images from {lowest:g} to {highest:g} were given and [-1, 1] is needed: scale "
+            "pixels of [0, 255] by p / 127.5 - 1"
+        )
+
+
+def confidence_interval(share, count):
+    """The 95 % Wilson interval of a share of `count` images.
+
+    Args:
+      share: in [0, 1].
+      count: at least 1.
+
+    Returns:
+      (low, high) in [0, 1].
+    """
+    z = 1.959964
+    centre = share + z * z / (2 * count)
+    spread = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    # At 0 and 1 rounding would leave a bound on the wrong side of the share.
+    low = min(share, (centre - spread) / scale)
+    return float(max(0.0, low)), float(min(1.0, max(share, (centre + spread) / scale)))
+
+
+def _write(path, write):
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with open(temporary, "wb") as file:
+        write(file)
+    os.replace(temporary, path)

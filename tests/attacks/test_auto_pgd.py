@@ -1,0 +1,466 @@
+"""Auto-PGD against closed forms on linear models and against the algorithm in plain NumPy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.auto_pgd import AutoPGD, checkpoints
+
+RANDOM = np.random.default_rng(0)
+COUNT, SHAPE = 100, (4, 4, 3)
+# Far enough from the box that it never stops an attack with a small radius.
+IMAGES = RANDOM.uniform(-0.5, 0.5, [COUNT, *SHAPE])
+LABELS = RANDOM.integers(0, 2, COUNT).astype(np.int32)
+SEEDS = RANDOM.integers(0, 2**31 - 1, [COUNT, 2]).astype(np.int32)
+WEIGHTS = RANDOM.normal(size=[48, 2])
+# Added to the logit of each sample's label, it keeps every attack of these tests from success,
+# which would end it at the first fooling image.
+SAFE = 1000.0
+
+
+# float64, where no sign of a gradient flips by rounding.
+DTYPES = {"linf": "float64", "l2": "float64"}
+# Few in L2: around the optimum, rounding decides which of the last points is the best.
+STEPS = {"linf": 10, "l2": 4}
+
+
+def flat(images):
+    return tf.reshape(images, [-1, 48])
+
+
+def safe(logits_fn, labels=LABELS, classes=2):
+    """Returns the function with its predictions made right for good."""
+    return lambda images: logits_fn(images) + SAFE * tf.one_hot(labels, classes, dtype=images.dtype)
+
+
+def linear(images):
+    return flat(images) @ tf.cast(WEIGHTS, images.dtype)
+
+
+def curved(images):
+    return tf.sin(6.0 * flat(images)) @ tf.cast(WEIGHTS, images.dtype)
+
+
+def compiled(attack, logits_fn):
+    """Returns the attack as a graph for batches of any size, which is faster than eagerly."""
+
+    @tf.function(reduce_retracing=True)
+    def run(images, labels, seeds, round_number):
+        return attack(logits_fn, images, labels, seeds, round_number)
+
+    def call(images, labels, seeds, round_number=0):
+        tensors = [tf.constant(values) for values in (images, labels, seeds, round_number)]
+        return run(*tensors).numpy()
+
+    return call
+
+
+def length(perturbation, norm):
+    perturbation = np.asarray(perturbation, np.float64).reshape(len(perturbation), -1)
+    return np.linalg.norm(perturbation, axis=1, ord=np.inf if norm == "linf" else 2)
+
+
+def recorded(logits_fn):
+    """Returns the function and a list to which each eager call appends its images."""
+    seen = []
+
+    def record(images):
+        seen.append(images.numpy())
+        return logits_fn(images)
+
+    return record, seen
+
+
+def small_network(dtype="float64", classes=10):
+    keras.utils.set_random_seed(1)
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            keras.layers.Conv2D(8, 3, activation="relu", dtype=dtype),
+            keras.layers.BatchNormalization(dtype=dtype),
+            keras.layers.Flatten(dtype=dtype),
+            keras.layers.Dense(16, activation="tanh", dtype=dtype),
+            keras.layers.Dense(classes, dtype=dtype),
+        ]
+    )
+
+
+def test_reaches_the_linf_optimum():
+    images = IMAGES.astype(np.float32)
+    attack = compiled(AutoPGD(0.1, norm="linf", objective="margin"), safe(linear))
+    attacked = attack(images, LABELS, SEEDS)
+    uphill = np.sign(WEIGHTS[:, 1 - LABELS] - WEIGHTS[:, LABELS]).T.reshape(IMAGES.shape)
+    np.testing.assert_allclose(attacked, images + 0.1 * uphill, atol=1e-5)
+
+
+def test_reaches_the_l2_optimum():
+    # In float64: around its optimum the objective is too flat for float32 to tell points apart.
+    images, labels = IMAGES[:5], LABELS[:5]
+    attack = AutoPGD(0.4, norm="l2", objective="margin")
+    attacked = attack(safe(linear, labels), images, labels, SEEDS[:5])
+    uphill = (WEIGHTS[:, 1 - labels] - WEIGHTS[:, labels]).T
+    uphill = (uphill / length(uphill, "l2")[:, None]).reshape(images.shape)
+    np.testing.assert_allclose(attacked, images + 0.4 * uphill, atol=1e-5)
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.05), ("linf", 2.0), ("l2", 0.7)])
+@pytest.mark.parametrize("reach", [0.5, 1.0])
+def test_every_iterate_stays_in_ball_and_box(norm, epsilon, reach):
+    images, labels = (2.0 * reach * IMAGES[:20]).astype(np.float32), LABELS[:20]
+    logits_fn, seen = recorded(safe(curved, labels))
+    attacked = AutoPGD(epsilon, 25, norm)(logits_fn, images, labels, SEEDS[:20]).numpy()
+    assert len(seen) == 26
+    for iterate in [*seen, attacked]:
+        assert length(iterate - images, norm).max() <= epsilon + 1e-6
+        assert np.abs(iterate).max() <= 1.0
+    assert length(attacked - images, norm).max() > 0.5 * min(epsilon, 1.0)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_starts_on_the_edge_of_the_ball(norm):
+    def start(round_number):
+        logits_fn, seen = recorded(safe(linear))
+        AutoPGD(0.3, 1, norm, restarts=2)(logits_fn, IMAGES, LABELS, SEEDS, round_number)
+        return seen[0]
+
+    first, second = start(0), start(1)
+    np.testing.assert_allclose(length(first - IMAGES, norm), 0.3, rtol=1e-9)
+    np.testing.assert_array_equal(first, start(tf.constant(0)))
+    # No sample starts where it started in the other round, nor where another sample does.
+    starts = np.concatenate([first, second]) - np.concatenate([IMAGES, IMAGES])
+    assert len(np.unique(starts.reshape(2 * COUNT, -1).round(6), axis=0)) == 2 * COUNT
+
+
+def test_no_radius_and_no_steps_are_no_attack():
+    def fail(images):
+        raise AssertionError
+
+    for norm in ("linf", "l2"):
+        for attack in (AutoPGD(0.0, 5, norm), AutoPGD(0.1, 0, norm)):
+            np.testing.assert_array_equal(attack(fail, IMAGES, LABELS, SEEDS), IMAGES)
+
+
+@pytest.mark.parametrize(("norm", "objective"), [("linf", "targeted_dlr"), ("l2", "dlr")])
+def test_result_does_not_depend_on_the_batch_on_a_network(norm, objective):
+    network = small_network(DTYPES[norm])
+    labels = network(IMAGES).numpy().argmax(1).astype(np.int32)
+    assert_result_does_not_depend_on_the_batch(
+        AutoPGD(0.05, STEPS[norm], norm, objective), lambda x: network(x, training=False), labels
+    )
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_result_does_not_depend_on_the_batch_on_a_linear_model(norm):
+    attack = AutoPGD(0.05, STEPS[norm], norm, "margin")
+    assert_result_does_not_depend_on_the_batch(attack, linear, LABELS)
+
+
+def assert_result_does_not_depend_on_the_batch(attack, logits_fn, labels):
+    run = compiled(attack, logits_fn)
+    images = IMAGES.astype(DTYPES[attack.norm])
+
+    def in_batches(size):
+        batches = [slice(first, first + size) for first in range(0, COUNT, size)]
+        return np.concatenate([run(images[b], labels[b], SEEDS[b]) for b in batches])
+
+    together = in_batches(COUNT)
+    fooled = logits_fn(tf.constant(together)).numpy().argmax(1) != labels
+    assert 0 < fooled.mean() < 1  # Samples that end early must not end others.
+    tolerance = 1e-10 if images.dtype == np.float64 else 1e-5
+    np.testing.assert_allclose(in_batches(7), together, atol=tolerance)
+    np.testing.assert_allclose(in_batches(1), together, atol=tolerance)
+
+
+def test_one_trace_serves_all_batch_sizes():
+    traces = []
+    attack = AutoPGD(0.1, 12, objective="targeted_dlr")
+    network = small_network("float32")
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, *SHAPE], tf.float32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, 2], tf.int32),
+            tf.TensorSpec([], tf.int32),
+        ]
+    )
+    def run(images, labels, seeds, round_number):
+        traces.append(round_number)
+        return attack(lambda x: network(x, training=False), images, labels, seeds, round_number)
+
+    for size, round_number in ((5, 0), (1, 3), (7, 8)):
+        images = IMAGES[:size].astype(np.float32)
+        attacked = run(images, LABELS[:size], SEEDS[:size], round_number)
+        assert attacked.shape == (size, *SHAPE)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_works_in_a_graph_with_a_fixed_batch_size(norm):
+    attack = AutoPGD(0.1, 6, norm)
+    images, labels, seeds = IMAGES[:1].astype(DTYPES[norm]), LABELS[:1], SEEDS[:1]
+
+    @tf.function
+    def run():
+        return attack(safe(curved, labels), images, labels, seeds)
+
+    eager = attack(safe(curved, labels), images, labels, seeds)
+    np.testing.assert_allclose(run(), eager, atol=1e-6)
+
+
+def test_changes_no_variable_and_lets_no_gradient_through():
+    network = small_network("float32")
+    before = [np.array(value) for value in network.variables]
+    images = tf.constant(IMAGES, tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        attacked = AutoPGD(0.1, 5)(lambda x: network(x, training=False), images, LABELS, SEEDS)
+        total = tf.reduce_sum(attacked)
+    assert all(gradient is None for gradient in tape.gradient(total, [images, *network.weights]))
+    for old, new in zip(before, network.variables, strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+@pytest.mark.parametrize("objective", ["cross_entropy", "margin"])
+def test_returns_the_first_fooling_image_else_the_best(objective):
+    logits_fn, seen = recorded(curved)
+    labels = curved(tf.constant(IMAGES)).numpy().argmax(1).astype(np.int32)
+    attacked = AutoPGD(0.02, 20, objective=objective)(logits_fn, IMAGES, labels, SEEDS).numpy()
+    logits = np.stack([curved(tf.constant(images)).numpy() for images in seen])
+    margins = np.take_along_axis(logits, 1 - labels[None, :, None], 2)
+    margins = (margins - np.take_along_axis(logits, labels[None, :, None], 2))[:, :, 0]
+    fooled = (margins > 0).any(0)
+    assert 0 < fooled.mean() < 1
+    # With two classes, both objectives rise with the margin.
+    chosen = np.where(fooled, (margins > 0).argmax(0), margins.argmax(0))
+    assert len(set(chosen)) > 3
+    np.testing.assert_array_equal(attacked, np.stack(seen)[chosen, np.arange(COUNT)])
+
+
+def test_stops_where_all_are_fooled():
+    logits_fn, seen = recorded(linear)
+    attacked = AutoPGD(0.9, 50, objective="margin")(logits_fn, IMAGES, LABELS, SEEDS)
+    assert np.all(linear(attacked).numpy().argmax(1) != LABELS)
+    assert len(seen) < 10
+
+
+def test_overcomes_a_step_that_is_too_large():
+    centers = IMAGES + RANDOM.uniform(-0.05, 0.05, IMAGES.shape)
+
+    def bowl(images):
+        distance = tf.reduce_sum(tf.abs(flat(images) - flat(centers)) ** 1.5, axis=1)
+        return tf.stack([distance, tf.zeros_like(distance)], axis=1)
+
+    labels = np.zeros(COUNT, np.int32)
+    plain = ProjectedGradientDescent(0.1, 100, 0.2)(lambda x: -bowl(x)[:, 0], IMAGES)
+    attack = compiled(AutoPGD(0.1, objective="margin"), safe(bowl, labels))
+    attacked = attack(IMAGES, labels, SEEDS)
+    assert np.all(bowl(attacked)[:, 0] < 0.01 * bowl(plain)[:, 0])
+
+
+def test_rounds_push_towards_the_classes_in_order_of_their_logits():
+    classes, restarts = 12, 2
+    # The logits are the pixels of a permuted staircase: a class is a pixel, its rank its height.
+    stairs = np.linspace(0.6, -0.6, classes).astype(np.float32)
+    ranks = np.argsort(RANDOM.uniform(size=[COUNT, classes]), axis=1)
+    images = stairs[ranks].reshape(COUNT, 2, 6, 1)
+    labels = (ranks == 0).argmax(1).astype(np.int32)
+    attack = AutoPGD(0.02, 20, objective="targeted_dlr", restarts=restarts, target_classes=11)
+    run = compiled(attack, lambda x: 10.0 * tf.reshape(x, [-1, classes]))
+    assert attack.rounds == 22
+    changes = []
+    for round_number in range(0, attack.rounds, restarts):
+        for repeat in range(restarts):
+            attacked = run(images, labels, SEEDS, round_number + repeat)
+            target = ranks == 1 + round_number // restarts
+            change = (attacked - images).reshape(COUNT, classes)
+            np.testing.assert_allclose(change[target], 0.02, atol=1e-6)
+        changes.append(change)
+    # A class never rises on average in the rounds of others as it does in its own.
+    own = [[change[ranks == rank + 1].mean() for rank in range(11)] for change in changes]
+    assert np.all(np.argmax(own, axis=0) == np.arange(11))
+
+
+def test_published_checkpoints():
+    assert checkpoints(100) == [22, 41, 57, 70, 80, 87, 93, 99]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 7])
+def test_few_steps(steps):
+    assert checkpoints(steps) == list(range(1, steps + 1))
+    logits_fn, seen = recorded(safe(curved, LABELS[:3]))
+    AutoPGD(0.1, steps)(logits_fn, IMAGES[:3], LABELS[:3], SEEDS[:3])
+    assert len(seen) == steps + 1
+
+
+class NumpyAutoPGD:
+    """The algorithm for one sample as the paper states it, with every objective it saw."""
+
+    def __init__(self, objective, epsilon, norm, steps):
+        self.objective = objective
+        self.epsilon = epsilon
+        self.norm = norm
+        self.steps = steps
+        self.verdicts = []
+
+    def project(self, image, point):
+        change = point - image
+        if self.norm == "linf":
+            change = np.clip(change, -self.epsilon, self.epsilon)
+        elif np.linalg.norm(change) > self.epsilon:
+            change = change * self.epsilon / np.linalg.norm(change)
+        return np.clip(image + change, -1.0, 1.0)
+
+    def ascend(self, image, point, gradient, step_size):
+        unit = np.sign(gradient) if self.norm == "linf" else gradient / np.linalg.norm(gradient)
+        return self.project(image, point + step_size * unit)
+
+    def run(self, image, start, ends):
+        """Returns all iterates and the highest objective."""
+        point = before = start
+        value, gradient = self.objective(point)
+        best, best_value, best_gradient = point, value, gradient
+        step_size = 2.0 * self.epsilon
+        iterates, pairs = [start], []
+        step_sizes, best_values = [step_size], [value]  # At the checkpoints, 0 being one.
+        for step in range(1, self.steps + 1):
+            moved = self.ascend(image, point, gradient, step_size)
+            if step > 1:
+                moved = point + 0.75 * (moved - point) + 0.25 * (point - before)
+            old_value, before = value, point
+            point = self.project(image, moved)
+            value, gradient = self.objective(point)
+            iterates.append(point)
+            pairs.append((old_value, value))
+            if value > best_value:
+                best, best_value, best_gradient = point, value, gradient
+            if step in ends:
+                oscillates = sum(new > old for old, new in pairs) <= 0.75 * len(pairs)
+                same_step = len(step_sizes) == 1 or step_sizes[-1] == step_sizes[-2]
+                same_best = best_values[-1] == best_value
+                if oscillates or (same_step and same_best):
+                    step_size /= 2.0
+                    point, value, gradient = best, best_value, best_gradient
+                self.verdicts.append((oscillates, same_step, same_best))
+                step_sizes.append(step_size)
+                best_values.append(best_value)
+                pairs = []
+        return iterates, best_value
+
+
+PUBLISHED_CHECKPOINTS = [22, 41, 57, 70, 80, 87, 93, 99]
+
+
+@pytest.mark.parametrize(("norm", "epsilon", "reach"), [("linf", 0.3, 1.0), ("l2", 0.5, 0.5)])
+def test_equals_the_algorithm_in_numpy_on_a_curved_function(norm, epsilon, reach):
+    count = 10
+    images, labels = 2.0 * reach * IMAGES[:count], LABELS[:count]
+    logits_fn, seen = recorded(safe(curved, labels))
+    attack = AutoPGD(epsilon, 100, norm, "margin")
+    attacked = attack(logits_fn, images, labels, SEEDS[:count]).numpy()
+    verdicts = []
+    for sample, (image, label) in enumerate(zip(images, labels, strict=True)):
+        direction = (WEIGHTS[:, 1 - label] - WEIGHTS[:, label]).reshape(SHAPE)
+
+        def objective(point, direction=direction):
+            value = np.sum(direction * np.sin(6.0 * point)) - SAFE
+            return value, 6.0 * direction * np.cos(6.0 * point)
+
+        reference = NumpyAutoPGD(objective, epsilon, norm, 100)
+        # The only thing taken over is the random start.
+        _, best_value = reference.run(image, seen[0][sample], PUBLISHED_CHECKPOINTS)
+        assert objective(attacked[sample])[0] == pytest.approx(best_value, abs=1e-9)
+        verdicts.extend(reference.verdicts)
+    assert np.mean([oscillates for oscillates, _, _ in verdicts]) > 0.3
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.3), ("l2", 0.5)])
+def test_equals_the_algorithm_in_numpy_in_every_case_of_a_checkpoint(norm, epsilon):
+    """Objectives and gradients come from a script, whatever the images: long rises, deep falls."""
+    count = 40
+    rises = RANDOM.uniform(size=[101, count]) < 0.8
+    changes = np.where(rises, 1.0, -5.0) * RANDOM.uniform(size=[101, count])
+    values = np.cumsum(changes, axis=0) - SAFE
+    gradients = RANDOM.normal(size=[101, count, *SHAPE])
+    images, labels, seen = IMAGES[:count], np.zeros(count, np.int32), []
+
+    def scripted(attacked):
+        step = len(seen)
+        seen.append(attacked.numpy())
+        slope = tf.reduce_sum(flat(attacked) * flat(gradients[step]), axis=1)
+        value = values[step] + slope - tf.stop_gradient(slope)
+        return tf.stack([tf.zeros_like(value), value], axis=1)
+
+    attacked = AutoPGD(epsilon, 100, norm, "margin")(scripted, images, labels, SEEDS[:count])
+    verdicts = set()
+    for sample in range(count):
+        script = zip(values[:, sample], gradients[:, sample], strict=True)
+        reference = NumpyAutoPGD(lambda _, script=script: next(script), epsilon, norm, 100)
+        start = seen[0][sample]
+        iterates, _ = reference.run(images[sample], start, PUBLISHED_CHECKPOINTS)
+        found = np.stack([iterate[sample] for iterate in seen])
+        np.testing.assert_allclose(found, iterates, atol=1e-12)
+        best = iterates[values[:, sample].argmax()]
+        np.testing.assert_allclose(attacked[sample], best, atol=1e-12)
+        verdicts.update(reference.verdicts)
+    assert len(verdicts) == 8  # All combinations of the three conditions.
+
+
+def test_name_and_rounds():
+    assert AutoPGD(0.1).name == "apgd-cross_entropy"
+    assert AutoPGD(0.1, objective="targeted_dlr").name == "apgd-targeted_dlr"
+    assert AutoPGD(0.1).rounds == 1
+    assert AutoPGD(0.1, restarts=5).rounds == 5
+    assert AutoPGD(0.1, objective="targeted_dlr").rounds == 9
+    assert AutoPGD(0.1, objective="targeted_dlr", restarts=2, target_classes=3).rounds == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epsilon": -0.1}, "epsilon must not be negative, got -0.1"),
+        ({"steps": -3}, "steps must not be negative, got -3"),
+        ({"epsilon": 8}, "above 2.*8/255 of the .* scale is 0.0627"),
+        ({"norm": "l7"}, "norm 'l7' does not exist; choose one of linf, l2"),
+        ({"objective": "hinge"}, "objective 'hinge' does not exist; choose one of cross_entropy"),
+        ({"restarts": 0}, "restarts must be at least 1, got 0"),
+        ({"target_classes": 3}, "only goes with objective 'targeted_dlr', not .*'cross_entropy'"),
+        ({"objective": "targeted_dlr", "target_classes": 0}, "target_classes must be at least 1"),
+    ],
+)
+def test_refuses_arguments_that_make_no_sense(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        AutoPGD(**{"epsilon": 0.1, **arguments})
+
+
+def test_a_large_l2_radius_is_fine():
+    AutoPGD(8.0, norm="l2")
+
+
+@pytest.mark.parametrize(
+    ("objective", "target_classes", "classes", "message"),
+    [
+        ("cross_entropy", None, 1, "'cross_entropy' needs .* of at least 2, got 1"),
+        ("dlr", None, 2, "'dlr' needs .* of at least 3, got 2"),
+        ("targeted_dlr", 1, 3, "'targeted_dlr' needs .* of at least 4, got 3"),
+        ("targeted_dlr", None, 9, "target_classes = 9 is more .* 9 classes it is at most 8"),
+    ],
+)
+@pytest.mark.parametrize("wrapper", [lambda function: function, tf.function])
+def test_refuses_too_few_classes(objective, target_classes, classes, message, wrapper):
+    attack = AutoPGD(0.1, 3, objective=objective, target_classes=target_classes)
+    logits_fn = wrapper(lambda x: flat(x)[:, :classes])
+
+    @wrapper
+    def run():
+        return attack(logits_fn, tf.constant(IMAGES), tf.zeros([COUNT], tf.int32), SEEDS)
+
+    with pytest.raises(ValueError, match=message):
+        run()
+
+
+def test_as_many_targets_as_wrong_classes_are_fine():
+    attack = AutoPGD(0.1, 1, objective="targeted_dlr", target_classes=3)
+    attack(lambda x: flat(x)[:, :4], IMAGES, LABELS, SEEDS, attack.rounds - 1)

@@ -1,0 +1,413 @@
+"""The Square attack against closed forms and a slow copy of the paper's algorithms in NumPy."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robgan_tf.attacks.square import SquareSearch, eta, splitmix, uniform
+
+RANDOM = np.random.default_rng(0)
+SIZE = 8
+IMAGES = RANDOM.uniform(-1, 1, [100, SIZE, SIZE, 3]).astype(np.float32)
+WEIGHTS = RANDOM.normal(size=[SIZE, SIZE, 3]).astype(np.float32)
+SEEDS = RANDOM.integers(-(2**31), 2**31, [100, 2]).astype(np.int32)
+NORMS = [("linf", 0.3), ("l2", 1.5)]
+
+
+def two_classes(score, bias):
+    """A classifier whose margin for label 0 is score - bias."""
+
+    def logits(images):
+        other = score(images)
+        return tf.stack([tf.fill(tf.shape(other), tf.cast(bias, other.dtype)), other], axis=1)
+
+    return logits
+
+
+def linear(weights, bias=1000.0):
+    return two_classes(lambda images: tf.reduce_sum(images * weights, [1, 2, 3]), bias)
+
+
+def curved(weights, bias=1000.0):
+    return two_classes(
+        lambda images: tf.reduce_sum(tf.sin(9.0 * images) * weights, [1, 2, 3]), bias
+    )
+
+
+def run(search, logits, images, seeds=SEEDS, round_number=0):
+    images = tf.convert_to_tensor(images)
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, *images.shape[1:]], images.dtype),
+            tf.TensorSpec([None, 2], tf.int32),
+        ]
+    )
+    def attack(images, seeds):
+        labels = tf.zeros([tf.shape(images)[0]], tf.int32)
+        return search(logits, images, labels, seeds, round_number)
+
+    return attack(images, seeds[: images.shape[0]]).numpy()
+
+
+def gain(attacked, images, weights):
+    return np.sum((attacked.astype(np.float64) - images) * weights, axis=(1, 2, 3))
+
+
+def lengths(perturbation):
+    return np.linalg.norm(perturbation.reshape(len(perturbation), -1), axis=1)
+
+
+# --- optimum of a linear model
+
+
+def test_reaches_the_linf_optimum():
+    inner = 0.5 * IMAGES[:8]
+    attacked = run(SquareSearch(0.1, 2000), linear(WEIGHTS), inner)
+    optimum = 0.1 * np.abs(WEIGHTS).sum()
+    assert gain(attacked, inner, WEIGHTS).min() >= 0.95 * optimum
+
+
+def test_reaches_the_l2_optimum_of_a_patch():
+    # Perturbations are sums of smooth patches of at least 3 x 3 pixels, so the fair direction is
+    # one of them. On white noise of 8 x 8 pixels 5000 queries reach 60 % of the optimum.
+    weights = np.zeros([6, 6, 3], np.float32)
+    weights[1:4, 2:5] = eta(3).T[:, :, None] * [1.0, -1.0, 1.0]
+    inner = 0.5 * IMAGES[:4, :6, :6]
+    attacked = run(SquareSearch(0.5, 5000, "l2"), linear(weights), inner)
+    assert gain(attacked, inner, weights).min() >= 0.95 * 0.5 * np.linalg.norm(weights)
+
+
+# --- the paper's algorithms, one sample and one query at a time
+
+
+def reference_schedule(query, queries):
+    last_queries = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
+    return 2 ** sum(query * 10_000 // queries > last for last in last_queries)
+
+
+def reference_patch(side, turned):
+    """Equation (2) with the paper's indices from 1."""
+
+    def bump(height, width):
+        values, n = np.zeros([height, width]), height // 2
+        for r in range(1, height + 1):
+            for s in range(1, width + 1):
+                last = n - max(abs(r - height // 2 - 1), abs(s - width // 2 - 1))
+                values[r - 1, s - 1] = sum(1 / (n + 1 - k) ** 2 for k in range(last + 1))
+        return values
+
+    half = side // 2
+    patch = np.concatenate([bump(side, half), -bump(side, side - half)], axis=1)
+    return (patch.T if turned else patch) / np.linalg.norm(patch)
+
+
+def reference_linf_start(image, epsilon, draws):
+    stripes = np.where(draws.reshape(1, SIZE, 3) < 0.5, epsilon, -epsilon)
+    return image + np.repeat(stripes, SIZE, axis=0)
+
+
+def reference_linf_move(image, attacked, epsilon, draws, side):
+    row, column = (draws[:2] * (SIZE - side + 1)).astype(int)
+    moved = attacked.copy()
+    for channel in range(3):
+        step = 2 * epsilon if draws[2 + channel] < 0.5 else -2 * epsilon
+        moved[row : row + side, column : column + side, channel] += step
+    return np.clip(moved, image - epsilon, image + epsilon)
+
+
+def reference_l2_start(image, epsilon, draws):
+    perturbation, draws = np.zeros_like(image), draws.reshape(4, 4, 4)
+    for row in range(4):  # Tiles of ceil(8 / 5) = 2 pixels.
+        for column in range(4):
+            turned, *signs = draws[row, column] < 0.5
+            for channel, positive in enumerate(signs):
+                tile = reference_patch(2, not turned) * (1 if positive else -1)
+                top, left = 2 * row, 2 * column
+                perturbation[top : top + 2, left : left + 2, channel] = tile
+    return image + epsilon * perturbation / np.linalg.norm(perturbation)
+
+
+def reference_l2_move(image, attacked, epsilon, draws, side):
+    """Algorithm 3."""
+    row1, column1, row2, column2 = (draws[:4] * (SIZE - side + 1)).astype(int)
+    nu = attacked - image
+    unused = max(epsilon**2 - np.sum(nu**2), 0)
+    for channel in range(3):
+        plane = nu[:, :, channel]  # A view: what is written to it is written to nu.
+        first = plane[row1 : row1 + side, column1 : column1 + side]
+        second = plane[row2 : row2 + side, column2 : column2 + side]
+        patch = reference_patch(side, draws[4] < 0.5) * (1 if draws[5 + channel] < 0.5 else -1)
+        direction = patch + first / max(np.linalg.norm(first), 1e-12)
+        before = np.sum(plane**2)
+        second_without_first = plane.copy()
+        second_without_first[row1 : row1 + side, column1 : column1 + side] = 0
+        second_without_first[row2 : row2 + side, column2 : column2 + side] = 0
+        available = np.sqrt(before - np.sum(second_without_first**2) + unused / 3)
+        second[:] = 0
+        first[:] = direction / np.linalg.norm(direction) * available
+    return image + nu
+
+
+def reference_search(image, margin, seed, epsilon, queries, norm):
+    start, move, least = {
+        "linf": (reference_linf_start, reference_linf_move, 1),
+        "l2": (reference_l2_start, reference_l2_move, 3),
+    }[norm]
+
+    def draw(query, lanes):
+        return uniform(seed[None], 0, query, lanes).numpy()[0]
+
+    attacked = np.clip(start(image, epsilon, draw(0, 24 if norm == "linf" else 64)), -1, 1)
+    for query in range(1, queries):
+        share = 0.8 / reference_schedule(query, queries)
+        side = min(max(round(np.sqrt(share * SIZE * SIZE)), least), SIZE - 1)
+        draws = draw(query, 5 if norm == "linf" else 8)
+        moved = np.clip(move(image, attacked, epsilon, draws, side), -1, 1)
+        if margin(attacked) <= 0 and margin(moved) > margin(attacked):
+            attacked = moved
+    return attacked
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), NORMS)
+def test_follows_the_papers_algorithm(norm, epsilon):
+    images, weights = IMAGES[:3].astype(np.float64), WEIGHTS.astype(np.float64)
+    attacked = run(SquareSearch(epsilon, 150, norm), curved(weights), images)
+    for number, image in enumerate(images):
+
+        def margin(image):
+            return np.sum(np.sin(9.0 * image) * weights) - 1000.0
+
+        expected = reference_search(image, margin, SEEDS[number], epsilon, 150, norm)
+        np.testing.assert_allclose(attacked[number], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 7])
+def test_patch_is_that_of_the_paper(side):
+    np.testing.assert_allclose(eta(side), reference_patch(side, turned=False), atol=1e-12)
+
+
+def test_schedule_of_ten_thousand_queries():
+    shares = SquareSearch(0.1, 10_000).shares()
+    table = {0: 1, 10: 1, 11: 2, 50: 2, 51: 4, 200: 4, 201: 8, 500: 8, 501: 16, 1000: 16}
+    table |= {1001: 32, 2000: 32, 2001: 64, 4000: 64, 4001: 128, 6000: 128, 6001: 256}
+    table |= {8000: 256, 8001: 512, 9999: 512}
+    for query, divisor in table.items():
+        assert shares[query] == 0.8 / divisor, query
+    assert len(shares) == 10_000
+
+
+def test_schedule_is_scaled_to_the_number_of_queries():
+    shares = SquareSearch(0.1, 100, initial_share=0.5).shares()
+    np.testing.assert_array_equal(shares[[0, 1, 2, 3, 99]], 0.5 / np.array([1, 4, 4, 8, 512]))
+
+
+# --- bounds and samples that are left alone
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [*NORMS, ("linf", 2.0), ("l2", 0.5), ("l2", 8.0)])
+def test_stays_in_ball_and_box(norm, epsilon):
+    attacked = run(SquareSearch(epsilon, 300, norm), curved(WEIGHTS), IMAGES)
+    change = attacked.astype(np.float64) - IMAGES
+    largest = np.abs(change).max() if norm == "linf" else lengths(change).max()
+    assert 0.5 * min(epsilon, 2.0) < largest <= epsilon + 1e-6
+    assert np.abs(attacked).max() <= 1.0
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_no_radius_and_no_queries_are_no_attack(norm):
+    def fail(images):
+        raise AssertionError
+
+    labels = np.zeros(100, np.int32)
+    for search in (SquareSearch(0.0, 50, norm), SquareSearch(0.1, 0, norm)):
+        np.testing.assert_array_equal(search(fail, IMAGES, labels, SEEDS), IMAGES)
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), NORMS)
+def test_margin_rises_above_the_starts(norm, epsilon):
+    def margins(queries):
+        attacked = run(SquareSearch(epsilon, queries, norm), curved(WEIGHTS), IMAGES)
+        return np.sum(np.sin(9.0 * attacked) * WEIGHTS, axis=(1, 2, 3))
+
+    assert np.all(margins(200) > margins(1))
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), NORMS)
+def test_the_first_success_is_kept(norm, epsilon):
+    tried, images = [], IMAGES[:10]
+    model = linear(WEIGHTS, bias=5.0)
+
+    def logits(images):
+        tried.append(images.numpy())
+        return model(images)
+
+    search = SquareSearch(epsilon, 300, norm)
+    attacked = search(logits, images, np.zeros(10, np.int32), SEEDS[:10]).numpy()
+    success = np.array([[float(a[1] - a[0]) > 0 for a in model(batch)] for batch in tried])
+    assert success[0].any() and not success[0].all() and success[:, ~success[0]].any()
+    for sample in np.flatnonzero(success.any(axis=0)):
+        first = success[:, sample].argmax()
+        np.testing.assert_array_equal(attacked[sample], tried[first][sample])
+    # The first is the original, the second the start: what is fooled anyway is never changed.
+    for batch in tried[1:]:
+        np.testing.assert_array_equal(
+            model(attacked[success[0]]), model(images[success[0]]), err_msg=str(batch.shape)
+        )
+
+
+def test_stops_when_all_are_fooled():
+    calls = []
+    model = linear(WEIGHTS, bias=float(np.sum(IMAGES[0] * WEIGHTS)) + 5.0)
+
+    def logits(images):
+        calls.append(1)
+        return model(images)
+
+    search = SquareSearch(0.3, 5000)
+    attacked = search(logits, IMAGES[:1], np.zeros(1, np.int32), SEEDS[:1])
+    assert 2 < len(calls) < 200
+    assert model(attacked)[0, 1] > model(attacked)[0, 0]
+
+
+# --- randomness
+
+
+def test_splitmix_gives_the_published_outputs():
+    outputs = splitmix(tf.constant(0, tf.uint64), tf.range(3, dtype=tf.int64).numpy().astype("u8"))
+    assert [int(value) for value in outputs] == [
+        0xE220A8397B1DCDAF,
+        0x6E789E6AA1B965F4,
+        0x06C45D188009454F,
+    ]
+
+
+def test_numbers_are_uniform_and_unrelated():
+    # Neighbouring seeds, rounds, queries and lanes: where a weak mixture would show.
+    seeds = np.stack(np.meshgrid([0, 1], np.arange(-20, 20)), axis=-1).reshape(-1, 2)
+    numbers = np.stack(
+        [[uniform(seeds, turn, query, 40) for query in range(20)] for turn in range(2)]
+    )
+    assert numbers.min() >= 0.0 and numbers.max() < 1.0
+    counts = np.histogram(numbers, 100, (0, 1))[0]
+    chi_square = np.sum((counts - numbers.size / 100) ** 2) / (numbers.size / 100)
+    assert 50 < chi_square < 160  # 99 degrees of freedom: 99 +- 14.
+    centred = numbers - 0.5
+    for axis in range(4):
+        after, before = np.delete(centred, 0, axis), np.delete(centred, -1, axis)
+        assert abs(np.mean(after * before) * 12) < 4.5 / np.sqrt(after.size)
+
+
+def test_numbers_know_the_whole_seed():
+    seeds = np.array([[1, 2], [2, 1], [-1, 2], [1, -2], [1, 2]], np.int32)
+    first = uniform(seeds, 0, 0, 8).numpy()
+    assert len(np.unique(first, axis=0)) == 4
+    np.testing.assert_array_equal(first[0], first[4])
+    np.testing.assert_array_equal(first[:, :3], uniform(seeds, 0, 0, 3))
+    np.testing.assert_array_equal(first, uniform(seeds, tf.constant(0), tf.constant(0), 8))
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), NORMS)
+def test_result_does_not_depend_on_the_batch(norm, epsilon):
+    search = SquareSearch(epsilon, 150, norm)
+
+    def score(images):  # Of dyadic numbers, so that no order of summation rounds.
+        return tf.reduce_sum(tf.round(images * 256.0) * tf.round(WEIGHTS * 16.0), [1, 2, 3])
+
+    model = two_classes(score, bias=1e6)
+    together = run(search, model, IMAGES)
+    np.testing.assert_array_equal(together[:7], run(search, model, IMAGES[:7]))
+    for number in (0, 5, 99):
+        one = slice(number, number + 1)
+        np.testing.assert_array_equal(together[one], run(search, model, IMAGES[one], SEEDS[one]))
+
+
+def test_another_round_finds_something_else():
+    search = SquareSearch(0.3, 20, restarts=2)
+    assert (search.rounds, search.name) == (2, "square")
+    first, second = (
+        run(search, curved(WEIGHTS), IMAGES[:5], round_number=number) for number in range(2)
+    )
+    assert np.all(np.any(first != second, axis=(1, 2, 3)))
+
+
+# --- with models and graphs
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), NORMS)
+def test_works_in_a_graph_with_unknown_batch_size(norm, epsilon):
+    search, traces = SquareSearch(epsilon, 30, norm), []
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, SIZE, SIZE, 3]),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None, 2], tf.int32),
+            tf.TensorSpec([], tf.int32),
+        ]
+    )
+    def attack(images, labels, seeds, round_number):
+        traces.append(1)
+        return search(curved(WEIGHTS), images, labels, seeds, round_number)
+
+    labels = np.zeros(100, np.int32)
+    for count in (1, 7, 100):
+        attacked = attack(IMAGES[:count], labels[:count], SEEDS[:count], 0)
+        assert attacked.shape == (count, SIZE, SIZE, 3)
+    assert len(traces) == 1
+    eager = search(curved(WEIGHTS), IMAGES[:7], labels[:7], SEEDS[:7])
+    np.testing.assert_allclose(attacked[:7], eager, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 11])
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_works_with_any_size_of_image(size, norm):
+    images = RANDOM.uniform(-1, 1, [3, size, size, 1]).astype(np.float32)
+    attacked = run(SquareSearch(0.2, 30, norm), linear(1.0), images)
+    assert np.abs(attacked).max() <= 1.0
+    assert np.all(np.any(attacked != images, axis=(1, 2, 3)))
+    assert lengths(attacked - images).max() <= 0.2 * (size if norm == "linf" else 1) + 1e-6
+
+
+def test_changes_no_variable_and_passes_no_gradient():
+    model = keras.Sequential(
+        [keras.layers.BatchNormalization(), keras.layers.Flatten(), keras.layers.Dense(4)]
+    )
+    model(IMAGES)
+    before = [variable.numpy() for variable in model.variables]
+    images = tf.constant(IMAGES[:4])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        attacked = SquareSearch(0.1, 10)(
+            lambda batch: model(batch, training=False), images, np.arange(4), SEEDS[:4]
+        )
+        total = tf.reduce_sum(attacked)
+    assert tape.gradient(total, images) is None
+    for old, variable in zip(before, model.variables, strict=True):
+        np.testing.assert_array_equal(old, variable)
+
+
+# --- bad arguments
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"norm": "l7"}, "norm 'l7' does not exist; choose one of linf, l2"),
+        ({"epsilon": -0.1}, "epsilon must not be negative, got -0.1"),
+        ({"queries": -1}, "queries must not be negative, got -1"),
+        ({"epsilon": 8}, "above 2.*8/255 of the .* scale is 0.0627"),
+        ({"initial_share": 0.0}, r"initial_share must be in \(0, 1\], got 0.0"),
+        ({"initial_share": 1.1}, r"initial_share must be in \(0, 1\], got 1.1"),
+        ({"restarts": 0}, "restarts must be at least 1, got 0"),
+    ],
+)
+def test_refuses_numbers_that_make_no_sense(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        SquareSearch(**{"epsilon": 0.1, **arguments})
+
+
+def test_refuses_images_that_are_not_square():
+    with pytest.raises(ValueError, match=r"needs square images, got \(100, 8, 6, 3\)"):
+        SquareSearch(0.1)(linear(1.0), IMAGES[:, :, :6], np.zeros(100, np.int32), SEEDS)
