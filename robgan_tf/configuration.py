@@ -57,6 +57,20 @@ def flat(settings):
     }
 
 
+def flat_defaults(kinds):
+    """The defaults of settings classes in the form of `flat`, required settings left out.
+
+    Args:
+      kinds: iterable of settings classes.
+    """
+    return {
+        f"{kind.gin_name}.{field.name}": field.default
+        for kind in kinds
+        for field in dataclasses.fields(kind)
+        if field.default is not dataclasses.MISSING
+    }
+
+
 def as_gin(settings):
     """Writes settings as the text of a gin file, every value spelled out.
 

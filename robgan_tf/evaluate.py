@@ -13,6 +13,7 @@ import pathlib
 from absl import flags
 
 from robgan_tf import command
+from robgan_tf.choices import ATTACK_PRESETS
 from robgan_tf.configuration import read_settings
 from robgan_tf.errors import UserError
 from robgan_tf.settings import CONFIGURABLES, DataSettings
@@ -23,7 +24,7 @@ _MODEL = flags.DEFINE_multi_string(
 )
 _CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "Of runs: last, or a step that was kept.")
 _ATTACK = flags.DEFINE_string(
-    "attack", "published", "published, strong, fgsm, pgd-50-10, apgd or square."
+    "attack", "published", f"The protocol: one of {', '.join(ATTACK_PRESETS)}."
 )
 _EPSILONS = flags.DEFINE_list(
     "epsilons", ["0.02", "0.04", "0.08"], "Radii on images in [-1, 1]; 8/255 of [0, 1] is 0.0627."
@@ -55,6 +56,10 @@ def main(kind):
       kind: what to evaluate; "robustness".
     """
     del kind
+    if _ATTACK.value not in ATTACK_PRESETS:
+        raise UserError(
+            f"attack {_ATTACK.value!r} does not exist; choose one of {', '.join(ATTACK_PRESETS)}"
+        )
     epsilons = _numbers(_EPSILONS)
     if not epsilons or min(epsilons) <= 0.0:
         raise UserError("--epsilons: give radii above 0, for instance 0.02,0.04,0.08")

@@ -24,15 +24,17 @@ class RunDirectory:
       path: the directory; created if it does not exist.
       config: flat dict of every setting.
       grows: name of the setting that may be higher on continuation: the number of steps.
+      defaults: values of settings that a run begun before they existed is taken to have.
 
     Raises:
       UserError: if the directory cannot be written, holds other files, holds a run with other
         settings, or is in use by another process.
     """
 
-    def __init__(self, path, config, grows):
+    def __init__(self, path, config, grows, defaults=None):
         self.path = pathlib.Path(path)
         self._config = config
+        self._defaults = defaults or {}
         self._refuse_patterns()
         try:
             self._refuse_foreign()
@@ -111,7 +113,7 @@ class RunDirectory:
     def _refuse_other_config(self, config, grows):
         if not self.config_path.exists():
             return
-        stored, given = self._stored_config(), config
+        stored, given = {**self._defaults, **self._stored_config()}, config
         changed = [
             f"{name} is {_show(stored, name)} there and {_show(given, name)} here"
             for name in sorted({*stored, *given} - {DATA_FOUND})

@@ -75,7 +75,7 @@ class TrainSettings(Settings):
     )
     precision: str = setting(
         "of convolutions and activations in G and D; `bfloat16` pays on machines with instructions "
-        "for it; on others it gives the same numbers, slowly",
+        "for it; on others it is slow, and equal within bfloat16 rounding",
         "float32",
         choices=choices.PRECISIONS,
     )
@@ -203,7 +203,8 @@ class AdversarySettings(Settings):
     warmup_steps: int = setting("steps in which the radius grows from 0", 0, minimum=0)
     free: bool = setting(
         "free adversarial training: each D batch makes `ProjectedGradientDescent.steps` D updates, "
-        "each of which also moves the images by one step",
+        "each of which moves the images by one step for the next; the first sees where the attack "
+        "starts, so make it a random start",
         False,
     )
 

@@ -40,6 +40,18 @@ def test_only_the_number_of_steps_may_grow(tmp_path):
         opened(tmp_path, **{"train.steps": 9, "train.seed": 1})
 
 
+def test_a_setting_that_the_run_did_not_know_has_its_default_there(tmp_path):
+    opened(tmp_path).write_config("", "data")
+
+    def with_new_setting(value):
+        config = {**CONFIG, "train.new": value}
+        RunDirectory(tmp_path, config, grows="train.steps", defaults={"train.new": "old way"})
+
+    with_new_setting("old way")
+    with pytest.raises(UserError, match=r"train\.new is 'old way' there and 'new way' here"):
+        with_new_setting("new way")
+
+
 def test_damaged_config_is_named(tmp_path):
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(UserError, match=r"config.json cannot be read"):

@@ -36,7 +36,9 @@ _PYTORCH = flags.DEFINE_string(
 _OUTPUT = flags.DEFINE_string(
     "output", None, "JSON file of results; cases measured again replace those in it."
 )
-_ALONE = flags.DEFINE_bool("alone", False, "Run one case in this process and print its JSON.")
+_ALONE = flags.DEFINE_bool(
+    "alone", False, "For the benchmark's own use: one case, in this process."
+)
 
 
 class Options:
@@ -63,13 +65,15 @@ def main():
         tf.get_logger().setLevel("ERROR")
         pathlib.Path(_OUTPUT.value).write_text(json.dumps(CASES[name](Options())))
         return 0
+    if not _CASES.value:
+        raise UserError("--cases is empty; leave it out for all of them")
     results = _previous()
     for name in _CASES.value:
         result = _in_its_own_process(name)
         if result is None:
             return command.USER_ERROR_STATUS
-        results["machine"] = _machine()
-        results["cases"][name] = {"rounds": _ROUNDS.value, **result}
+        conditions = {"rounds": _ROUNDS.value, "machine": _machine(), "revision": _revision()}
+        results["cases"][name] = {**conditions, **result}
         print(markdown(name, CASES[name].__doc__, results["cases"][name]), flush=True)
         if _OUTPUT.value:
             pathlib.Path(_OUTPUT.value).write_text(json.dumps(results, indent=1) + "\n")
@@ -77,13 +81,21 @@ def main():
 
 
 def _previous():
-    path = pathlib.Path(_OUTPUT.value or "")
-    if not path.is_file():
+    """Results to be added to. Checked before anything is measured."""
+    if not _OUTPUT.value:
+        return {"cases": {}}
+    path = pathlib.Path(_OUTPUT.value)
+    if not path.parent.is_dir():
+        raise UserError(f"--output={path}: the directory {path.parent} does not exist")
+    if not path.exists():
         return {"cases": {}}
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        results = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
         raise UserError(f"--output={path} exists and is not JSON: {error}") from error
+    if not isinstance(results, dict) or not isinstance(results.get("cases"), dict):
+        raise UserError(f"--output={path} exists and holds no results of this benchmark")
+    return results
 
 
 def _in_its_own_process(name):
@@ -107,6 +119,19 @@ def _machine():
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
     }
+
+
+def _revision():
+    """The commit that was measured, with "+" where files differed from it; None without git."""
+    commands = (["git", "rev-parse", "--short", "HEAD"], ["git", "status", "--porcelain", "-uno"])
+    try:
+        commit, changes = (
+            subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+            for command in commands
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit + ("+" if changes else "")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,9 @@ def main():
     parser.add_argument("results", type=pathlib.Path)
     parser.add_argument("picture", type=pathlib.Path)
     arguments = parser.parse_args()
-    cases = json.loads(arguments.results.read_text())["cases"]
+    if not arguments.results.is_file():
+        parser.error(f"{arguments.results} does not exist; tools.benchmark --output writes it")
+    cases = json.loads(arguments.results.read_text()).get("cases", {})
     missing = {"attack_steps", "growth", "replicas"} - set(cases)
     if missing:
         parser.error(f"{arguments.results} lacks the cases {', '.join(sorted(missing))}")

@@ -12,6 +12,7 @@ Writes one JSON a run and comparison.png.
 import argparse
 import json
 import pathlib
+import sys
 
 import robgan_tf.command  # noqa: F401  its environment settings, before TensorFlow is imported
 
@@ -27,6 +28,7 @@ import matplotlib.pyplot as plt
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.configuration import read_settings
 from robgan_tf.data import evaluation_batches, load_image_data
+from robgan_tf.errors import UserError
 from robgan_tf.evaluation import accuracy_under_attack
 from robgan_tf.reporting import read_metrics
 from robgan_tf.settings import CONFIGURABLES, DataSettings
@@ -55,12 +57,22 @@ def main():
     for label, path in runs:
         if not (pathlib.Path(path or "?") / "metrics.jsonl").exists():
             parser.error(f"{label}={path}: not LABEL=RUN_DIR of a run with a metrics.jsonl")
+        if "/" in label:
+            parser.error(f"{label}: a label becomes a file name and must not contain a slash")
+    if arguments.images < 1 or arguments.epsilon < 0.0:
+        parser.error("--images must be at least 1 and --epsilon at least 0")
     arguments.record_dir.mkdir(parents=True, exist_ok=True)
     records = [_record(label, pathlib.Path(path), arguments) for label, path in runs]
-    for record in records:
-        name = f"{record['label']}_seed_{record['config']['train.seed']}.json".replace(" ", "_")
+    names = [_file_name(record) for record in records]
+    if len(set(names)) < len(names):
+        parser.error("two runs have the same label and seed; give them different labels")
+    for name, record in zip(names, records, strict=True):
         (arguments.record_dir / name).write_text(json.dumps(record) + "\n")
     _draw(records, arguments.record_dir / "comparison.png")
+
+
+def _file_name(record):
+    return f"{record['label']}_seed_{record['config']['train.seed']}.json".replace(" ", "_")
 
 
 def _record(label, run_dir, arguments):
@@ -108,7 +120,10 @@ def _training_seconds(metrics, images_per_step):
     The median, because a run may have been paused or shared its machine for a while.
     """
     speeds = [record.get("speed/images_per_second") for record in metrics]
-    speed = float(np.median([speed for speed in speeds if speed]))
+    known = [speed for speed in speeds if speed]
+    if not known:
+        raise UserError("a run has no record of its speed: it needs at least two records")
+    speed = float(np.median(known))
     return [record["step"] * images_per_step / speed for record in metrics]
 
 
@@ -190,4 +205,7 @@ def _interval(share, count):
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(f"error: {error}")

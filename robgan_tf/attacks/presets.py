@@ -3,6 +3,7 @@
 from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
 from robgan_tf.attacks.square import SquareSearch
+from robgan_tf.choices import ATTACK_PRESETS
 from robgan_tf.errors import UserError
 
 MOST_TARGETS = 9
@@ -64,21 +65,14 @@ def square(epsilon, norm, num_classes):
     return [SquareSearch(epsilon, 5000, norm)]
 
 
-PRESETS = {
-    "published": published,
-    "strong": strong,
-    "fgsm": one_step,
-    "pgd-50-10": pgd_50_10,
-    "apgd": auto_pgd,
-    "square": square,
-}
+_PRESETS = (published, strong, one_step, pgd_50_10, auto_pgd, square)
 
 
 def make_attacks(name, epsilon, norm, num_classes):
     """Builds the attacks of a preset.
 
     Args:
-      name: a key of `PRESETS`.
+      name: one of `ATTACK_PRESETS`.
       epsilon: radius on [-1, 1].
       norm: "linf" or "l2".
       num_classes: of the classifier.
@@ -87,11 +81,10 @@ def make_attacks(name, epsilon, norm, num_classes):
       List of attacks, to be run in order on what survives.
 
     Raises:
-      UserError: if there is no such preset, or the radius or the norm makes no sense.
+      UserError: if the radius or the norm makes no sense.
     """
-    if name not in PRESETS:
-        raise UserError(f"attack {name!r} does not exist; choose one of {', '.join(PRESETS)}")
+    preset = dict(zip(ATTACK_PRESETS, _PRESETS, strict=True))[name]
     try:
-        return PRESETS[name](epsilon, norm, num_classes)
+        return preset(epsilon, norm, num_classes)
     except ValueError as error:
         raise UserError(str(error)) from error

@@ -2,7 +2,8 @@
 
 Statistics and the normalization itself are computed in the type of the variables, float32;
 activations come and go in theirs, bfloat16 or not. Where one replica holds the whole batch,
-TensorFlow's fused operation computes both in one pass less; it knows neither float64 nor replicas.
+TensorFlow's fused operation computes both in one pass less; it knows neither float64 nor replicas,
+and the class-conditional form then has first derivatives only (asking for more is an error).
 
 Three modes, which Keras's own layer does not separate: batch statistics that move the averages
 (G's own update), batch statistics that do not (G making fakes for D), and moving averages
@@ -38,7 +39,7 @@ class _BatchStatistics(keras.layers.Layer):
 
         gamma and beta are [C], or [N, 1, 1, C] where each sample has its own.
         """
-        if training and _one_fused_operation_does(inputs):
+        if training and self.dtype == "float32" and _one_fused_operation_does(inputs):
             return self._normalize_fused(inputs, gamma, beta, update_statistics)
         values = tf.cast(inputs, self.dtype)
         if training:
@@ -166,7 +167,7 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
 
 
 def _one_fused_operation_does(inputs):
-    if inputs.dtype == tf.float64 or len(inputs.shape) != 4:
+    if inputs.dtype not in (tf.float32, tf.bfloat16) or len(inputs.shape) != 4:
         return False
     replica = tf.distribute.get_replica_context()
     return replica is None or replica.num_replicas_in_sync == 1

@@ -1,10 +1,11 @@
 """2-D convolution in float32 or in bfloat16, with a kernel that can be prepared ahead.
 
-bfloat16 here always means the same arithmetic: images and kernel are rounded to bfloat16, products
-are added up in float32, and the sum is rounded to bfloat16. Variables and their gradients' sums
-stay float32. GPUs and processors with bfloat16 instructions do that directly; elsewhere the
-rounded numbers are convolved in float32, which only changes the order of additions. So the
-machine decides how fast it goes, never what is computed.
+bfloat16 here always means: images and kernel are rounded to bfloat16, products are added up in
+float32, and results are rounded to bfloat16. Variables and their gradients' sums stay float32. GPUs
+and processors with bfloat16 instructions do that directly; elsewhere the rounded numbers are
+convolved in float32. The machine decides how fast it goes, never which precision is used; results
+differ as bfloat16 results do, for instance where an operation that adds a bias within the
+convolution rounds once and two operations round twice.
 """
 
 import functools
@@ -48,6 +49,9 @@ class Convolution2D(keras.layers.Conv2D):
 
     def __init__(self, filters, kernel_size, precision="float32", **kwargs):
         check_precision(precision)
+        fixed = sorted({"strides", "padding", "groups", "dilation_rate", "data_format"} & {*kwargs})
+        if fixed:
+            raise ValueError(f"Convolution2D does not take {', '.join(fixed)}")
         # Keras would otherwise cast every input to the type of the variables.
         super().__init__(filters, kernel_size, padding="same", autocast=False, **kwargs)
         self.precision = precision

@@ -4,6 +4,9 @@ A convolution to 3 channels leaves most of a vector unit idle. Computed as 27 ch
 pixel (a 1x1 convolution), then a sum of nine shifts with fixed weights, it is the same sum in
 another order, and up to three times faster. The gradient of a convolution with respect to 3
 channels, which each step of an attack needs, is such a convolution.
+
+A SavedModel keeps that gradient only if saved by Keras's `export` or with
+`tf.saved_model.SaveOptions(experimental_custom_gradients=True)`.
 """
 
 import keras

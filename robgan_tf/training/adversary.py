@@ -21,7 +21,10 @@ class TrainingAdversary:
         for the full radius from the first step on.
       free: free adversarial training (Shafahi et al., 2019; the authors' FastGAN): instead of
         attacking before a D update, `GanStep` replays each batch as often as the attack has
-        steps, and each replay's D update moves the images by one step.
+        steps, and each replay's D update moves the images by one step for the next replay. The
+        first sees where the attack starts. Unlike Shafahi et al., who carry the perturbation
+        over to the next batch, each batch starts anew, so that a step is a function of the seed
+        and the weights alone.
 
     Raises:
       ValueError: if the target does not exist, or does not go with free adversarial training, or

@@ -2,7 +2,8 @@
 
 These cost an attack and two gradients of their own, so they are computed only for steps that
 are logged, in a function of their own: the training step is the same compiled graph whether or
-not anybody looks.
+not anybody looks. Under free adversarial training, too, they show the whole attack on the weights
+as they are, which training itself never makes.
 """
 
 import tensorflow as tf

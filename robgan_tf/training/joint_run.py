@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from robgan_tf.configuration import as_gin, flat
+from robgan_tf.configuration import as_gin, flat, flat_defaults
 from robgan_tf.data import evaluation_batches, load_image_data, training_batches
 from robgan_tf.evaluation import accuracy_under_attack
 from robgan_tf.run_directory import RunDirectory
@@ -72,7 +72,8 @@ class JointRun:
           NonFiniteError: if a loss or gradient becomes infinite or NaN.
         """
         config = {**flat(self._settings.values()), "--warm_start": self._warm_start}
-        run = RunDirectory(self._run_dir, config, grows="train.steps")
+        defaults = flat_defaults(self._settings)
+        run = RunDirectory(self._run_dir, config, grows="train.steps", defaults=defaults)
         data = self._load_data()
         players = build_players(self._settings, self._strategy, self._adversary.replays)
         run.write_config(as_gin(self._settings.values()), data.description)

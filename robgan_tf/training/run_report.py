@@ -102,8 +102,11 @@ def _attack(attack, adversary):
     if not attack.steps:
         return "none"
     start = "random start" if attack.random_start else "no random start"
-    kind = "free, within the D updates" if adversary.free else "PGD"
+    kind, steps = "PGD", f"{attack.steps} steps"
+    if adversary.free:
+        # The move that the last replay would make has no replay to see it.
+        kind, steps = "free, between the D updates of a batch", f"{attack.steps - 1} step(s)"
     return (
-        f"{kind}, {attack.steps} steps of {attack.step_size:g}, "
+        f"{kind}, {steps} of {attack.step_size:g}, "
         f"radius {format_radius(attack.epsilon, attack.norm)}, {start}"
     )

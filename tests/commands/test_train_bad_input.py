@@ -55,6 +55,17 @@ def assert_one_line(result, *expected):
             ["--gin_param=ProjectedGradientDescent.epsilon=8"],
             "8/255 of the [0, 1] scale is 0.0627 on this one",
         ),
+        (
+            ["--gin_param=train.precision='fp16'"],
+            "train.precision = 'fp16' does not exist",
+        ),
+        (
+            [
+                "--gin_param=TrainingAdversary.free=True",
+                "--gin_param=ProjectedGradientDescent.steps=1",
+            ],
+            "needs at least 2, not 1",
+        ),
         (["--run_dir=/proc/run"], "cannot be used"),
         (["--run_dir=runs/" + 300 * "x"], "cannot be used: File name too long"),
         (["--run_dir=runs/lr[1]"], "has one of the characters"),

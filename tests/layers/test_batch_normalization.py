@@ -110,6 +110,11 @@ def test_the_fused_operation_computes_what_is_spelled_out(layer_class):
         assert error < 1e-5 * np.linalg.norm(spelled_out)
 
 
+def test_a_float64_layer_takes_float32_images():
+    outputs = BatchNormalization(dtype="float64")(INPUTS, training=True)
+    np.testing.assert_allclose(outputs, normalized(*batch_moments()), atol=2e-5)
+
+
 @pytest.mark.parametrize("layer_class", [BatchNormalization, ClassConditionalBatchNormalization])
 def test_configuration_round_trip(layer_class):
     arguments = {"momentum": 0.7, "epsilon": 1e-3}

@@ -36,6 +36,23 @@ def test_operands_and_result_are_rounded_and_sums_are_not(machine, monkeypatch):
     assert np.mean(np.asarray(outputs, np.float64) == rounded(exact)) > 0.98
 
 
+def test_machines_agree_within_rounding_in_a_graph_that_adds_bias_and_activation(monkeypatch):
+    """Where one machine rounds once, after the bias, another rounds twice."""
+    layer = built(Convolution2D, 64, 3, activation="relu")
+    layer.bias.assign(tf.random.stateless_normal([64], [3, 4]))
+    outputs = []
+    for has_instructions in (True, False):
+        monkeypatch.setattr(
+            convolution, "_has_bfloat16_instructions", lambda answer=has_instructions: answer
+        )
+        outputs.append(np.asarray(tf.function(layer.call)(images()), np.float64))
+    one, other = outputs
+    # Half a unit in the last place of bfloat16 for each rounding, of the sum before the bias too.
+    size = np.abs(other) + np.abs(np.asarray(layer.bias))
+    assert (np.abs(one - other) <= 2.0**-7 * size + 1e-6).all()
+    assert np.abs(one).max() > 1.0
+
+
 @pytest.mark.parametrize("layer_class", [PooledConv2D, UpSampledConv2D])
 def test_gradients_are_those_of_a_machine_with_instructions(layer_class, monkeypatch):
     layer = built(layer_class, 4)
@@ -73,6 +90,11 @@ def test_float32_is_keras_own_convolution():
 def test_unknown_precision():
     with pytest.raises(ValueError, match=r"'float16' does not exist; choose one of float32, bf"):
         Convolution2D(4, 3, precision="float16")
+
+
+def test_arguments_that_the_layer_would_ignore_are_refused():
+    with pytest.raises(ValueError, match="Convolution2D does not take dilation_rate, strides"):
+        Convolution2D(4, 3, strides=2, dilation_rate=2)
 
 
 def test_configuration_round_trip():

@@ -67,6 +67,26 @@ def test_narrow_layers_are_left_plain():
     assert "IdentityN" not in kinds
 
 
+def test_a_saved_model_can_be_attacked(tmp_path):
+    layer = PixelConvolution2D(64)
+    layer.build((None, 8, 8, 3))
+    module = tf.Module()
+    module.layer_variables = layer.variables
+    specification = tf.TensorSpec([None, 8, 8, 3], tf.float32)
+    module.call = tf.function(layer, input_signature=[specification])
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)
+    tf.saved_model.save(module, str(tmp_path), options=options)
+    inputs = draw([2, 8, 8, 3], 1, "float32")
+    gradients = []
+    loaded = tf.saved_model.load(str(tmp_path))
+    for function in (layer, loaded.call):
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            loss = tf.reduce_sum(tf.sin(function(inputs)))
+        gradients.append(tape.gradient(loss, inputs))
+    np.testing.assert_allclose(*gradients, rtol=1e-4, atol=1e-5)
+
+
 def test_configuration_round_trip():
     copy = PixelConvolution2D.from_config(
         PixelConvolution2D(5, use_bias=False, name="copy").get_config()

@@ -184,7 +184,7 @@ def memory(options):
     _needs_data(options)
     return {
         "float32": commands.peak_memory(CIFAR10, options.data_dir),
-        "bfloat16": commands.peak_memory(CIFAR10, options.data_dir, [BFLOAT16], steps=1),
+        "bfloat16": commands.peak_memory(CIFAR10, options.data_dir, [BFLOAT16]),
     }
 
 

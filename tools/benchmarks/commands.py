@@ -6,6 +6,8 @@ import sys
 import tempfile
 import time
 
+from robgan_tf.errors import UserError
+
 FIRST_CALL = "Training "
 
 
@@ -23,9 +25,11 @@ def start_up(gin_file, data_dir):
         for line in process.stdout:
             if line.startswith(FIRST_CALL):
                 break
+        else:
+            raise UserError(_failure(process.stderr.read()))
         seconds = time.perf_counter() - start
         process.kill()
-        process.wait()
+        process.communicate()
     return seconds
 
 
@@ -40,9 +44,10 @@ def peak_memory(gin_file, data_dir, bindings=(), steps=2):
         start = time.perf_counter()
         process = _train(gin_file, data_dir, folder, bindings)
         process.stdout.read()
+        errors = process.stderr.read()
         _, status, usage = os.wait4(process.pid, 0)
         if status:
-            raise RuntimeError(f"the train command ended with status {status}")
+            raise UserError(_failure(errors))
         return {
             "peak_memory_gib": usage.ru_maxrss / 2**20,
             "seconds": time.perf_counter() - start,
@@ -54,5 +59,10 @@ def _train(gin_file, data_dir, folder, bindings):
     command += [f"--data_dir={data_dir}", f"--run_dir={folder}/run"]
     command += [f"--gin_param={binding}" for binding in bindings]
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, bufsize=1
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     )
+
+
+def _failure(errors):
+    lines = errors.strip().splitlines()
+    return f"the train command failed: {lines[-1] if lines else 'it printed nothing'}"

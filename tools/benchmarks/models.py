@@ -10,7 +10,13 @@ from robgan_tf.configuration import read_settings
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import class_loss
 from robgan_tf.models import ResNetDiscriminator
-from robgan_tf.settings import CONFIGURABLES, AttackSettings, DataSettings, TrainSettings
+from robgan_tf.settings import (
+    CONFIGURABLES,
+    AdversarySettings,
+    AttackSettings,
+    DataSettings,
+    TrainSettings,
+)
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.training.joint import build_adversary, build_players, build_step
 from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_step_flops
@@ -28,6 +34,8 @@ def training_step(name, gin_file, bindings=(), rewritten=True, replicas=1):
       replicas: logical devices to share the batch out to.
     """
     settings = read_settings([gin_file], list(bindings), CONFIGURABLES)
+    if settings[AdversarySettings].free:
+        raise ValueError("operations of free adversarial training are not counted here")
     strategy = make_strategy("single_device" if replicas == 1 else "mirrored", replicas)
     adversary = build_adversary(settings)
     players = build_players(settings, strategy, adversary.replays, rewritten=rewritten)
@@ -97,7 +105,10 @@ def forward_and_input_gradient(name, model, images, labels):
         return tape.gradient(losses, images)
 
     flops = len(labels) * attack_flops(discriminator_flops(model))
-    return Variant(name, lambda: _finish(gradient()), len(labels), flops)
+    # Kernels are normalized while tracing, once, as an attack does before its steps.
+    with hold_normalized_kernels(model):
+        traced = gradient.get_concrete_function()
+    return Variant(name, lambda: _finish(traced()), len(labels), flops)
 
 
 def attack_inputs(count):

@@ -10,7 +10,7 @@ def markdown(name, description, result):
         for group in ("by_part", "by_operation"):
             lines += _shares(result["profiles"], group)
     for key, value in result.items():
-        if key not in ("rows", "profiles", "all_seconds", "rounds"):
+        if key not in ("rows", "profiles", "all_seconds", "rounds", "machine", "revision"):
             lines.append(f"- {key.replace('_', ' ')}: {_text(value)}")
     return "\n".join([*lines, ""])
 

@@ -1,0 +1,151 @@
+"""The evaluate command as a user runs it: tables, continuing after a kill, bad input."""
+
+import csv
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests import tiny
+
+ROOT = pathlib.Path(__file__).parents[2]
+IMAGES = 60
+
+
+def run(module, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"robgan_tf.{module}", *arguments],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def evaluate(run_dir, *arguments):
+    return run("evaluate", "robustness", f"--run_dir={run_dir}", *arguments)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    gin_file = folder / "tiny.gin"
+    extra = ("train.steps = 30", "final_evaluation.images = 0")
+    gin_file.write_text("\n".join([*tiny.BINDINGS, *extra]) + "\n")
+    process = run("train", f"--gin_file={gin_file}", f"--run_dir={folder / 'run'}")
+    assert process.returncode == 0, process.stderr
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def evaluated(trained):
+    process = evaluate(trained, f"--images={IMAGES}", "--epsilons=0.02,0.3", "--save_images")
+    assert process.returncode == 0, process.stderr
+    return trained / "evaluations" / "robustness_published_test", process.stdout
+
+
+def test_table_and_files_agree(evaluated):
+    path, printed = evaluated
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert [row["epsilon"] for row in record["radii"]] == [0.0, 0.02, 0.3]
+    accuracies = [row["accuracy"] for row in record["radii"]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    for row in record["radii"]:
+        low, high = row["interval_95"]
+        assert low <= row["accuracy"] <= high
+        assert f"{row['accuracy']:.2%} ({low:.1%} to {high:.1%})" in printed
+    assert "0.02 (2.55/255)" in printed
+    assert len(record["masking"]) == 8
+    assert path.with_suffix(".md").read_text() in printed
+
+
+def test_per_sample_file_and_images_agree_with_the_table(evaluated):
+    path, _ = evaluated
+    record = json.loads(path.with_suffix(".json").read_text())
+    with open(f"{path}_samples.csv") as file:
+        samples = list(csv.DictReader(file))
+    assert len(samples) == IMAGES
+    for row in record["radii"]:
+        name = f"{row['epsilon']:g}"
+        survivors = [sample for sample in samples if not sample[f"fooled_by_{name}"]]
+        assert len(survivors) == round(row["accuracy"] * IMAGES)
+        assert max(float(sample[f"norm_{name}"]) for sample in samples) <= row["epsilon"] + 1e-6
+    with np.load(f"{path}_images.npz") as images:
+        change = np.abs(images["epsilon_0.3"] - images["epsilon_0"]).max(axis=(1, 2, 3))
+    wrong = np.array([sample["fooled_by_0"] == "clean" for sample in samples])
+    assert (change[wrong] == 0).all()
+    assert change[~wrong].min() > 0.2
+
+
+def test_the_same_command_attacks_nothing_again(evaluated, trained):
+    path, _ = evaluated
+    before = {part: part.stat().st_mtime_ns for part in path.glob("*.npz")}
+    assert len(before) == 3
+    table = path.with_suffix(".md").read_text()
+    process = evaluate(
+        trained, f"--images={IMAGES}", "--epsilons=0.02,0.3", "--batch_size=7", "--save_images"
+    )
+    assert process.returncode == 0, process.stderr
+    assert {part: part.stat().st_mtime_ns for part in path.glob("*.npz")} == before
+    assert path.with_suffix(".md").read_text() == table
+
+
+def test_continues_after_a_kill(trained):
+    arguments = ["--attack=apgd", "--epsilons=0.02,0.04,0.06,0.08", "--nomasking", "--images=100"]
+    command = [sys.executable, "-m", "robgan_tf.evaluate", "robustness", f"--run_dir={trained}"]
+    parts = trained / "evaluations" / "killed"
+    process = subprocess.Popen(
+        [*command, *arguments, "--name=killed"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while len(list(parts.glob("epsilon*.npz"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    found = {part: part.stat().st_mtime_ns for part in parts.glob("epsilon*.npz")}
+    assert 2 <= len(found) < 5
+    for name in ("killed", "whole"):
+        finished = evaluate(trained, *arguments, f"--name={name}")
+        assert finished.returncode == 0, finished.stderr
+    assert all(part.stat().st_mtime_ns == written for part, written in found.items())
+    killed, whole = (
+        (trained / "evaluations" / f"{name}_samples.csv").read_text()
+        for name in ("killed", "whole")
+    )
+    assert killed == whole
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--attack=pgdd"], "attack 'pgdd' does not exist; choose one of published, strong,"),
+        (["--epsilons=0.1,x"], "--epsilons=0.1,x: not a list of numbers"),
+        (["--epsilons=3"], "epsilon = 3.0 is above 2"),
+        (["--epsilons=-1"], "--epsilons: give radii above 0"),
+        (["--checkpoint=7"], "there is no checkpoint of step 7"),
+        (["--images=100000"], "--images=100000: the split holds"),
+        (["--name=robustness_published_test", "--attack=fgsm", "--epsilons=0.02,0.3",
+          f"--images={IMAGES}"], "differs in attack: give another --name"),
+        (["--model=x"], "give either --run_dir or --model"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line(arguments, message, evaluated, trained):
+    process = evaluate(trained, *arguments)
+    assert process.returncode == 2
+    # TensorFlow may have notes of its own before.
+    assert process.stderr.splitlines()[-1].startswith("error: ")
+    assert process.stderr.count("error: ") == 1
+    assert "Traceback" not in process.stderr
+    assert message in process.stderr
+
+
+def test_what_to_evaluate_must_be_said():
+    for words, message in (([], "nothing was given"), (["robust"], "'robust' does not exist")):
+        process = run("evaluate", *words)
+        assert process.returncode == 2
+        assert process.stderr == f"error: what to do? {message}; choose robustness\n"
