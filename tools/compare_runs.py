@@ -5,7 +5,8 @@
 
 Runs of one label are drawn in one colour. Accuracy is measured on test images at every checkpoint
 that a run has kept (`train.keep_checkpoints`), and remembered in the run directory. Seconds are
-those of training steps at the run's median speed, without compilation, pictures and checkpoints.
+those of training steps at the run's median speed, or at `--seconds_per_step`, without compilation,
+pictures and checkpoints.
 Writes one JSON a run and comparison.png.
 """
 
@@ -52,7 +53,19 @@ def main():
     parser.add_argument("--record_dir", type=pathlib.Path, required=True)
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--epsilon", type=float, default=0.04, help="on images in [-1, 1]")
+    parser.add_argument(
+        "--seconds_per_step",
+        nargs="*",
+        default=[],
+        metavar="LABEL=SECONDS",
+        help="measured elsewhere, for runs that shared their machine",
+    )
     arguments = parser.parse_args()
+    try:
+        given = (text.rpartition("=")[::2] for text in arguments.seconds_per_step)
+        arguments.seconds_per_step = {label: float(seconds) for label, seconds in given}
+    except ValueError:
+        parser.error("--seconds_per_step: give LABEL=SECONDS")
     runs = [run.partition("=")[::2] for run in arguments.runs]
     for label, path in runs:
         if not (pathlib.Path(path or "?") / "metrics.jsonl").exists():
@@ -82,7 +95,7 @@ def _record(label, run_dir, arguments):
     if config.get("TrainingAdversary.free"):
         updates *= config["ProjectedGradientDescent.steps"]
     images = config["train.batch_size"] * config["train.discriminator_updates"]
-    seconds = _training_seconds(metrics, images)
+    seconds = _training_seconds(metrics, images, arguments.seconds_per_step.get(label))
     accuracies = _accuracies(run_dir, arguments)
     steps = [record["step"] for record in metrics]
     for accuracy in accuracies:
@@ -98,6 +111,7 @@ def _record(label, run_dir, arguments):
             "images": arguments.images,
         },
         "accuracy": accuracies,
+        "seconds_per_step": seconds[-1] / steps[-1],
         "curves": {
             "step": steps[:: _stride(steps)],
             "discriminator_updates": [step * updates for step in steps][:: _stride(steps)],
@@ -114,17 +128,15 @@ def _stride(values):
     return -(-len(values) // MOST_POINTS)
 
 
-def _training_seconds(metrics, images_per_step):
-    """Seconds of training up to each record, at the run's median speed.
-
-    The median, because a run may have been paused or shared its machine for a while.
-    """
-    speeds = [record.get("speed/images_per_second") for record in metrics]
-    known = [speed for speed in speeds if speed]
-    if not known:
-        raise UserError("a run has no record of its speed: it needs at least two records")
-    speed = float(np.median(known))
-    return [record["step"] * images_per_step / speed for record in metrics]
+def _training_seconds(metrics, images_per_step, seconds_per_step):
+    """Seconds of training up to each record: at a known speed, or at the run's median speed."""
+    if seconds_per_step is None:
+        speeds = [record.get("speed/images_per_second") for record in metrics]
+        known = [speed for speed in speeds if speed]
+        if not known:
+            raise UserError("a run has no record of its speed: it needs at least two records")
+        seconds_per_step = images_per_step / float(np.median(known))
+    return [record["step"] * seconds_per_step for record in metrics]
 
 
 def _smooth(values, window):

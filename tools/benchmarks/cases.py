@@ -16,6 +16,7 @@ from tools.benchmarks.profile import profile
 from tools.benchmarks.timing import Variant, interleave, summarize
 
 CIFAR10 = "gin/cifar10.gin"
+SMALL, FREE = "gin/cifar10_small.gin", "gin/attacks/free.gin"
 IMAGENET = {64: "gin/imagenet143_64.gin", 128: "gin/imagenet143_128.gin"}
 BFLOAT16 = "train.precision='bfloat16'"
 ATTACK_BATCH, ATTACK_STEPS, EPSILON = 100, 20, 0.04
@@ -129,6 +130,18 @@ def growth(options):
     return _timed(variants, options)
 
 
+def compared_runs(options):
+    """A step of the runs compared in docs/results: gin/cifar10_small.gin at width 8."""
+    return _timed(
+        [
+            models.training_step("PGD-3, float32", SMALL, _widths(8)),
+            models.training_step("PGD-3, bfloat16", SMALL, [*_widths(8), BFLOAT16]),
+            models.training_step("free, 2 replays, float32", [SMALL, FREE], _widths(8)),
+        ],
+        options,
+    )
+
+
 def replicas(options):
     """A step at width 16, batch 64, shared out to logical CPU devices of the same cores."""
     # The larger number first: TensorFlow fixes its devices at the first use of any.
@@ -197,6 +210,7 @@ CASES = {
         attack_64,
         attack_steps,
         growth,
+        compared_runs,
         replicas,
         input_pipeline,
         start_up,

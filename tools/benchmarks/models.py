@@ -23,19 +23,20 @@ from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_st
 from tools.benchmarks.timing import Variant
 
 
-def training_step(name, gin_file, bindings=(), rewritten=True, replicas=1):
+def training_step(name, gin_files, bindings=(), rewritten=True, replicas=1):
     """Makes a variant that is one whole training step on images in memory.
+
+    Operations are not counted for free adversarial training.
 
     Args:
       name: of the variant.
-      gin_file: configuration.
+      gin_files: configuration, one file or a list laid over each other.
       bindings: over it.
       rewritten: False for the plain form.
       replicas: logical devices to share the batch out to.
     """
-    settings = read_settings([gin_file], list(bindings), CONFIGURABLES)
-    if settings[AdversarySettings].free:
-        raise ValueError("operations of free adversarial training are not counted here")
+    files = [gin_files] if isinstance(gin_files, str) else gin_files
+    settings = read_settings(files, list(bindings), CONFIGURABLES)
     strategy = make_strategy("single_device" if replicas == 1 else "mirrored", replicas)
     adversary = build_adversary(settings)
     players = build_players(settings, strategy, adversary.replays, rewritten=rewritten)
@@ -48,13 +49,15 @@ def training_step(name, gin_file, bindings=(), rewritten=True, replicas=1):
         values = step(images, labels, number)
         float(values["loss_generator/total"])
 
-    flops = training_step_flops(
-        generator_flops(players.generator),
-        discriminator_flops(players.discriminator),
-        train.discriminator_updates,
-        train.batch_size,
-        settings[AttackSettings].steps,
-    )
+    flops = None
+    if not settings[AdversarySettings].free:
+        flops = training_step_flops(
+            generator_flops(players.generator),
+            discriminator_flops(players.discriminator),
+            train.discriminator_updates,
+            train.batch_size,
+            settings[AttackSettings].steps,
+        )
     count = train.discriminator_updates * train.batch_size
     return Variant(name, run, count, flops, train.precision)
 
