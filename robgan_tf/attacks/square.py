@@ -6,7 +6,6 @@ It needs no gradient, so a model that merely hides its gradient does not withsta
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.attacks.norms import L2
 from robgan_tf.attacks.objectives import margin
 from robgan_tf.attacks.projected_gradient_descent import (
     IMAGE_MAXIMUM,
@@ -180,8 +179,7 @@ class _L2Moves:
         patch = patch[..., None] * self._signs(draws[:, None, None, 5:])
 
         perturbation = attacked - self._images
-        total = tf.reduce_sum(_energy(perturbation), axis=3, keepdims=True)
-        unused = tf.nn.relu(self._epsilon**2 - total) / self._channels
+        unused = tf.nn.relu(self._epsilon**2 - _total_energy(perturbation)) / self._channels
         freed = tf.where(first | second, perturbation, 0.0)
         direction = _unit(patch + _unit(tf.where(first, perturbation, 0.0)))
         moved = perturbation - freed + direction * tf.sqrt(_energy(freed) + unused)
@@ -202,8 +200,9 @@ class _L2Moves:
         return tf.cast(tf.where(draws < 0.5, 1.0, -1.0), self._images.dtype)
 
     def _within_ball_and_box(self, perturbation):
-        # The image is nearer than any point beyond the box, so clipping keeps to the ball.
-        return _clip(self._images + L2.project(perturbation, self._epsilon))
+        excess = tf.maximum(tf.sqrt(_total_energy(perturbation)) / self._epsilon, 1.0)
+        # Clipping brings every pixel nearer to the image, so it keeps to the ball.
+        return _clip(self._images + perturbation / excess)
 
 
 _MOVES = {"linf": _LInfinityMoves, "l2": _L2Moves}
@@ -321,10 +320,15 @@ def _energy(perturbation):
     return tf.reduce_sum(perturbation**2, axis=[1, 2], keepdims=True)
 
 
+def _total_energy(perturbation):
+    """Returns the squared length of each sample, [N, 1, 1, 1]."""
+    return tf.reduce_sum(_energy(perturbation), axis=3, keepdims=True)
+
+
 def _unit(perturbation):
     """Returns each channel scaled to length 1 (zero where it is zero)."""
-    # TensorFlow turns a division by a bare square root into a product with an approximate
-    # reciprocal root, whose last bit depends on the place in the batch.
+    # Graphs replace x / sqrt(y) and 1 / y by approximate functions whose last bit depends on the
+    # place in the batch, so no expression in this file may have one of these forms.
     return perturbation / tf.maximum(tf.sqrt(_energy(perturbation)), _SMALLEST_NORM)
 
 

@@ -311,7 +311,8 @@ def test_numbers_know_the_whole_seed():
     np.testing.assert_array_equal(first, uniform(seeds, tf.constant(0), tf.constant(0), 8))
 
 
-@pytest.mark.parametrize(("norm", "epsilon"), NORMS)
+# With a radius of 1, an L2 projection written as epsilon / length loses a bit in graphs.
+@pytest.mark.parametrize(("norm", "epsilon"), [*NORMS, ("l2", 1.0)])
 def test_result_does_not_depend_on_the_batch(norm, epsilon):
     search = SquareSearch(epsilon, 150, norm)
 
