@@ -23,11 +23,11 @@ class PreparedKernel(NamedTuple):
 
     Attributes:
       kernel: in the layer's precision and the form it is computed in.
-      bias: [filters] in the layer's precision; zeros where the layer carries none.
+      bias: [filters] in the layer's precision; None where the layer carries none.
     """
 
     kernel: tf.Tensor
-    bias: tf.Tensor
+    bias: tf.Tensor | None
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
@@ -64,15 +64,18 @@ class Convolution2D(keras.layers.Conv2D):
 
         Whoever convolves many times with one kernel, such as an attack, prepares it once.
         """
-        bias = tf.convert_to_tensor(self.bias) if self.use_bias else _zero_bias(kernel)
-        return PreparedKernel(
-            to_precision(self.rewrite(kernel), self.precision), to_precision(bias, self.precision)
-        )
+        bias = None
+        if self.use_bias:
+            bias = to_precision(tf.convert_to_tensor(self.bias), self.precision)
+        return PreparedKernel(to_precision(self.rewrite(kernel), self.precision), bias)
 
     def apply_prepared(self, inputs, prepared):
         """Applies the layer with a `PreparedKernel`: convolution, bias, activation."""
         outputs = self.convolve(tf.cast(inputs, prepared.kernel.dtype), prepared.kernel)
-        outputs = tf.nn.bias_add(outputs, prepared.bias)
+        # No zero bias in its place, although it would let oneDNN compute a following ReLU within
+        # the convolution: that ReLU turns NaN into 0, and hides that training has diverged.
+        if prepared.bias is not None:
+            outputs = tf.nn.bias_add(outputs, prepared.bias)
         return outputs if self.activation is None else self.activation(outputs)
 
     def rewrite(self, kernel):
@@ -118,12 +121,6 @@ def check_precision(precision):
         raise ValueError(
             f"precision {precision!r} does not exist; choose one of {', '.join(PRECISIONS)}"
         )
-
-
-def _zero_bias(kernel):
-    """Zeros that the graph's optimizer cannot see through: a convolution, a bias and what follows,
-    a ReLU or a sum, become one operation only where there is a bias."""
-    return tf.minimum(tf.square(tf.stop_gradient(kernel[0, 0, 0])), 0.0)
 
 
 def _in_float32_where_needed(operation, inputs, kernel):

@@ -93,7 +93,7 @@ def test_spectral_normalization_casts_only_the_kernel_in_use():
     model.build()
     layer = model.block_2.convolution_1
     assert isinstance(layer, SpectralNormalization)
-    assert {values.dtype for values in layer.prepared_kernel()} == {tf.bfloat16}
+    assert layer.prepared_kernel().kernel.dtype == tf.bfloat16
     assert layer.normalized_kernel().dtype == tf.float32
 
 
