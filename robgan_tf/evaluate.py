@@ -131,9 +131,7 @@ def _source(settings):
     from robgan_tf.data import load_image_data
 
     data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
-    arguments = {**vars(settings[DataSettings]), "data_dir": data_dir}
-    del arguments["dequantize"]
-    return getattr(load_image_data(**arguments), _SPLIT.value)
+    return getattr(load_image_data(**settings[DataSettings].loading(data_dir)), _SPLIT.value)
 
 
 def _numbers(flag):

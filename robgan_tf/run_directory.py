@@ -7,11 +7,11 @@ checkpoints/     newest checkpoints                samples/ attacks/   pictures
 
 import fcntl
 import json
-import os
 import pathlib
 import tempfile
 
 from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius
 
 DATA_FOUND = "data (found)"
@@ -84,12 +84,12 @@ class RunDirectory:
                 f"{data!r} here (--data_dir)"
             )
         self.write_json(self.config_path, {**self._config, DATA_FOUND: data})
-        _write_atomically(self.path / "config.gin", gin_text)
+        write_atomically(self.path / "config.gin", gin_text)
 
     def write_json(self, path, value):
         """Writes a JSON file of the run, whole or not at all."""
         path.parent.mkdir(exist_ok=True)
-        _write_atomically(path, json.dumps(value, indent=1) + "\n")
+        write_atomically(path, json.dumps(value, indent=1) + "\n")
 
     def _refuse_patterns(self):
         # TensorFlow takes them for patterns and would not find the checkpoints again.
@@ -158,9 +158,3 @@ def _show(config, name):
     if name.endswith((".epsilon", ".step_size")):
         return format_radius(config[name])
     return repr(config[name])
-
-
-def _write_atomically(path, text):
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    os.replace(temporary, path)

@@ -130,6 +130,12 @@ class DataSettings(Settings):
         minimum=0,
     )
 
+    def loading(self, data_dir):
+        """The arguments of `data.load_image_data`; `dequantize` is one of `training_batches`."""
+        return {name: value for name, value in vars(self).items() if name != "dequantize"} | {
+            "data_dir": data_dir
+        }
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GeneratorSettings(Settings):

@@ -20,21 +20,19 @@ import robgan_tf.command  # noqa: F401  its environment settings, before TensorF
 # isort: split
 import matplotlib
 import numpy as np
-import tensorflow as tf
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.configuration import read_settings
 from robgan_tf.data import evaluation_batches, load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation import accuracy_under_attack
 from robgan_tf.reporting import read_metrics
-from robgan_tf.settings import CONFIGURABLES, DataSettings
-from robgan_tf.training.distribution import make_strategy
-from robgan_tf.training.joint import build_players
+from robgan_tf.settings import DataSettings
+from robgan_tf.training.checkpoints import kept_steps
+from robgan_tf.training.finished_run import load_discriminator, read_run_settings
 from tools.record_run import MOST_POINTS
 
 ATTACK_STEPS = 20
@@ -151,18 +149,15 @@ def _accuracies(run_dir, arguments):
     """Accuracy at every kept checkpoint, remembered by protocol."""
     memory = run_dir / f"compare_{arguments.images}_images_epsilon_{arguments.epsilon:g}.json"
     known = json.loads(memory.read_text()) if memory.exists() else {}
-    paths = [path.with_suffix("") for path in (run_dir / "checkpoints").glob("step-*.index")]
-    steps = {int(path.name.partition("-")[2]): path for path in paths}
-    missing = [step for step in sorted(steps) if str(step) not in known]
+    kept = kept_steps(run_dir / "checkpoints")
+    missing = [step for step in kept if str(step) not in known]
     if missing:
-        settings = read_settings([str(run_dir / "config.gin")], [], CONFIGURABLES)
+        settings = read_run_settings(run_dir)
         batches = _test_batches(settings, arguments)
-        players = build_players(settings, make_strategy("single_device"))
         attack = ProjectedGradientDescent(arguments.epsilon, ATTACK_STEPS, arguments.epsilon / 5)
         for step in missing:
-            checkpoint = tf.train.Checkpoint(discriminator=players.discriminator)
-            checkpoint.restore(str(steps[step])).assert_existing_objects_matched().expect_partial()
-            accuracy = accuracy_under_attack(players.discriminator, batches, attack)
+            discriminator, _ = load_discriminator(run_dir, settings, str(step))
+            accuracy = accuracy_under_attack(discriminator, batches, attack)
             known[str(step)] = {"step": step, **vars(accuracy)}
             print(run_dir, known[str(step)], flush=True)
             memory.write_text(json.dumps(known))
@@ -170,9 +165,7 @@ def _accuracies(run_dir, arguments):
 
 
 def _test_batches(settings, arguments):
-    options = {**vars(settings[DataSettings]), "data_dir": arguments.data_dir}
-    del options["dequantize"]
-    test = load_image_data(**options).test
+    test = load_image_data(**settings[DataSettings].loading(arguments.data_dir)).test
     chosen = np.linspace(0, len(test) - 1, arguments.images).round().astype(int)
     return list(evaluation_batches(test.subset(chosen), 100))
 

@@ -5,11 +5,12 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from robgan_tf.attacks import objectives
-from robgan_tf.attacks.norms import NORMS
-from robgan_tf.attacks.projected_gradient_descent import (
-    IMAGE_MAXIMUM,
-    IMAGE_MINIMUM,
-    LARGEST_LINF_EPSILON,
+from robgan_tf.attacks.norms import (
+    NORMS,
+    check_ball,
+    check_not_negative,
+    clip_to_box,
+    per_sample,
 )
 
 _TARGETED = "targeted_dlr"
@@ -76,9 +77,9 @@ class AutoPGD:
         restarts=1,
         target_classes=None,
     ):
-        _check_names(norm, objective)
-        _check_numbers(epsilon, steps, norm, restarts)
-        _check_target_classes(objective, target_classes)
+        check_ball("AutoPGD", epsilon, norm)
+        check_not_negative("AutoPGD", steps=steps)
+        _check(objective, restarts, target_classes)
         if objective == _TARGETED and target_classes is None:
             target_classes = _DEFAULT_TARGET_CLASSES
         self.epsilon = epsilon
@@ -147,12 +148,7 @@ class AutoPGD:
 
     def _checked(self, logits):
         """Returns the logits, if they have enough classes."""
-        classes, fewest = logits.shape[-1], objectives.FEWEST_CLASSES[self.objective]
-        if classes is None or classes < fewest:
-            raise ValueError(
-                f"AutoPGD.objective {self.objective!r} needs logits with a known number of classes "
-                f"of at least {fewest}, got {classes}"
-            )
+        classes = objectives.check_classes("AutoPGD", self.objective, logits)
         if self.target_classes is not None and self.target_classes > classes - 1:
             raise ValueError(
                 f"AutoPGD.target_classes = {self.target_classes} is more than the wrong classes "
@@ -171,7 +167,7 @@ class AutoPGD:
         signature = tf.TensorSpec(images.shape[1:], images.dtype)
         noise = tf.map_fn(draw, tf.convert_to_tensor(seeds), fn_output_signature=signature)
         length = tf.maximum(self._norm.norm(noise), _SMALLEST_NORM)
-        return _clip(images + self.epsilon * noise / _per_sample(length, noise))
+        return clip_to_box(images + self.epsilon * noise / per_sample(length, noise))
 
     def _search(self, images, search, evaluate):
         """Makes all steps, until every sample is fooled, and returns the best points."""
@@ -198,7 +194,7 @@ class AutoPGD:
     def _move(self, images, search, number):
         """Returns the next images: a step of ascent, mixed with the movement before."""
         image, gradient, _ = search.current
-        ascent = _per_sample(search.step_size, image) * self._norm.ascent(gradient)
+        ascent = per_sample(search.step_size, image) * self._norm.ascent(gradient)
         stepped = self._project(images, image + ascent)
         # Nothing moved before the first step, which is made in full.
         weight = tf.cast(tf.where(number > 0, _STEP_WEIGHT, 1.0), image.dtype)
@@ -208,7 +204,7 @@ class AutoPGD:
     def _project(self, images, attacked):
         """Returns images in the ball and the box: clipping moves them towards the originals."""
         epsilon = tf.constant(self.epsilon, images.dtype)
-        return _clip(images + self._norm.project(attacked - images, epsilon))
+        return clip_to_box(images + self._norm.project(attacked - images, epsilon))
 
 
 def checkpoints(steps):
@@ -290,47 +286,18 @@ def _adapt(search, window):
 def _choose(condition, chosen, otherwise):
     """Returns for each sample the one point or the other."""
     return tf.nest.map_structure(
-        lambda one, other: tf.where(_per_sample(condition, one), one, other), chosen, otherwise
+        lambda one, other: tf.where(per_sample(condition, one), one, other), chosen, otherwise
     )
-
-
-def _per_sample(values, like):
-    return tf.reshape(values, [-1] + [1] * (len(like.shape) - 1))
 
 
 def _shape_of_any_batch(values):
     return tf.TensorShape([None]).concatenate(values.shape[1:])
 
 
-def _clip(images):
-    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
-
-
-def _check_names(norm, objective):
-    for name, value, table in (
-        ("norm", norm, NORMS),
-        ("objective", objective, objectives.OBJECTIVES),
-    ):
-        if value not in table:
-            raise ValueError(
-                f"AutoPGD.{name} {value!r} does not exist; choose one of {', '.join(table)}"
-            )
-
-
-def _check_numbers(epsilon, steps, norm, restarts):
-    for name, value in (("epsilon", epsilon), ("steps", steps)):
-        if value < 0:
-            raise ValueError(f"AutoPGD.{name} must not be negative, got {value}")
-    if norm == "linf" and epsilon > LARGEST_LINF_EPSILON:
-        raise ValueError(
-            f"AutoPGD.epsilon = {epsilon} is above 2, the whole range of images in [-1, 1]; "
-            "8/255 of the [0, 1] scale is 0.0627 on this one"
-        )
+def _check(objective, restarts, target_classes):
+    objectives.check_objective("AutoPGD", objective, objectives.OBJECTIVES)
     if restarts < 1:
         raise ValueError(f"AutoPGD.restarts must be at least 1, got {restarts}")
-
-
-def _check_target_classes(objective, target_classes):
     if target_classes is None:
         return
     if objective != _TARGETED:

@@ -1,10 +1,13 @@
-"""Norms of a perturbation: steps of steepest ascent, projections on the ball, random starts.
+"""Where attacks may go: balls in a norm, the box of pixel values, and steps and starts in them.
 
 Images are [N, ...]; a norm is taken over all axes but the first.
 """
 
 import tensorflow as tf
 
+IMAGE_MINIMUM, IMAGE_MAXIMUM = -1.0, 1.0
+# No perturbation between two images in [-1, 1] is larger than this in the L-infinity norm.
+LARGEST_LINF_EPSILON = IMAGE_MAXIMUM - IMAGE_MINIMUM
 _SMALLEST_NORM = 1e-12
 
 
@@ -47,13 +50,13 @@ class L2:
     @staticmethod
     def ascent(gradient):
         """Returns the gradient scaled to length 1 per sample (zero where it is zero)."""
-        return gradient / tf.maximum(_per_sample(L2.norm(gradient), gradient), _SMALLEST_NORM)
+        return gradient / tf.maximum(per_sample(L2.norm(gradient), gradient), _SMALLEST_NORM)
 
     @staticmethod
     def project(perturbation, epsilon):
         """Returns the nearest perturbation within the ball of radius epsilon."""
         length = tf.maximum(L2.norm(perturbation), _SMALLEST_NORM)
-        return perturbation * _per_sample(tf.minimum(epsilon / length, 1.0), perturbation)
+        return perturbation * per_sample(tf.minimum(epsilon / length, 1.0), perturbation)
 
     @staticmethod
     def random(shape, epsilon, seed, dtype):
@@ -68,9 +71,40 @@ class L2:
 NORMS = {norm.name: norm for norm in (LInfinity, L2)}
 
 
+def clip_to_box(images):
+    """Returns the nearest images in [-1, 1]."""
+    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
+
+
+def per_sample(values, images):
+    """Reshapes values [N] so that they broadcast with images [N, ...]."""
+    return tf.reshape(values, [-1] + [1] * (len(images.shape) - 1))
+
+
+def check_ball(owner, epsilon, norm):
+    """Raises ValueError unless a norm exists and a radius makes sense in it.
+
+    Args:
+      owner: name of the attack, for the message.
+      epsilon: radius on images in [-1, 1].
+      norm: "linf" or "l2".
+    """
+    if norm not in NORMS:
+        raise ValueError(f"{owner}.norm {norm!r} does not exist; choose one of {', '.join(NORMS)}")
+    check_not_negative(owner, epsilon=epsilon)
+    if norm == "linf" and epsilon > LARGEST_LINF_EPSILON:
+        raise ValueError(
+            f"{owner}.epsilon = {epsilon} is above 2, the whole range of images in [-1, 1]; "
+            "8/255 of the [0, 1] scale is 0.0627 on this one"
+        )
+
+
+def check_not_negative(owner, **numbers):
+    """Raises ValueError if one of an attack's numbers is negative, naming it."""
+    for name, value in numbers.items():
+        if value < 0:
+            raise ValueError(f"{owner}.{name} must not be negative, got {value}")
+
+
 def _flat(images):
     return tf.reshape(images, [tf.shape(images)[0], -1])
-
-
-def _per_sample(values, images):
-    return tf.reshape(values, [-1] + [1] * (len(images.shape) - 1))

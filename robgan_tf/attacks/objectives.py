@@ -5,21 +5,10 @@ None looks at probabilities: a softmax that has saturated has no gradient left.
 
 import tensorflow as tf
 
+from robgan_tf.losses import class_loss
+
 # Keeps the ratios of DLR finite where all logits are equal (Croce and Hein use the same).
 _SMALLEST_SPREAD = 1e-12
-
-
-def cross_entropy(logits, labels):
-    """-log P(label | image).
-
-    Args:
-      logits: [N, K].
-      labels: [N] integers in [0, K).
-
-    Returns:
-      [N].
-    """
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=logits)
 
 
 def margin(logits, labels):
@@ -73,9 +62,38 @@ def targeted_dlr(logits, labels, targets):
 
 
 OBJECTIVES = {
-    function.__name__: function for function in (cross_entropy, margin, dlr, targeted_dlr)
+    "cross_entropy": class_loss,
+    "margin": margin,
+    "dlr": dlr,
+    "targeted_dlr": targeted_dlr,
 }
 FEWEST_CLASSES = {"cross_entropy": 2, "margin": 2, "dlr": 3, "targeted_dlr": 4}
+
+
+def check_objective(owner, objective, choices):
+    """Raises ValueError unless an attack's objective is one of its choices."""
+    if objective not in choices:
+        raise ValueError(
+            f"{owner}.objective {objective!r} does not exist; choose one of {', '.join(choices)}"
+        )
+
+
+def check_classes(owner, objective, logits):
+    """Checks that logits [N, K] have enough classes for an objective.
+
+    Returns:
+      K.
+
+    Raises:
+      ValueError: if they have too few, or their number is not known.
+    """
+    classes, fewest = logits.shape[-1], FEWEST_CLASSES[objective]
+    if classes is None or classes < fewest:
+        raise ValueError(
+            f"{owner}.objective {objective!r} needs logits with a known number of classes of at "
+            f"least {fewest}, got {classes}"
+        )
+    return classes
 
 
 def is_fooled(logits, labels):

@@ -6,9 +6,9 @@ is a measurement: it chooses what to maximise, restarts, and keeps the best it h
 
 import tensorflow as tf
 
-from robgan_tf.attacks.objectives import FEWEST_CLASSES, OBJECTIVES, is_fooled
+from robgan_tf.attacks.norms import per_sample
+from robgan_tf.attacks.objectives import OBJECTIVES, check_classes, check_objective, is_fooled
 from robgan_tf.attacks.projected_gradient_descent import ProjectedGradientDescent
-from robgan_tf.errors import UserError
 
 KEEP = ("best", "last")
 
@@ -48,11 +48,7 @@ class PGDSearch:
         name="pgd",
     ):
         self._descent = ProjectedGradientDescent(epsilon, steps, step_size, norm, random_start)
-        if objective not in OBJECTIVES or objective == "targeted_dlr":
-            choices = ", ".join(known for known in OBJECTIVES if known != "targeted_dlr")
-            raise ValueError(
-                f"PGDSearch.objective {objective!r} does not exist; choose one of {choices}"
-            )
+        check_objective("PGDSearch", objective, [x for x in OBJECTIVES if x != "targeted_dlr"])
         if keep not in KEEP:
             raise ValueError(
                 f"PGDSearch.keep {keep!r} does not exist; choose one of {', '.join(KEEP)}"
@@ -82,7 +78,7 @@ class PGDSearch:
           Adversarial images of the same shape.
 
         Raises:
-          UserError: if the classifier has too few classes for the objective.
+          ValueError: if the classifier has too few classes for the objective.
         """
         descent, objective = self._descent, OBJECTIVES[self.objective]
         if descent.steps == 0 or descent.epsilon == 0.0:
@@ -93,7 +89,7 @@ class PGDSearch:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(attacked)
                 logits = logits_fn(attacked)
-                check_classes(self.objective, logits)
+                check_classes("PGDSearch", self.objective, logits)
                 values = objective(logits, labels)
             best = keep_best(best, attacked, values, is_fooled(logits, labels))
             gradient = tape.gradient(values, attacked, unconnected_gradients="zero")
@@ -154,18 +150,8 @@ def keep_best(best, images, values, fooled):
     """
     kept, kept_values, kept_fooled = best
     better = ~kept_fooled & (fooled | (values > kept_values))
-    mask = tf.reshape(better, [-1] + [1] * (len(images.shape) - 1))
     return (
-        tf.where(mask, images, kept),
+        tf.where(per_sample(better, images), images, kept),
         tf.where(better, values, kept_values),
         kept_fooled | fooled,
     )
-
-
-def check_classes(objective, logits):
-    """Raises UserError unless the classifier has enough classes for an objective."""
-    if logits.shape[-1] < FEWEST_CLASSES[objective]:
-        raise UserError(
-            f"the objective {objective} needs at least {FEWEST_CLASSES[objective]} classes and "
-            f"the classifier has {logits.shape[-1]}: choose another"
-        )

@@ -2,11 +2,7 @@
 
 import tensorflow as tf
 
-from robgan_tf.attacks.norms import NORMS
-
-IMAGE_MINIMUM, IMAGE_MAXIMUM = -1.0, 1.0
-# No perturbation between two images in [-1, 1] is larger than this in the L-infinity norm.
-LARGEST_LINF_EPSILON = IMAGE_MAXIMUM - IMAGE_MINIMUM
+from robgan_tf.attacks.norms import NORMS, check_ball, check_not_negative, clip_to_box
 
 
 class ProjectedGradientDescent:
@@ -29,7 +25,8 @@ class ProjectedGradientDescent:
     """
 
     def __init__(self, epsilon, steps, step_size, norm="linf", random_start=False):
-        _check(epsilon, steps, step_size, norm)
+        check_ball("ProjectedGradientDescent", epsilon, norm)
+        check_not_negative("ProjectedGradientDescent", steps=steps, step_size=step_size)
         self.epsilon = epsilon
         self.steps = steps
         self.step_size = step_size
@@ -98,7 +95,7 @@ class ProjectedGradientDescent:
             seeds,
             fn_output_signature=tf.TensorSpec(images.shape[1:], images.dtype),
         )
-        return _clip(images + noise)
+        return clip_to_box(images + noise)
 
     def step(self, images, attacked, gradient, epsilon):
         """Makes one step from `attacked`, whose losses have this gradient; equation (2).
@@ -114,7 +111,7 @@ class ProjectedGradientDescent:
         """
         epsilon = tf.cast(epsilon, images.dtype)
         moved = attacked + self.step_size * self._norm.ascent(gradient)
-        return _clip(images + self._norm.project(moved - images, epsilon))
+        return clip_to_box(images + self._norm.project(moved - images, epsilon))
 
 
 def share_at_edge(images, attacked, epsilon, tolerance=1e-3):
@@ -132,23 +129,3 @@ def share_at_edge(images, attacked, epsilon, tolerance=1e-3):
     change = tf.abs(attacked - images)
     moved = (change >= epsilon * (1.0 - tolerance)) & (change > 0.0)
     return tf.reduce_mean(tf.cast(moved, tf.float32))
-
-
-def _clip(images):
-    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
-
-
-def _check(epsilon, steps, step_size, norm):
-    if norm not in NORMS:
-        raise ValueError(
-            f"ProjectedGradientDescent.norm {norm!r} does not exist; choose one of "
-            f"{', '.join(NORMS)}"
-        )
-    for name, value in (("epsilon", epsilon), ("steps", steps), ("step_size", step_size)):
-        if value < 0:
-            raise ValueError(f"ProjectedGradientDescent.{name} must not be negative, got {value}")
-    if norm == "linf" and epsilon > LARGEST_LINF_EPSILON:
-        raise ValueError(
-            f"ProjectedGradientDescent.epsilon = {epsilon} is above 2, the whole range of images "
-            "in [-1, 1]; 8/255 of the [0, 1] scale is 0.0627 on this one"
-        )

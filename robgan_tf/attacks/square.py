@@ -6,12 +6,9 @@ It needs no gradient, so a model that merely hides its gradient does not withsta
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.attacks.norms import check_ball, check_not_negative, clip_to_box, per_sample
 from robgan_tf.attacks.objectives import margin
-from robgan_tf.attacks.projected_gradient_descent import (
-    IMAGE_MAXIMUM,
-    IMAGE_MINIMUM,
-    LARGEST_LINF_EPSILON,
-)
+from robgan_tf.attacks.per_sample_random import uniform
 
 # The share of an image that one query changes is halved after each of these queries of 10,000.
 HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -43,7 +40,9 @@ class SquareSearch:
     name = "square"
 
     def __init__(self, epsilon, queries=5000, norm="linf", initial_share=0.8, restarts=1):
-        _check(epsilon, queries, norm, initial_share, restarts)
+        check_ball("SquareSearch", epsilon, norm)
+        check_not_negative("SquareSearch", queries=queries)
+        _check(initial_share, restarts)
         self.epsilon = epsilon
         self.queries = queries
         self.norm = norm
@@ -118,7 +117,7 @@ class _LInfinityMoves:
 
     def __init__(self, images, epsilon, initial_share):
         _, _, self._size, self._channels = images.shape
-        self._lowest, self._highest = _clip(images - epsilon), _clip(images + epsilon)
+        self._lowest, self._highest = clip_to_box(images - epsilon), clip_to_box(images + epsilon)
         self._sides = tf.constant(square_sides(initial_share, self._size, least=1))
         self.start_lanes = self._size * self._channels
         self.lanes = 2 + self._channels
@@ -202,7 +201,7 @@ class _L2Moves:
     def _within_ball_and_box(self, perturbation):
         excess = tf.maximum(tf.sqrt(_total_energy(perturbation)) / self._epsilon, 1.0)
         # Clipping brings every pixel nearer to the image, so it keeps to the ball.
-        return _clip(self._images + perturbation / excess)
+        return clip_to_box(self._images + perturbation / excess)
 
 
 _MOVES = {"linf": _LInfinityMoves, "l2": _L2Moves}
@@ -253,52 +252,6 @@ def _padded_patches(sides):
     return np.reshape(padded, [len(sides), most**2])
 
 
-def splitmix(state, index):
-    """Returns output number `index` of the generator SplitMix64 with this state.
-
-    The generator (Steele, Lea and Flood, OOPSLA 2014) adds a constant per output and mixes the
-    sum, so any output can be had without those before it, and all samples' at once.
-
-    Args:
-      state: uint64 tensor.
-      index: uint64 tensor that broadcasts with it.
-
-    Returns:
-      uint64 tensor; overflow wraps around.
-    """
-    mixed = state + (index + 1) * tf.constant(0x9E3779B97F4A7C15, tf.uint64)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ _shifted_right(mixed, shift)) * tf.constant(factor, tf.uint64)
-    return mixed ^ _shifted_right(mixed, 31)
-
-
-def uniform(seeds, round_number, query, lanes):
-    """Random numbers that depend on a sample's seed, the round and the query, nothing else.
-
-    TensorFlow's stateless generators take one seed for a whole batch; one call per sample is
-    far slower than the attack. Here each output of the generator that a sample's seed starts is
-    the state of a round's, whose outputs are the states of the queries'.
-
-    Args:
-      seeds: int32 [N, 2].
-      round_number: integer or scalar tensor.
-      query: integer or scalar tensor.
-      lanes: how many numbers per sample.
-
-    Returns:
-      float32 [N, lanes] in [0, 1), multiples of 2^-24.
-    """
-    words = tf.cast(tf.bitcast(tf.convert_to_tensor(seeds, tf.int32), tf.uint32), tf.uint64)
-    state = words[:, :1] * tf.constant(2**32, tf.uint64) + words[:, 1:]
-    for index in (round_number, query, tf.range(lanes)):
-        state = splitmix(state, tf.cast(index, tf.uint64))
-    return tf.cast(_shifted_right(state, 40), tf.float32) * 2.0**-24
-
-
-def _shifted_right(values, bits):
-    return tf.bitwise.right_shift(values, tf.constant(bits, tf.uint64))
-
-
 def _corners(draws, side, size):
     """Returns uniform first rows or columns of squares within the image, int32."""
     return tf.cast(draws * tf.cast(size - side + 1, draws.dtype), tf.int32)
@@ -333,11 +286,7 @@ def _unit(perturbation):
 
 
 def _where_sample(condition, images, others):
-    return tf.where(condition[:, None, None, None], images, others)
-
-
-def _clip(images):
-    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
+    return tf.where(per_sample(condition, images), images, others)
 
 
 def _check_square(images):
@@ -345,19 +294,7 @@ def _check_square(images):
         raise ValueError(f"SquareSearch needs square images, got {tuple(images.shape)}")
 
 
-def _check(epsilon, queries, norm, initial_share, restarts):
-    if norm not in _MOVES:
-        raise ValueError(
-            f"SquareSearch.norm {norm!r} does not exist; choose one of {', '.join(_MOVES)}"
-        )
-    for name, value in (("epsilon", epsilon), ("queries", queries)):
-        if value < 0:
-            raise ValueError(f"SquareSearch.{name} must not be negative, got {value}")
-    if norm == "linf" and epsilon > LARGEST_LINF_EPSILON:
-        raise ValueError(
-            f"SquareSearch.epsilon = {epsilon} is above 2, the whole range of images in [-1, 1]; "
-            "8/255 of the [0, 1] scale is 0.0627 on this one"
-        )
+def _check(initial_share, restarts):
     if not 0 < initial_share <= 1:
         raise ValueError(f"SquareSearch.initial_share must be in (0, 1], got {initial_share}")
     if restarts < 1:

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import os
 import pathlib
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
+from robgan_tf.files import digest
 from robgan_tf.layers import hold_normalized_kernels
 
 _PROBE_IMAGES = 16
@@ -27,7 +27,7 @@ class Classifier:
       name: for tables.
       logits: function from float images [N, H, W, C] in [-1, 1] to logits [N, K], differentiable
         with respect to the images, in inference mode.
-      source: what identifies its weights, for records: a path with step.
+      source: what identifies its weights, for records.
       hold: makes a context in which `logits` need not prepare its weights at each call.
     """
 
@@ -109,7 +109,9 @@ def load_model_file(path, input_range):
             call = functools.partial(keras.models.load_model(path, compile=False), training=False)
     except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError(f"model {path} cannot be loaded: {_first_line(error)}") from error
-    return Classifier(path.name, lambda images: call(input_range(images)), os.path.abspath(path))
+    return Classifier(
+        path.name, lambda images: call(input_range(images)), f"{path.name} {_file_digest(path)}"
+    )
 
 
 def check_classifier(classifier, images, num_classes):
@@ -181,6 +183,11 @@ def _signature(loaded, path):
 
     # The variables live no longer than what was loaded, so it is bound to the function.
     return lambda images, _loaded=loaded: chosen(**{name: images})[output]
+
+
+def _file_digest(path):
+    files = [path] if path.is_file() else sorted(x for x in path.rglob("*") if x.is_file())
+    return digest(*(file.read_bytes() for file in files))
 
 
 def _first_line(error):

@@ -4,40 +4,21 @@ A defence that hides its gradients makes attacks fail, not images safe (Athalye 
 Each check is a relation that holds for an honest model whatever its accuracy.
 """
 
-import dataclasses
-
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.attacks.objectives import cross_entropy
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm, round_seeds
 from robgan_tf.attacks.projected_gradient_descent import ProjectedGradientDescent
 from robgan_tf.attacks.square import SquareSearch
-from robgan_tf.evaluation.robustness import RobustnessEvaluation
+from robgan_tf.evaluation.robustness import Check, RobustnessEvaluation
+from robgan_tf.losses import class_loss
 
-# Half of the whole range of pixels: any image can be made grey, and no honest model survives.
-HUGE_RADIUS = {"linf": 1.0, "l2": 20.0}
 ACCURACY_AT_HUGE_RADIUS = 0.05
 # A relation may be violated by this share of the images before it is an alarm.
 TOLERANCE = 0.02
 ZERO_GRADIENTS = 0.05
 SQUARE_QUERIES = 500
 NOISE_DRAWS = 10
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One sign of masked gradients.
-
-    Attributes:
-      name: what holds for an honest model.
-      passed: whether it holds.
-      figures: what was measured, one line.
-    """
-
-    name: str
-    passed: bool
-    figures: str
 
 
 def masking_report(classifier, images, labels, epsilon, norm="linf", seed=0, batch_size=100):
@@ -71,14 +52,16 @@ def masking_report(classifier, images, labels, epsilon, norm="linf", seed=0, bat
     two_objectives = accuracy(pgd(20), pgd(20, objective="margin"))
     square = accuracy(SquareSearch(epsilon, SQUARE_QUERIES, norm))
     noise = accuracy(RandomNoise(epsilon, norm, NOISE_DRAWS))
-    huge = accuracy(pgd(50, radius=HUGE_RADIUS[norm]))
+    # Half of the whole range of pixels: any image can be made grey, and no honest model survives.
+    huge_radius = 1.0 if norm == "linf" else float(np.sqrt(images[0].size))
+    huge = accuracy(pgd(50, radius=huge_radius))
     return [
         _deterministic(classifier, images[:batch_size]),
         _gradients_exist(classifier, images, labels, batch_size),
         Check(
             "accuracy falls to about 0 as the radius grows",
             huge <= ACCURACY_AT_HUGE_RADIUS,
-            f"{huge:.1%} at {HUGE_RADIUS[norm]:g}",
+            f"{huge:.1%} at {huge_radius:g}",
         ),
         _at_most("more steps never help the defender", "50 steps", many, "5 steps", few),
         _at_most("restarts never help the defender", "3 restarts", restarted, "1 start", white_box),
@@ -139,7 +122,7 @@ def _gradients_exist(classifier, images, labels, batch_size):
         with tf.GradientTape() as tape:
             tape.watch(batch)
             logits = classifier.logits(batch)
-            losses = cross_entropy(logits, labels[start : start + batch_size])
+            losses = class_loss(logits, labels[start : start + batch_size])
         gradient = tape.gradient(losses, batch)
         if gradient is None:
             zero += [True] * len(batch)

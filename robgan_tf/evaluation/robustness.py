@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import pathlib
 import time
 
@@ -11,12 +10,28 @@ import tensorflow as tf
 
 from robgan_tf.attacks.objectives import is_fooled
 from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
 from robgan_tf.randomness import Purpose, derive_seed
 
 # A part is what an interrupted evaluation does again.
 PART_SIZE = 500
 WRONG_WHEN_CLEAN = "clean"
 SURVIVED = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """One sign of masked gradients (`masking.masking_report`).
+
+    Attributes:
+      name: what holds for an honest model.
+      passed: whether it holds.
+      figures: what was measured, one line.
+    """
+
+    name: str
+    passed: bool
+    figures: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +89,7 @@ class RobustnessEvaluation:
         )
         self._searches = [self._search(attack) for attack in attacks]
 
-    def run(self, images, labels, numbers=None, on_batch=None):
+    def run(self, images, labels, numbers=None):
         """Attacks images.
 
         Args:
@@ -82,7 +97,6 @@ class RobustnessEvaluation:
           labels: int array [N].
           numbers: int array [N] that tell the images apart in the whole data set; 0 to N - 1 if
             not given.
-          on_batch: called without arguments after each batch, to show progress.
 
         Returns:
           An Outcome.
@@ -110,8 +124,6 @@ class RobustnessEvaluation:
                     )
                     adversarial[chosen] = found
                     fooled_by[chosen[np.asarray(fooled)]] = attack.name
-                    if on_batch is not None:
-                        on_batch()
         return Outcome(predictions, fooled_by, adversarial, time.perf_counter() - start)
 
     def _batches(self, count):
@@ -172,7 +184,7 @@ class StoredEvaluation:
                     f"{', '.join(different)}: give another --name"
                 )
         else:
-            _write(path, lambda file: file.write(json.dumps(protocol, indent=1).encode()))
+            write_atomically(path, json.dumps(protocol, indent=1) + "\n")
 
     def outcome(self, key, part, compute):
         """Returns a part's Outcome: the stored one, or what `compute` returns, then stored.
@@ -192,8 +204,24 @@ class StoredEvaluation:
                     float(stored["seconds"]),
                 )
         outcome = compute()
-        _write(path, lambda file: np.savez(file, **vars(outcome)))
+        write_atomically(path, lambda file: np.savez(file, **vars(outcome)))
         return outcome
+
+    def checks(self, compute):
+        """Returns the stored Checks of the masking report, or else those that `compute` returns.
+
+        Args:
+          compute: function without arguments that returns a list of Checks, then stored; None
+            where they are not wanted.
+        """
+        path = self._directory / "masking.json"
+        if path.exists():
+            return [Check(**check) for check in json.loads(path.read_text())]
+        if compute is None:
+            return []
+        checks = compute()
+        write_atomically(path, json.dumps([dataclasses.asdict(check) for check in checks]))
+        return checks
 
 
 def join(outcomes):
@@ -234,11 +262,3 @@ def confidence_interval(share, count):
     # At 0 and 1 rounding would leave a bound on the wrong side of the share.
     low = min(share, (centre - spread) / scale)
     return float(max(0.0, low)), float(min(1.0, max(share, (centre + spread) / scale)))
-
-
-def _write(path, write):
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(temporary, "wb") as file:
-        write(file)
-    os.replace(temporary, path)

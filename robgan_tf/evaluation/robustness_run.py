@@ -1,6 +1,7 @@
 """One robustness evaluation from classifiers and images to files: what the command does."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import time
@@ -20,10 +21,12 @@ from robgan_tf.evaluation.robustness import (
 )
 from robgan_tf.evaluation.robustness_table import markdown, per_sample_csv, summary
 from robgan_tf.evaluation.verification import VerificationError, verify
+from robgan_tf.files import digest, write_atomically
 from robgan_tf.reporting import format_duration, format_radius
 
 MASKING_IMAGES = 200
-EXTRA_RADII = {"strong": {"linf": 16.0 / 255.0}}
+# 8/255 of the [0, 1] scale, at which most papers compare.
+EXTRA_RADII = {("strong", "linf"): (16.0 / 255.0,)}
 FIRST_BY_ID = 1000
 
 
@@ -51,9 +54,26 @@ class Protocol:
 
     @property
     def radii(self):
-        """The asked radii and those the preset adds, ascending."""
-        extra = EXTRA_RADII.get(self.attack, {}).get(self.norm)
-        return sorted({*self.epsilons, *([extra] if extra else [])})
+        """The asked radii and those the preset adds, ascending; those that print alike once."""
+        extra = EXTRA_RADII.get((self.attack, self.norm), ())
+        return sorted(
+            {radius_key(epsilon): epsilon for epsilon in (*extra, *self.epsilons)}.values()
+        )
+
+    @property
+    def identity(self):
+        """What determines an outcome, of these."""
+        return {
+            "attack": self.attack,
+            "norm": self.norm,
+            "seed": self.seed,
+            "radii": [radius_key(epsilon) for epsilon in self.radii],
+        }
+
+
+def radius_key(epsilon):
+    """The name of a radius in files."""
+    return f"epsilon_{epsilon:g}"
 
 
 def choose_images(source, protocol, count):
@@ -81,9 +101,8 @@ def choose_images(source, protocol, count):
         return np.arange(total), f"All {total} images"
     if source.ids is None:
         return np.arange(count), f"The first {count} images of {total} in stored order"
-    return np.argsort(source.ids, kind="stable")[
-        :count
-    ], f"The first {count} images of {total} by id"
+    by_id = np.argsort(source.ids, kind="stable")
+    return by_id[:count], f"The first {count} images of {total} by id"
 
 
 class RobustnessRun:
@@ -129,13 +148,8 @@ class RobustnessRun:
             epsilon: make_attacks(self._protocol.attack, epsilon, self._protocol.norm, num_classes)
             for epsilon in self._protocol.radii
         }
-        protocol = {**dataclasses.asdict(self._protocol), "radii": self._protocol.radii}
-        for name_of_no_consequence in ("batch_size", "masking", "save_images", "epsilons"):
-            del protocol[name_of_no_consequence]
-        stored = StoredEvaluation(
-            directory / name,
-            {**protocol, "model": classifier.source, "data": self._description},
-        )
+        subject = {"model": classifier.source, "images": digest(self._images, self._labels)}
+        stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
         outcomes = {
             epsilon: self._outcome(classifier, stored, epsilon, chosen)
             for epsilon, chosen in {0.0: [], **attacks}.items()
@@ -144,7 +158,8 @@ class RobustnessRun:
             epsilon: self._verified(classifier, epsilon, outcome)
             for epsilon, outcome in outcomes.items()
         }
-        checks = self._masking(classifier) if self._protocol.masking else []
+        report = functools.partial(self._masking, classifier)
+        checks = stored.checks(report if self._protocol.masking else None)
         self._write(directory, name, classifier, outcomes, norms, checks)
         return summary(outcomes), checks
 
@@ -162,7 +177,7 @@ class RobustnessRun:
         for part, first in enumerate(parts):
             chosen = slice(first, first + PART_SIZE)
             outcome = stored.outcome(
-                f"epsilon_{epsilon:g}",
+                radius_key(epsilon),
                 part,
                 lambda chosen=chosen: evaluation.run(
                     self._images[chosen], self._labels[chosen], self._numbers[chosen]
@@ -223,17 +238,18 @@ class RobustnessRun:
             "radii": rows,
             "masking": [dataclasses.asdict(check) for check in checks],
         }
-        (directory / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n")
-        table = self.table({classifier.name: rows}, checks)
-        (directory / f"{name}.md").write_text(table)
-        (directory / f"{name}_samples.csv").write_text(
-            per_sample_csv(outcomes, norms, self._labels, self._ids)
-        )
+        samples = per_sample_csv(outcomes, norms, self._labels, self._ids)
+        write_atomically(directory / f"{name}.json", json.dumps(record, indent=1) + "\n")
+        write_atomically(directory / f"{name}.md", self.table({classifier.name: rows}, checks))
+        write_atomically(directory / f"{name}_samples.csv", samples)
         if self._protocol.save_images:
             arrays = {
-                f"epsilon_{epsilon:g}": outcome.adversarial for epsilon, outcome in outcomes.items()
+                radius_key(epsilon): outcome.adversarial for epsilon, outcome in outcomes.items()
             }
-            np.savez_compressed(directory / f"{name}_images.npz", label=self._labels, **arrays)
+            write_atomically(
+                directory / f"{name}_images.npz",
+                lambda file: np.savez_compressed(file, label=self._labels, **arrays),
+            )
 
     def table(self, results, checks=()):
         """The Markdown table of several models, `results` being a dict from name to rows."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from robgan_tf.files import write_atomically
 from robgan_tf.reporting.drawing import (
     BACKGROUND,
     GAP,
@@ -145,12 +146,7 @@ def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
             return
         raise FileExistsError(f"{path} already exists and holds another picture")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(encoded.getvalue())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, encoded.getvalue())
 
 
 def _name_column(names: Sequence[str], tile_height: int) -> np.ndarray:

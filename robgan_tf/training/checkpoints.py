@@ -68,6 +68,12 @@ class Checkpoints:
         return self._manager.save(checkpoint_number=step)
 
 
+def kept_steps(directory):
+    """Returns the steps of the checkpoints in a run's checkpoint directory, ascending."""
+    paths = pathlib.Path(directory).glob("step-*.index")
+    return sorted(int(path.stem.partition("-")[2]) for path in paths)
+
+
 def checkpoint_of_step(directory, step="last"):
     """Finds a checkpoint.
 
@@ -86,9 +92,7 @@ def checkpoint_of_step(directory, step="last"):
         if latest is None:
             raise UserError(f"there is no checkpoint under {directory}")
         return latest
-    kept = sorted(
-        int(path.stem.partition("-")[2]) for path in pathlib.Path(directory).glob("step-*.index")
-    )
+    kept = kept_steps(directory)
     if step not in map(str, kept):
         known = ", ".join(map(str, kept)) or "none"
         raise UserError(f"there is no checkpoint of step {step} under {directory}: {known} kept")

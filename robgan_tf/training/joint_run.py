@@ -92,9 +92,7 @@ class JointRun:
         return stop
 
     def _load_data(self):
-        arguments = {**vars(self._settings[DataSettings]), "data_dir": self._data_dir}
-        del arguments["dequantize"]
-        return load_image_data(**arguments)
+        return load_image_data(**self._settings[DataSettings].loading(self._data_dir))
 
     def _start(self, checkpoints, players):
         step = checkpoints.restore_latest()

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.attacks.auto_pgd import AutoPGD, checkpoints
+from tests.attacks.numpy_auto_pgd import NumpyAutoPGD
 
 RANDOM = np.random.default_rng(0)
 COUNT, SHAPE = 100, (4, 4, 3)
@@ -20,8 +21,6 @@ WEIGHTS = RANDOM.normal(size=[48, 2])
 SAFE = 1000.0
 
 
-# float64, where no sign of a gradient flips by rounding.
-DTYPES = {"linf": "float64", "l2": "float64"}
 # Few in L2: around the optimum, rounding decides which of the last points is the best.
 STEPS = {"linf": 10, "l2": 4}
 
@@ -144,7 +143,7 @@ def test_no_radius_and_no_steps_are_no_attack():
 
 @pytest.mark.parametrize(("norm", "objective"), [("linf", "targeted_dlr"), ("l2", "dlr")])
 def test_result_does_not_depend_on_the_batch_on_a_network(norm, objective):
-    network = small_network(DTYPES[norm])
+    network = small_network()
     labels = network(IMAGES).numpy().argmax(1).astype(np.int32)
     assert_result_does_not_depend_on_the_batch(
         AutoPGD(0.05, STEPS[norm], norm, objective), lambda x: network(x, training=False), labels
@@ -159,7 +158,7 @@ def test_result_does_not_depend_on_the_batch_on_a_linear_model(norm):
 
 def assert_result_does_not_depend_on_the_batch(attack, logits_fn, labels):
     run = compiled(attack, logits_fn)
-    images = IMAGES.astype(DTYPES[attack.norm])
+    images = IMAGES
 
     def in_batches(size):
         batches = [slice(first, first + size) for first in range(0, COUNT, size)]
@@ -200,7 +199,7 @@ def test_one_trace_serves_all_batch_sizes():
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_works_in_a_graph_with_a_fixed_batch_size(norm):
     attack = AutoPGD(0.1, 6, norm)
-    images, labels, seeds = IMAGES[:1].astype(DTYPES[norm]), LABELS[:1], SEEDS[:1]
+    images, labels, seeds = IMAGES[:1], LABELS[:1], SEEDS[:1]
 
     @tf.function
     def run():
@@ -293,61 +292,6 @@ def test_few_steps(steps):
     logits_fn, seen = recorded(safe(curved, LABELS[:3]))
     AutoPGD(0.1, steps)(logits_fn, IMAGES[:3], LABELS[:3], SEEDS[:3])
     assert len(seen) == steps + 1
-
-
-class NumpyAutoPGD:
-    """The algorithm for one sample as the paper states it, with every objective it saw."""
-
-    def __init__(self, objective, epsilon, norm, steps):
-        self.objective = objective
-        self.epsilon = epsilon
-        self.norm = norm
-        self.steps = steps
-        self.verdicts = []
-
-    def project(self, image, point):
-        change = point - image
-        if self.norm == "linf":
-            change = np.clip(change, -self.epsilon, self.epsilon)
-        elif np.linalg.norm(change) > self.epsilon:
-            change = change * self.epsilon / np.linalg.norm(change)
-        return np.clip(image + change, -1.0, 1.0)
-
-    def ascend(self, image, point, gradient, step_size):
-        unit = np.sign(gradient) if self.norm == "linf" else gradient / np.linalg.norm(gradient)
-        return self.project(image, point + step_size * unit)
-
-    def run(self, image, start, ends):
-        """Returns all iterates and the highest objective."""
-        point = before = start
-        value, gradient = self.objective(point)
-        best, best_value, best_gradient = point, value, gradient
-        step_size = 2.0 * self.epsilon
-        iterates, pairs = [start], []
-        step_sizes, best_values = [step_size], [value]  # At the checkpoints, 0 being one.
-        for step in range(1, self.steps + 1):
-            moved = self.ascend(image, point, gradient, step_size)
-            if step > 1:
-                moved = point + 0.75 * (moved - point) + 0.25 * (point - before)
-            old_value, before = value, point
-            point = self.project(image, moved)
-            value, gradient = self.objective(point)
-            iterates.append(point)
-            pairs.append((old_value, value))
-            if value > best_value:
-                best, best_value, best_gradient = point, value, gradient
-            if step in ends:
-                oscillates = sum(new > old for old, new in pairs) <= 0.75 * len(pairs)
-                same_step = len(step_sizes) == 1 or step_sizes[-1] == step_sizes[-2]
-                same_best = best_values[-1] == best_value
-                if oscillates or (same_step and same_best):
-                    step_size /= 2.0
-                    point, value, gradient = best, best_value, best_gradient
-                self.verdicts.append((oscillates, same_step, same_best))
-                step_sizes.append(step_size)
-                best_values.append(best_value)
-                pairs = []
-        return iterates, best_value
 
 
 PUBLISHED_CHECKPOINTS = [22, 41, 57, 70, 80, 87, 93, 99]

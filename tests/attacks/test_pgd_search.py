@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
-from robgan_tf.errors import UserError
 
 RANDOM = np.random.default_rng(0)
 IMAGES = tf.constant(RANDOM.uniform(-0.5, 0.5, [20, 4, 4, 3]), tf.float32)
@@ -118,5 +117,5 @@ def test_bad_arguments(options, message):
 
 
 def test_dlr_needs_three_classes():
-    with pytest.raises(UserError, match="dlr needs at least 3 classes and the classifier has 2"):
+    with pytest.raises(ValueError, match=r"'dlr' needs logits with .* at least 3, got 2"):
         PGDSearch(0.1, 1, 0.1, objective="dlr")(linear, IMAGES, LABELS, SEEDS)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import keras
 import numpy as np
 import pytest
 
@@ -83,12 +84,13 @@ def test_the_same_command_attacks_nothing_again(evaluated, trained):
     path, _ = evaluated
     before = {part: part.stat().st_mtime_ns for part in path.glob("*.npz")}
     assert len(before) == 3
+    before[path / "masking.json"] = (path / "masking.json").stat().st_mtime_ns
     table = path.with_suffix(".md").read_text()
     process = evaluate(
         trained, f"--images={IMAGES}", "--epsilons=0.02,0.3", "--batch_size=7", "--save_images"
     )
     assert process.returncode == 0, process.stderr
-    assert {part: part.stat().st_mtime_ns for part in path.glob("*.npz")} == before
+    assert {part: part.stat().st_mtime_ns for part in before} == before
     assert path.with_suffix(".md").read_text() == table
 
 
@@ -142,6 +144,35 @@ def test_bad_input_is_one_line(arguments, message, evaluated, trained):
     assert process.stderr.count("error: ") == 1
     assert "Traceback" not in process.stderr
     assert message in process.stderr
+
+
+@pytest.mark.parametrize("kind", ["keras", "saved_model"])
+def test_model_files(kind, tmp_path):
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input([16, 16, 1]), keras.layers.Flatten(), keras.layers.Dense(10)]
+    )
+    path = tmp_path / ("model.keras" if kind == "keras" else "model")
+    model.save(path) if kind == "keras" else model.export(path, verbose=False)
+    gin_file = tmp_path / "tiny.gin"
+    gin_file.write_text("\n".join(tiny.BINDINGS) + "\n")
+    arguments = [f"--model={path}", f"--gin_file={gin_file}", "--input_range=0,1", "--images=40"]
+    process = run("evaluate", "robustness", *arguments, f"--output_dir={tmp_path / 'results'}")
+    assert process.returncode == 0, process.stderr
+    record = json.loads(
+        (tmp_path / "results" / f"robustness_published_test_{path.name}.json").read_text()
+    )
+    assert [row["images"] for row in record["radii"]] == 4 * [40]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [([], "--model needs --gin_file"), (["--gin_file=x.gin"], "--model needs --output_dir")],
+)
+def test_model_files_need_data_and_a_place(arguments, message):
+    process = run("evaluate", "robustness", "--model=x", *arguments)
+    assert process.returncode == 2
+    assert process.stderr.splitlines()[-1].startswith(f"error: {message}")
 
 
 def test_what_to_evaluate_must_be_said():

@@ -346,6 +346,15 @@ def test_non_finite_loss_stops_with_step_and_culprit():
     assert "step 7: discriminator update 2: loss on attacked real images" in str(error.value)
 
 
+def test_non_finite_values_stop_a_run_where_a_fused_relu_hides_them():
+    """oneDNN's ReLU within a convolution that has a bias makes 0 of NaN."""
+    _, step = tiny.build("ResNetDiscriminator.use_bias = True")
+    images, labels = tiny.batch()
+    poisoned = tf.tensor_scatter_nd_update(images, [[1, 3, 0, 0, 0]], [float("nan")])
+    with pytest.raises(NonFiniteError, match="step 7: discriminator update 2: "):
+        step(poisoned, labels, step_tensor(7))
+
+
 def test_non_finite_gradient_is_named_by_its_variable(monkeypatch):
     _, step = tiny.build()
     generator_loss = type(step.loss).generator

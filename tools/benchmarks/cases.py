@@ -161,18 +161,16 @@ def input_pipeline(options):
     """CIFAR-10 decoded, shuffled and augmented: batches alone, without a model."""
     _needs_data(options)
     settings = read_settings([CIFAR10], [], CONFIGURABLES)
-    train, data = settings[TrainSettings], vars(settings[DataSettings])
-    arguments = {**data, "data_dir": options.data_dir}
-    dequantize = arguments.pop("dequantize")
+    train, data = settings[TrainSettings], settings[DataSettings]
     batches = iter(
         training_batches(
-            load_image_data(**arguments).train,
+            load_image_data(**data.loading(options.data_dir)).train,
             batch_size=train.batch_size,
             updates_per_step=train.discriminator_updates,
             seed=0,
             start_step=0,
-            augmentation=data["augmentation"],
-            dequantize=dequantize,
+            augmentation=data.augmentation,
+            dequantize=data.dequantize,
         )
     )
     steps = 20

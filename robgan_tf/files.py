@@ -1,0 +1,33 @@
+"""Files that are there whole or not at all."""
+
+import hashlib
+import os
+import pathlib
+
+
+def write_atomically(path, content):
+    """Writes a file aside and renames it into place.
+
+    Args:
+      path: where it belongs; a file of that name is replaced.
+      content: text, bytes, or a function that writes to an open binary file.
+    """
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(temporary, "wb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def digest(*contents):
+    """Returns 16 hexadecimal digits that tell byte strings or arrays apart."""
+    sha256 = hashlib.sha256()
+    for content in contents:
+        sha256.update(content)
+    return sha256.hexdigest()[:16]
