@@ -121,6 +121,10 @@ def test_more_steps_continue_and_records_stay(gin_file, finished, tmp_path):
     straight, _ = finished
     run_dir = tmp_path / "longer"
     assert train(gin_file, run_dir, "--gin_param=train.steps=2").returncode == 0
+    # As if the run had been begun before this setting existed.
+    config = json.loads((run_dir / "config.json").read_text())
+    del config["train.precision"]
+    (run_dir / "config.json").write_text(json.dumps(config))
     assert train(gin_file, run_dir).returncode == 0
     assert deterministic(run_dir) == deterministic(straight)
     assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS

@@ -111,6 +111,13 @@ def test_an_image_is_attacked_the_same_in_any_part_of_the_data():
     np.testing.assert_allclose(joined.adversarial, whole.adversarial, atol=1e-6)
 
 
+def test_equal_images_are_attacked_from_different_random_points():
+    images = np.repeat(IMAGES[1:2], 2, axis=0)
+    attack = PGDSearch(EPSILON, 1, 0.0, random_start=True, keep="last")
+    one, other = evaluate([attack], images=images, labels=np.repeat(LABELS[1], 2)).adversarial
+    assert np.abs(one - other).max() > EPSILON / 2
+
+
 def test_images_outside_the_range_are_refused():
     with pytest.raises(UserError, match=r"images from 0 to 255 were given and \[-1, 1\] is needed"):
         evaluate([], images=np.array([0.0, 255.0] * 8, np.float32).reshape(1, 4, 4, 1))

@@ -48,6 +48,14 @@ def test_operations_of_a_step():
     assert training_step_flops(generator, discriminator, 2, 4, 3) == expected
 
 
+def test_operations_of_free_training_are_not_claimed():
+    bindings = ["train.batch_size=4"]
+    bindings += [f"ResNet{player}.base_width=4" for player in ("Generator", "Discriminator")]
+    files = ["gin/cifar10.gin", "gin/attacks/free.gin"]
+    assert models.training_step("free", files, bindings).flops is None
+    assert models.training_step("PGD", files[0], bindings).flops > 0
+
+
 def test_every_variant_runs_once_a_round_and_may_time_itself():
     log = []
     variants = [
