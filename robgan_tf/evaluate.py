@@ -66,8 +66,12 @@ def main(kind):
     if bool(_RUN_DIR.value) == bool(_MODEL.value):
         raise UserError("nothing to evaluate: give either --run_dir or --model")
     # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
+    import tensorflow as tf
+
     from robgan_tf.evaluation.robustness_run import Protocol, evaluate_robustness
 
+    # Every attack at every radius is compiled once: the advice against that is no news.
+    tf.get_logger().setLevel("ERROR")
     protocol = Protocol(
         attack=_ATTACK.value,
         epsilons=epsilons,

@@ -44,6 +44,7 @@ def trained(tmp_path_factory):
 def evaluated(trained):
     process = evaluate(trained, f"--images={IMAGES}", "--epsilons=0.02,0.3", "--save_images")
     assert process.returncode == 0, process.stderr
+    assert "retracing" not in process.stderr
     return trained / "evaluations" / "robustness_published_test", process.stdout
 
 
