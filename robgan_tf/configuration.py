@@ -11,15 +11,20 @@ import os
 import gin
 
 from robgan_tf.errors import UserError
+from robgan_tf.settings import CONFIGURABLES
 
 
-def read_settings(gin_files, gin_params, configurables):
-    """Parses gin files and single bindings, and constructs every settings class.
+def read_settings(gin_files, gin_params, kinds, lowest_bindings=""):
+    """Parses gin files and single bindings, and constructs settings classes.
+
+    Bindings of other settings classes than `kinds` are known and let pass, so that a file that
+    describes a data set for one command serves the others.
 
     Args:
       gin_files: paths; later files overlay earlier ones.
       gin_params: bindings such as "train.steps=100"; they overlay the files.
-      configurables: dict from a settings class to its gin configurable.
+      kinds: the settings classes to construct.
+      lowest_bindings: text of a gin file that everything else overlays.
 
     Returns:
       Dict from the settings class to its instance.
@@ -29,18 +34,19 @@ def read_settings(gin_files, gin_params, configurables):
         uses a binding, a required value is missing, or a value is of a wrong type or range.
     """
     gin.clear_config()
+    gin.parse_config(lowest_bindings)
     _parse(gin_files, gin_params)
     _refuse_scoped_bindings()
     settings = {}
-    for kind, configurable in configurables.items():
+    for kind in kinds:
         try:
-            settings[kind] = configurable()
+            settings[kind] = CONFIGURABLES[kind]()
         except UserError as error:
             # gin appends a paragraph of its own to every message.
             raise UserError(str(error).splitlines()[0]) from error
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(_missing_value(kind, error)) from error
-    _refuse_unused_bindings()
+    _refuse_unused_bindings({kind.gin_name for kind in CONFIGURABLES if kind not in settings})
     return settings
 
 
@@ -51,7 +57,7 @@ def flat(settings):
       settings: iterable of settings instances.
     """
     return {
-        f"{group.gin_name}.{name}": value
+        f"{group.gin_name}.{name}": _as_stored(value)
         for group in settings
         for name, value in dataclasses.asdict(group).items()
     }
@@ -64,11 +70,16 @@ def flat_defaults(kinds):
       kinds: iterable of settings classes.
     """
     return {
-        f"{kind.gin_name}.{field.name}": field.default
+        f"{kind.gin_name}.{field.name}": _as_stored(field.default)
         for kind in kinds
         for field in dataclasses.fields(kind)
         if field.default is not dataclasses.MISSING
     }
+
+
+def _as_stored(value):
+    """What JSON gives back of a value."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def as_gin(settings):
@@ -78,6 +89,11 @@ def as_gin(settings):
       settings: iterable of settings instances.
     """
     return "".join(f"{name} = {value!r}\n" for name, value in flat(settings).items())
+
+
+def as_markdown(gin_text):
+    """Indents the text of a gin file, so that Markdown leaves it as it is."""
+    return "\n".join(f"    {line}" for line in gin_text.splitlines())
 
 
 def _parse(gin_files, gin_params):
@@ -142,9 +158,11 @@ def _refuse_scoped_bindings():
             raise UserError(f"nothing uses the binding {name}: remove the scope {scope!r}")
 
 
-def _refuse_unused_bindings():
+def _refuse_unused_bindings(of_others):
     used = gin.config._OPERATIVE_CONFIG
     for (scope, selector), values in gin.config._CONFIG.items():
+        if selector.split(".")[-1] in of_others:
+            continue
         for parameter in values:
             if parameter not in used.get((scope, selector), {}):
                 name = scope if selector == "gin.macro" else f"{selector}.{parameter}"

@@ -5,6 +5,11 @@
 measures accuracy under attack: of a run's discriminator (--run_dir, repeatable) or of any
 SavedModel or Keras file with class logits (--model). The same command continues an interrupted
 evaluation.
+
+    python -m robgan_tf.evaluate gap --run_dir=runs/cifar10
+
+measures every kept checkpoint of a run on training, validation and test images: accuracy clean and
+under attack, mean local Lipschitz value; as CSV and as a plot (Figures 2 and 6).
 """
 
 import os
@@ -16,13 +21,15 @@ from robgan_tf import command
 from robgan_tf.choices import ATTACK_PRESETS
 from robgan_tf.configuration import read_settings
 from robgan_tf.errors import UserError
-from robgan_tf.settings import CONFIGURABLES, DataSettings
+from robgan_tf.settings import DataSettings
 
 _RUN_DIR = flags.DEFINE_multi_string("run_dir", [], "A run's directory; repeat it for more rows.")
 _MODEL = flags.DEFINE_multi_string(
     "model", [], "A SavedModel directory or a Keras model file that gives class logits; repeatable."
 )
-_CHECKPOINT = flags.DEFINE_string("checkpoint", "last", "Of runs: last, or a step that was kept.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", "last", "Of runs: last, best, or a step that was kept."
+)
 _ATTACK = flags.DEFINE_string(
     "attack", "published", f"The protocol: one of {', '.join(ATTACK_PRESETS)}."
 )
@@ -32,7 +39,9 @@ _EPSILONS = flags.DEFINE_list(
 _NORM = flags.DEFINE_enum("norm", "linf", ["linf", "l2"], "Norm of the radii.")
 _SPLIT = flags.DEFINE_enum("split", "test", ["test", "train", "validation"], "Which images.")
 _IMAGES = flags.DEFINE_integer(
-    "images", None, "How many images; the attack's own number if not given."
+    "images",
+    None,
+    "How many images (of each split for the gap); by default as the attack says, or 500.",
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Images at a time.", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "Of all random numbers.")
@@ -53,9 +62,12 @@ def main(kind):
     """Runs the command; returns its exit status.
 
     Args:
-      kind: what to evaluate; "robustness".
+      kind: what to evaluate; "robustness" or "gap".
     """
-    del kind
+    return _gap() if kind == "gap" else _robustness()
+
+
+def _robustness():
     if _ATTACK.value not in ATTACK_PRESETS:
         raise UserError(
             f"attack {_ATTACK.value!r} does not exist; choose one of {', '.join(ATTACK_PRESETS)}"
@@ -88,25 +100,42 @@ def main(kind):
     return 0
 
 
+def _gap():
+    if not _RUN_DIR.value or _MODEL.value:
+        raise UserError("gap measures the checkpoints of runs: give --run_dir")
+    from robgan_tf.data import load_image_data
+    from robgan_tf.training.checkpoint_gap import GAP_IMAGES, measure_checkpoints
+
+    for run_dir in _RUN_DIR.value:
+        measure_checkpoints(
+            run_dir,
+            lambda settings: load_image_data(**settings[DataSettings].loading(_data_dir())),
+            _IMAGES.value or GAP_IMAGES,
+        )
+    return 0
+
+
 def _runs(name):
     """(classifier, where its results go, their name) of each run, and the settings of the data."""
     from robgan_tf.evaluation.classifier import discriminator_classifier
-    from robgan_tf.training.finished_run import load_discriminator, read_run_settings
+    from robgan_tf.training.finished_run import open_run
 
     subjects, first = [], None
     for run_dir in _RUN_DIR.value:
-        settings = read_run_settings(run_dir)
-        first = first or settings
-        if settings[DataSettings] != first[DataSettings]:
+        run = open_run(run_dir, _CHECKPOINT.value)
+        first = first or run.settings
+        if _images_of(run.settings) != _images_of(first):
             raise UserError(
                 f"the runs {_RUN_DIR.value[0]} and {run_dir} are on different data: evaluate them "
                 "one by one"
             )
-        discriminator, step = load_discriminator(run_dir, settings, _CHECKPOINT.value)
+        title, at_step = pathlib.Path(run_dir).name, ""
+        if _CHECKPOINT.value != "last":
+            kind = "best" if _CHECKPOINT.value == "best" else "step"
+            title, at_step = f"{title}, {kind} {run.step}", f"_{kind}_{run.step}"
         classifier = discriminator_classifier(
-            discriminator, pathlib.Path(run_dir).name, f"discriminator at step {step}"
+            run.load_classifier(), title, f"{run.model_name} at step {run.step}"
         )
-        at_step = "" if _CHECKPOINT.value == "last" else f"_step_{step}"
         subjects.append((classifier, pathlib.Path(run_dir) / "evaluations", name + at_step))
     return subjects, first
 
@@ -123,7 +152,7 @@ def _models(name):
     if len(limits) != 2:
         raise UserError("--input_range: give two numbers, for instance 0,1")
     input_range = InputRange(*limits, _numbers(_INPUT_MEAN), _numbers(_INPUT_DEVIATION))
-    settings = read_settings(_GIN_FILE.value, [], CONFIGURABLES)
+    settings = read_settings(_GIN_FILE.value, [], (DataSettings,))
     subjects = []
     for path in _MODEL.value:
         classifier = load_model_file(path, input_range)
@@ -131,11 +160,27 @@ def _models(name):
     return subjects, settings
 
 
+def _images_of(settings):
+    """What says which images of the split there are, of the settings of the data."""
+    data = settings[DataSettings]
+    names = ["dataset", "resolution", "channels", "num_classes"]
+    names += (
+        ["test_split"]
+        if _SPLIT.value == "test"
+        else ["train_split", "validation_examples", "train_examples", "split_seed"]
+    )
+    return [getattr(data, name) for name in names]
+
+
 def _source(settings):
     from robgan_tf.data import load_image_data
 
-    data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
-    return getattr(load_image_data(**settings[DataSettings].loading(data_dir)), _SPLIT.value)
+    data = load_image_data(**settings[DataSettings].loading(_data_dir()))
+    return getattr(data, _SPLIT.value)
+
+
+def _data_dir():
+    return _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
 
 
 def _numbers(flag):
@@ -146,4 +191,4 @@ def _numbers(flag):
 
 
 if __name__ == "__main__":
-    command.run(main, kinds=("robustness",))
+    command.run(main, kinds=("robustness", "gap"))

@@ -136,6 +136,21 @@ def class_loss(class_logits, labels):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=class_logits)
 
 
+def smoothed_class_loss(class_logits, labels, smoothing):
+    """Cross-entropy with labels smoothed towards all classes evenly, per sample.
+
+    Args:
+      class_logits: [N, K].
+      labels: [N] integers in [0, K).
+      smoothing: [N], the probability that is shared out evenly.
+
+    Returns:
+      [N] losses: (1 - smoothing) * -log P(label) + smoothing * mean over k of -log P(k).
+    """
+    even = tf.reduce_logsumexp(class_logits, axis=1) - tf.reduce_mean(class_logits, axis=1)
+    return (1.0 - smoothing) * class_loss(class_logits, labels) + smoothing * even
+
+
 def _terms(source, class_logits, labels, source_weight, class_weight):
     if class_logits is None:
         return LossTerms(source, tf.zeros_like(source), source_weight * source)

@@ -3,6 +3,7 @@
 config.json      every setting of the run          metrics.jsonl   numbers
 config.gin       the same as a gin file            tensorboard/    event files
 checkpoints/     newest checkpoints                samples/ attacks/   pictures
+best_checkpoint/ of classifiers                    gap.csv gap.png     train against test
 """
 
 import fcntl
@@ -15,6 +16,8 @@ from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius
 
 DATA_FOUND = "data (found)"
+CHECKPOINTS = "checkpoints"
+BEST_CHECKPOINT = "best_checkpoint"
 
 
 class RunDirectory:
@@ -61,7 +64,19 @@ class RunDirectory:
 
     @property
     def checkpoints_path(self):
-        return self.path / "checkpoints"
+        return self.path / CHECKPOINTS
+
+    @property
+    def best_checkpoint_path(self):
+        return self.path / BEST_CHECKPOINT
+
+    @property
+    def gap_csv_path(self):
+        return self.path / "gap.csv"
+
+    @property
+    def gap_picture_path(self):
+        return self.path / "gap.png"
 
     def picture_path(self, kind, step):
         """Where the picture of a kind ("samples", "attacks") at a step belongs."""

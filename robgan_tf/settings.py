@@ -224,8 +224,11 @@ class OptimizerSettings(Settings):
     beta_2: float = setting("of Adam", 0.9, minimum=0.0, below=1.0)
     schedule: str = setting("over steps", "constant", choices=choices.LEARNING_RATE_SCHEDULES)
     halve_every: int | None = setting("steps; for `halving`", None, minimum=1)
-    decay_start: int = setting("step; for `linear`", 0, minimum=0)
-    decay_end: int | None = setting("step at which the rate is 0; for `linear`", None, minimum=1)
+    decay_start: int = setting("step; for `linear` and `cosine`", 0, minimum=0)
+    decay_end: int | None = setting(
+        "step at which the rate is 0; for `linear` and `cosine`", None, minimum=1
+    )
+    drop_at: tuple = setting("ascending steps after which the rate is a tenth; for `drops`", ())
 
     def __post_init__(self):
         super().__post_init__()
@@ -233,11 +236,20 @@ class OptimizerSettings(Settings):
             raise UserError(
                 f"{self.gin_name}.schedule = 'halving' needs {self.gin_name}.halve_every"
             )
-        if self.schedule == "linear" and (self.decay_end or 0) <= self.decay_start:
+        decays = self.schedule in ("linear", "cosine")
+        if decays and (self.decay_end or 0) <= self.decay_start:
             raise UserError(
-                f"{self.gin_name}.schedule = 'linear' needs {self.gin_name}.decay_end, a step "
-                f"after decay_start ({self.decay_start})"
+                f"{self.gin_name}.schedule = {self.schedule!r} needs {self.gin_name}.decay_end, a "
+                f"step after decay_start ({self.decay_start})"
             )
+        steps = all(type(step) is int and step > 0 for step in self.drop_at)
+        if not steps or list(self.drop_at) != sorted(set(self.drop_at)):
+            raise UserError(
+                f"{self.gin_name}.drop_at = {self.drop_at!r}: give ascending steps, such as "
+                "(20000, 40000, 50000)"
+            )
+        if self.schedule == "drops" and not self.drop_at:
+            raise UserError(f"{self.gin_name}.schedule = 'drops' needs {self.gin_name}.drop_at")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -255,6 +267,22 @@ class DiscriminatorOptimizerSettings(OptimizerSettings):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class GapSettings(Settings):
+    """`gap`: accuracy clean and under attack, and mean LLV, on images of each split (Figure 2).
+
+    Measured while training, with the attack of `final_evaluation`. In `finetune` the accuracy
+    under attack on the validation images chooses the best checkpoint.
+    """
+
+    gin_name = "gap"
+
+    every: int = setting(
+        "steps between measurements, and at the last step; 0 for none", 1000, minimum=0
+    )
+    images: int = setting("of each of training, validation and test split", 500, minimum=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class FinalEvaluationSettings(Settings):
     """`final_evaluation`: accuracy on test images, clean and under PGD, when training ends.
 
@@ -269,6 +297,110 @@ class FinalEvaluationSettings(Settings):
     attack_steps: int = setting("steps of epsilon / 5", 20, minimum=0)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(Settings):
+    """`finetune`: stage 2 and its baselines (`training.classifier_step.ClassifierStep`).
+
+    A step is one update of the classifier (the replays of free adversarial training are several).
+    """
+
+    gin_name = "finetune"
+
+    steps: int = setting("the last step; a higher value continues a finished run", minimum=1)
+    batch_size: int = setting("images in each batch, real and generated together", 128, minimum=1)
+    seed: int = setting(
+        "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
+    )
+    start: str = setting(
+        "from the D of `--gan_run_dir`, equation (10), or from fresh weights, equations (3) to (6)",
+        "gan",
+        choices=choices.STARTS,
+    )
+    network: str = setting(
+        "what is trained: `ResNetDiscriminator` or `PreActResNet18`",
+        "discriminator",
+        choices=choices.CLASSIFIER_NETWORKS,
+    )
+    generated_share: float = setting(
+        "of generated images in a batch; 0 for none", 0.5, minimum=0.0, below=1.0
+    )
+    generated_weight: float = setting(
+        "lambda of equation (6): of the mean loss on generated images against that on real ones",
+        0.5,
+        minimum=0.0,
+    )
+    generated_label_smoothing: float = setting(
+        "probability given to all classes evenly, on generated images", 0.0, minimum=0.0, below=1.0
+    )
+    lipschitz_weight: float = setting(
+        "lambda of equations (4) and (5): of the mean local Lipschitz value", 0.0, minimum=0.0
+    )
+    warmup_steps: int = setting(
+        "steps in which the radius of the attack grows from 0", 0, minimum=0
+    )
+    free: bool = setting(
+        "free adversarial training: each batch makes `ProjectedGradientDescent.steps` updates, "
+        "each of which moves the images by one step for the next",
+        False,
+    )
+    average_decay: float = setting(
+        "decay of the moving average of the weights, which is then what is measured and kept as "
+        "the best; 0 for none",
+        0.0,
+        minimum=0.0,
+        below=1.0,
+    )
+    precision: str = setting(
+        "of convolutions and activations, as in `train`", "float32", choices=choices.PRECISIONS
+    )
+    log_every: int = setting("steps between records", 50, minimum=1)
+    picture_every: int = setting("steps between pictures of attacked images", 1000, minimum=1)
+    checkpoint_every: int = setting("steps between checkpoints", 1000, minimum=1)
+    keep_checkpoints: int = setting("how many of the newest are kept", 3, minimum=1)
+    distribution: str = setting(
+        "`MirroredStrategy` or one device", "mirrored", choices=choices.STRATEGIES
+    )
+    replicas: int | None = setting("as in `train`", None, minimum=1)
+
+    @property
+    def generated_count(self):
+        """Generated images in a batch."""
+        return round(self.batch_size * self.generated_share)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.generated_share and not 0 < self.generated_count < self.batch_size:
+            raise UserError(
+                f"finetune.generated_share = {self.generated_share:g} of finetune.batch_size = "
+                f"{self.batch_size} leaves no real or no generated image in a batch"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreActResNet18Settings(Settings):
+    """`PreActResNet18`: what `models.PreActResNet18` takes besides the data's shape."""
+
+    gin_name = "PreActResNet18"
+
+    base_width: int = setting("channels of the first stage", 64, minimum=1)
+    normalization: str = setting(
+        "before each activation; the official code has none",
+        "none",
+        choices=choices.PREACT_NORMALIZATIONS,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierOptimizerSettings(OptimizerSettings):
+    """`classifier_optimizer`."""
+
+    gin_name = "classifier_optimizer"
+
+    learning_rate: float = setting("at the start", 1e-3, above=0.0)
+    beta_1: float = setting("of Adam", 0.9, minimum=0.0, below=1.0)
+    beta_2: float = setting("of Adam", 0.999, minimum=0.0, below=1.0)
+
+
 def _checked_type(name, value, expected):
     """Returns the value, an int made a float where a float is due; otherwise complains."""
     optional = isinstance(expected, types.UnionType)
@@ -278,8 +410,11 @@ def _checked_type(name, value, expected):
         expected = next(kind for kind in typing.get_args(expected) if kind is not type(None))
     if expected is float and type(value) is int:
         return float(value)
+    if expected is tuple and type(value) is list:
+        return tuple(value)
     if type(value) is not expected:
         kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}
+        kinds[tuple] = "a tuple such as (1000, 2000)"
         raise UserError(
             f"{name} = {value!r} is a {type(value).__name__}; it takes {kinds[expected]}"
             + (" or None" if optional else "")
@@ -301,7 +436,7 @@ def _check_range(name, value, limits):
         raise UserError(f"{name} = {value} is too high; it must be below {limits['below']}")
 
 
-# What joint training reads, in the order in which it is shown.
+# What each command reads, in the order in which it is shown.
 TRAINING_SETTINGS = (
     TrainSettings,
     DataSettings,
@@ -312,9 +447,20 @@ TRAINING_SETTINGS = (
     AdversarySettings,
     GeneratorOptimizerSettings,
     DiscriminatorOptimizerSettings,
+    GapSettings,
+    FinalEvaluationSettings,
+)
+FINETUNE_SETTINGS = (
+    FinetuneSettings,
+    DataSettings,
+    DiscriminatorSettings,
+    PreActResNet18Settings,
+    AttackSettings,
+    ClassifierOptimizerSettings,
+    GapSettings,
     FinalEvaluationSettings,
 )
 CONFIGURABLES = {
     kind: gin.external_configurable(kind, name=kind.gin_name, module="robgan_tf")
-    for kind in TRAINING_SETTINGS
+    for kind in dict.fromkeys(TRAINING_SETTINGS + FINETUNE_SETTINGS)
 }

@@ -7,8 +7,10 @@ import pytest
 from robgan_tf.configuration import as_gin, flat, read_settings
 from robgan_tf.errors import UserError
 from robgan_tf.settings import (
-    CONFIGURABLES,
+    FINETUNE_SETTINGS,
+    TRAINING_SETTINGS,
     AttackSettings,
+    DataSettings,
     DiscriminatorOptimizerSettings,
     DiscriminatorSettings,
     TrainSettings,
@@ -23,16 +25,20 @@ OVERLAYS = sorted(GIN.glob("*/*.gin"))
 
 @pytest.mark.parametrize("base", BASES, ids=lambda path: path.stem)
 def test_every_shipped_file_is_complete(base):
-    settings = read_settings([base], [], CONFIGURABLES)
+    settings = read_settings([base], [], TRAINING_SETTINGS)
     assert settings[TrainSettings].steps > 0
     assert base.read_text().startswith("# ")
 
 
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_changes_the_file_it_is_laid_over(overlay):
-    base = GIN / "cifar10.gin"
-    plain = flat(read_settings([base], [], CONFIGURABLES).values())
-    laid = flat(read_settings([base, overlay], [], CONFIGURABLES).values())
+    bases, kinds = [GIN / "cifar10.gin"], TRAINING_SETTINGS
+    if overlay.parent.name == "finetune":
+        bases, kinds = [*bases, overlay.parent / "rob_gan.gin"], FINETUNE_SETTINGS
+    if overlay in bases:
+        bases.append(overlay.parent / "clean.gin")
+    plain = flat(read_settings(bases, [], kinds).values())
+    laid = flat(read_settings([*bases, overlay], [], kinds).values())
     bound = [line.split(" = ")[0] for line in overlay.read_text().splitlines() if " = " in line]
     assert bound and set(bound) <= set(laid)
     # losses/split.gin spells out what is also the default.
@@ -43,7 +49,7 @@ def test_later_files_and_parameters_win():
     settings = read_settings(
         [GIN / "cifar10.gin", GIN / "baselines" / "as_published.gin"],
         ["train.steps = 7"],
-        CONFIGURABLES,
+        TRAINING_SETTINGS,
     )
     assert settings[TrainSettings].steps == 7
     assert settings[DiscriminatorSettings].normalization == "batch"
@@ -55,7 +61,7 @@ def test_settings_survive_being_written_as_gin(tmp_path):
     settings = tiny.settings()
     path = tmp_path / "again.gin"
     path.write_text(as_gin(settings.values()))
-    assert read_settings([path], [], CONFIGURABLES) == settings
+    assert read_settings([path], [], TRAINING_SETTINGS) == settings
 
 
 def test_whole_numbers_serve_as_floats():
@@ -91,7 +97,40 @@ def test_bad_values_get_one_clear_line(binding, message):
 
 def test_missing_values_are_named():
     with pytest.raises(UserError, match=r"data.dataset, data.resolution, .* has no value"):
-        read_settings([], ["train.steps = 3"], CONFIGURABLES)
+        read_settings([], ["train.steps = 3"], TRAINING_SETTINGS)
+
+
+def test_settings_of_another_command_are_let_pass_and_typos_are_not():
+    bindings = [*tiny.BINDINGS, "finetune.steps = 3", "classifier_optimizer.learning_rate = 1.0"]
+    assert read_settings([], bindings, TRAINING_SETTINGS)[TrainSettings].steps == 4
+    with pytest.raises(UserError, match="finetune"):
+        read_settings([], [*bindings, "finetune.stepz = 3"], TRAINING_SETTINGS)
+
+
+def test_later_bindings_win_over_the_lowest():
+    lowest = as_gin([tiny.settings()[DataSettings]])
+    bindings = ["finetune.steps = 1", "data.num_classes = 7"]
+    bindings += [f"ProjectedGradientDescent.{name} = 0" for name in ("epsilon", "steps")]
+    bindings += ["ProjectedGradientDescent.step_size = 0"]
+    settings = read_settings([], bindings, FINETUNE_SETTINGS, lowest)
+    assert (settings[DataSettings].num_classes, settings[DataSettings].resolution) == (7, 16)
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    [
+        ("finetune.generated_share = 0.001", "leaves no real or no generated image in a batch"),
+        ("classifier_optimizer.drop_at = (5, 3)", "give ascending steps, such as"),
+        ("classifier_optimizer.drop_at = 5", "it takes a tuple such as (1000, 2000)"),
+        ("classifier_optimizer.schedule = 'drops'", "needs classifier_optimizer.drop_at"),
+        ("classifier_optimizer.schedule = 'cosine'", "needs classifier_optimizer.decay_end"),
+    ],
+)
+def test_bad_values_of_fine_tuning_get_one_clear_line(binding, message):
+    with pytest.raises(UserError) as error:
+        read_settings([], [*tiny.BINDINGS, "finetune.steps = 3", binding], FINETUNE_SETTINGS)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_used_macros_are_fine_and_unused_ones_are_not():

@@ -2,11 +2,12 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.losses import AdversarialLoss, class_loss
+from robgan_tf.losses import AdversarialLoss, class_loss, smoothed_class_loss
 
 # sigmoid(ln 3) = 3/4 and sigmoid(0) = 1/2; softmax(ln [1, 2, 5]) = [1/8, 2/8, 5/8].
 SOURCE = tf.constant([math.log(3.0), 0.0])
@@ -82,3 +83,14 @@ def test_large_logits_stay_finite():
 def test_unknown_choice(field):
     with pytest.raises(ValueError, match=f"loss {field} 'nope' does not exist; choose one of"):
         AdversarialLoss(**{field: "nope"})
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.7])
+def test_smoothed_class_loss_is_that_of_keras(smoothing):
+    logits = tf.random.stateless_normal([6, 10], [1, 2]) * 3.0
+    labels = tf.constant([0, 3, 9, 9, 1, 4])
+    expected = keras.losses.categorical_crossentropy(
+        tf.one_hot(labels, 10), logits, from_logits=True, label_smoothing=smoothing
+    )
+    found = smoothed_class_loss(logits, labels, tf.fill([6], smoothing))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from robgan_tf.configuration import read_settings
-from robgan_tf.settings import CONFIGURABLES
+from robgan_tf.settings import TRAINING_SETTINGS
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.training.joint import build_adversary, build_players, build_step
 
@@ -21,6 +21,7 @@ BINDINGS = (
     "ResNetGenerator.latent_size = 16",
     "ResNetDiscriminator.base_width = 4",
     "ResNetDiscriminator.widths = '1, 2'",
+    "gap.every = 0",
     "ProjectedGradientDescent.epsilon = 0.1",
     "ProjectedGradientDescent.steps = 2",
     "ProjectedGradientDescent.step_size = 0.05",
@@ -30,7 +31,7 @@ BINDINGS = (
 
 def settings(*bindings):
     """Settings of the tiny run with further bindings over them."""
-    return read_settings([], [*BINDINGS, *bindings], CONFIGURABLES)
+    return read_settings([], [*BINDINGS, *bindings], TRAINING_SETTINGS)
 
 
 def build(*bindings, strategy=None):

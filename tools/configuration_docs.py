@@ -6,7 +6,7 @@ python -m tools.configuration_docs
 import dataclasses
 import pathlib
 
-from robgan_tf.settings import TRAINING_SETTINGS
+from robgan_tf.settings import CONFIGURABLES
 
 PATH = pathlib.Path(__file__).parents[1] / "docs" / "configuration.md"
 INTRODUCTION = """# Configuration
@@ -19,7 +19,7 @@ Every setting that a gin file or `--gin_param` can bind, from `robgan_tf/setting
 def text():
     """Returns the whole document."""
     sections = [INTRODUCTION]
-    for kind in TRAINING_SETTINGS:
+    for kind in CONFIGURABLES:
         rows = [_row(kind, field) for field in dataclasses.fields(kind)]
         summary = kind.__doc__.split(": ", 1)[-1].split("\n")[0]
         title = f"## {kind.gin_name}\n\n"

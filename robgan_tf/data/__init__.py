@@ -1,6 +1,7 @@
 """Image data: datasets by name, splits, augmentation, and batches for training."""
 
 from robgan_tf.data.batches import evaluation_batches, scale_images, training_batches
+from robgan_tf.data.generated import load_generated_images
 from robgan_tf.data.load import ImageData, load_image_data
 from robgan_tf.data.sources import ImageSource
 
@@ -8,6 +9,7 @@ __all__ = [
     "ImageData",
     "ImageSource",
     "evaluation_batches",
+    "load_generated_images",
     "load_image_data",
     "scale_images",
     "training_batches",

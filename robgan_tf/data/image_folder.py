@@ -57,6 +57,31 @@ def load_image_folder(data_dir, train_split, test_split, *, resolution, channels
     return source(train_folder, class_names), source(test_folder, test_classes)
 
 
+def load_class_folders(folder, class_names, *, resolution, channels):
+    """Lists the images of one folder of class folders, for known classes.
+
+    Args:
+      folder: path of the folder.
+      class_names: the classes; the folder may lack some of them.
+      resolution: Side of the fetched images in pixels.
+      channels: 1 for grayscale, 3 for RGB.
+
+    Returns:
+      A `FolderSource`.
+
+    Raises:
+      UserError: there are no class folders, one is not of a class, or one has no images.
+    """
+    names = _class_folders(pathlib.Path(folder), folder)
+    if unknown := sorted(set(names) - set(class_names)):
+        raise UserError(
+            f"the folder {folder} has {len(unknown)} class folders that are not classes of the "
+            f"data, first {unknown[0]!r}: name them {', '.join(class_names[:3])}, ..."
+        )
+    files, labels = _list_images(pathlib.Path(folder), names, class_names)
+    return FolderSource(files, labels, class_names, resolution, channels)
+
+
 class FolderSource(ImageSource):
     """Images decoded from files when they are fetched.
 

@@ -22,4 +22,7 @@ def local_lipschitz_values(function, images):
         tape.watch(images)
         values = function(images)
     gradient = tape.gradient(values, images)
-    return tf.norm(tf.reshape(gradient, [tf.shape(images)[0], -1]), axis=1)
+    squares = tf.reduce_sum(tf.square(gradient), axis=list(range(1, len(images.shape))))
+    # At a gradient of zero the square root has no derivative, which the penalty of equations
+    # (4) and (5) would ask for.
+    return tf.where(squares > 0.0, tf.sqrt(tf.where(squares > 0.0, squares, 1.0)), 0.0)

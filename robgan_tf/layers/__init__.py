@@ -4,7 +4,12 @@ from robgan_tf.layers.batch_normalization import (
     BatchNormalization,
     ClassConditionalBatchNormalization,
 )
-from robgan_tf.layers.convolution import Convolution2D, check_precision, to_precision
+from robgan_tf.layers.convolution import (
+    Convolution2D,
+    StridedConvolution2D,
+    check_precision,
+    to_precision,
+)
 from robgan_tf.layers.pixel_convolution import PixelConvolution2D
 from robgan_tf.layers.resampled_convolution import (
     PooledConv2D,
@@ -25,6 +30,7 @@ __all__ = [
     "PixelConvolution2D",
     "PooledConv2D",
     "SpectralNormalization",
+    "StridedConvolution2D",
     "UpSampledConv2D",
     "average_pool",
     "check_precision",

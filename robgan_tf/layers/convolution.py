@@ -92,6 +92,28 @@ class Convolution2D(keras.layers.Conv2D):
         return {name: value for name, value in config.items() if name not in fixed}
 
 
+@keras.utils.register_keras_serializable(package="robgan_tf")
+class StridedConvolution2D(Convolution2D):
+    """Same-padded convolution [N, H, W, C] -> [N, H / stride, W / stride, filters].
+
+    Args:
+      filters: channels of the output.
+      kernel_size: height and width of the kernel.
+      stride: step between outputs in pixels.
+      **kwargs: as `Convolution2D`.
+    """
+
+    def __init__(self, filters, kernel_size, stride, **kwargs):
+        super().__init__(filters, kernel_size, **kwargs)
+        self.stride = stride
+
+    def convolve(self, inputs, kernel):
+        return convolve(inputs, kernel, self.stride)
+
+    def get_config(self):
+        return {**super().get_config(), "stride": self.stride}
+
+
 def convolve(inputs, kernel, strides=1):
     """Same-padded convolution of [N, H, W, C] with a kernel [height, width, C, filters]."""
     return _in_float32_where_needed(

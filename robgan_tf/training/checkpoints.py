@@ -68,6 +68,40 @@ class Checkpoints:
         return self._manager.save(checkpoint_number=step)
 
 
+class BestCheckpoint:
+    """Keeps the model that a measure was highest for, beside the newest checkpoints.
+
+    Its variables belong into the newest checkpoints too, so that a run that continues from one
+    knows what the best was until then, and finds again what came after.
+
+    Args:
+      directory: where the best checkpoint is kept.
+      objects: dict from a stable name to a model.
+    """
+
+    def __init__(self, directory, objects):
+        self.value = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._checkpoints = Checkpoints(directory, objects, keep=1)
+
+    def offer(self, value, step):
+        """Keeps the model as it is if `value` is higher than every value before.
+
+        Args:
+          value: the measure; None where it was not measured.
+          step: the step it belongs to.
+        """
+        if value is None or value <= float(self.value):
+            return
+        self._checkpoints.save(step)
+        self.value.assign(value)
+        self.step.assign(step)
+
+    def objects(self):
+        """What belongs into the newest checkpoints."""
+        return {"best_value": self.value, "best_step": self.step}
+
+
 def kept_steps(directory):
     """Returns the steps of the checkpoints in a run's checkpoint directory, ascending."""
     paths = pathlib.Path(directory).glob("step-*.index")

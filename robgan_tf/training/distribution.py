@@ -38,12 +38,18 @@ def make_strategy(name="mirrored", replicas=None):
     return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count)])
 
 
-def check_batch_size(batch_size, strategy):
-    """Raises UserError unless the global batch divides evenly over the replicas."""
+def check_batch_size(batch_size, strategy, name="train.batch_size ="):
+    """Raises UserError unless the global batch divides evenly over the replicas.
+
+    Args:
+      batch_size: images in it.
+      strategy: the run's strategy.
+      name: what the message calls it.
+    """
     count = strategy.num_replicas_in_sync
     if batch_size % count:
         raise UserError(
-            f"train.batch_size = {batch_size} is not divisible by {count} replicas; "
+            f"{name} {batch_size} is not divisible by {count} replicas; "
             f"{batch_size // count * count or count} would be"
         )
 

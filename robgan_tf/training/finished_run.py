@@ -1,14 +1,119 @@
 """Models of a run that has been trained, from its run directory."""
 
+import dataclasses
+import json
 import pathlib
 
 import keras
 
 from robgan_tf.configuration import read_settings
 from robgan_tf.errors import UserError
-from robgan_tf.settings import CONFIGURABLES
-from robgan_tf.training.checkpoints import checkpoint_of_step, load_weights
-from robgan_tf.training.joint import build_discriminator
+from robgan_tf.files import digest
+from robgan_tf.run_directory import BEST_CHECKPOINT, CHECKPOINTS
+from robgan_tf.settings import (
+    FINETUNE_SETTINGS,
+    TRAINING_SETTINGS,
+    FinetuneSettings,
+    TrainSettings,
+)
+from robgan_tf.training.building import build_classifier, build_discriminator
+from robgan_tf.training.checkpoints import checkpoint_of_step, kept_steps, load_weights
+from robgan_tf.training.joint import build_generator
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run, and one of its checkpoints.
+
+    Attributes:
+      path: its run directory, as given.
+      settings: dict from settings class to instance.
+      checkpoint: path prefix of the checkpoint.
+    """
+
+    path: str
+    settings: dict
+    checkpoint: str
+
+    @property
+    def step(self):
+        """The step of the checkpoint."""
+        return int(self.checkpoint.rpartition("-")[2])
+
+    @property
+    def identity(self):
+        """The run and its checkpoint by name and content, wherever they are."""
+        # The index holds a checksum of every tensor.
+        content = digest(pathlib.Path(f"{self.checkpoint}.index").read_bytes())
+        return f"{pathlib.Path(self.path).name} at step {self.step} ({content})"
+
+    @property
+    def model_name(self):
+        """What the model that is measured is called in the checkpoint."""
+        if self.is_joint:
+            return "discriminator"
+        is_best = pathlib.Path(self.checkpoint).parent.name == BEST_CHECKPOINT
+        if self.settings[FinetuneSettings].average_decay and not is_best:
+            return "average_classifier"
+        return "classifier"
+
+    @property
+    def is_joint(self):
+        """Whether it is a run of joint training, otherwise of the finetune command."""
+        return TrainSettings in self.settings
+
+    def load_classifier(self):
+        """Builds the run's D or other classifier with the weights of the checkpoint.
+
+        Where the run keeps a moving average of its weights, that is what is loaded.
+
+        Raises:
+          UserError: if the checkpoint does not fit.
+        """
+        keras.utils.set_random_seed(0)
+        if self.is_joint:
+            model = build_discriminator(self.settings, self.settings[TrainSettings].precision)
+        else:
+            model = build_classifier(self.settings)
+        load_weights(self.checkpoint, {self.model_name: model})
+        return model
+
+    def load_generator(self):
+        """Builds the averaged G of a run of joint training with the weights of the checkpoint.
+
+        Raises:
+          UserError: if the checkpoint does not fit.
+        """
+        generator = build_generator(self.settings)
+        load_weights(self.checkpoint, {"average_generator": generator})
+        return generator
+
+
+def open_run(run_dir, checkpoint="last"):
+    """Opens a run.
+
+    Args:
+      run_dir: the run directory.
+      checkpoint: "last", "best", or the number of a step that was kept.
+
+    Returns:
+      A FinishedRun.
+
+    Raises:
+      UserError: if there is no run or no such checkpoint, or another version made it.
+    """
+    path = pathlib.Path(run_dir)
+    settings = read_run_settings(run_dir)
+    if checkpoint == "best":
+        if not kept_steps(path / BEST_CHECKPOINT):
+            raise UserError(
+                f"{run_dir} has no best checkpoint: the finetune command keeps one, where "
+                "data.validation_examples and gap.every are above 0 (--checkpoint)"
+            )
+        found = checkpoint_of_step(path / BEST_CHECKPOINT)
+    else:
+        found = checkpoint_of_step(path / CHECKPOINTS, checkpoint)
+    return FinishedRun(str(run_dir), settings, found)
 
 
 def read_run_settings(run_dir):
@@ -20,29 +125,9 @@ def read_run_settings(run_dir):
     Raises:
       UserError: if there is no run, or another version of this package made it.
     """
-    path = pathlib.Path(run_dir) / "config.gin"
-    if not path.exists():
-        raise UserError(f"{run_dir} holds no run: there is no config.gin (--run_dir)")
-    return read_settings([str(path)], [], CONFIGURABLES)
-
-
-def load_discriminator(run_dir, settings, checkpoint="last"):
-    """Builds a run's D with the weights of a checkpoint.
-
-    Args:
-      run_dir: the run directory.
-      settings: of the run.
-      checkpoint: "last", or the number of a step.
-
-    Returns:
-      (D, its step).
-
-    Raises:
-      UserError: if there is no such checkpoint or it does not fit.
-    """
-    directory = pathlib.Path(run_dir) / "checkpoints"
-    path = checkpoint_of_step(directory, checkpoint)
-    keras.utils.set_random_seed(0)
-    discriminator = build_discriminator(settings)
-    load_weights(path, {"discriminator": discriminator})
-    return discriminator, int(path.rpartition("-")[2])
+    path = pathlib.Path(run_dir)
+    if not (path / "config.gin").exists():
+        raise UserError(f"{run_dir} holds no run: there is no config.gin")
+    stored = json.loads((path / "config.json").read_text())
+    kinds = FINETUNE_SETTINGS if "finetune.steps" in stored else TRAINING_SETTINGS
+    return read_settings([str(path / "config.gin")], [], kinds)

@@ -1,12 +1,10 @@
 """One training step of the three players: n D updates, then one G update (paper section 3.3)."""
 
 import dataclasses
-from typing import NamedTuple
 
 import keras
 import tensorflow as tf
 
-from robgan_tf.errors import NonFiniteError
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import AdversarialLoss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
@@ -14,6 +12,12 @@ from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.training.adversary import TrainingAdversary
 from robgan_tf.training.distribution import local_part, share_out
 from robgan_tf.training.moving_average import update_moving_average
+from robgan_tf.training.replicated import (
+    Names,
+    apply_gradients,
+    raise_if_not_finite,
+    run_on_replicas,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,12 +101,7 @@ class GanStep:
             share_out(self.strategy, labels, batch_axis=1),
             step,
         )
-        culprits = non_finite.numpy().nonzero()[0]
-        if len(culprits):
-            more = f" (and {len(culprits) - 1} more)" if len(culprits) > 1 else ""
-            raise NonFiniteError(
-                f"step {int(step)}: {self._check_names[culprits[0]]} is not finite{more}"
-            )
+        raise_if_not_finite(step, self._check_names, non_finite)
         return dict(zip(self._metric_names, tf.unstack(metrics), strict=True))
 
     def generate(self, step, update, training_statistics=False):
@@ -145,8 +144,8 @@ class GanStep:
 
     def _distributed_step(self, images, labels, step):
         names, metrics, non_finite = self._discriminator_updates(images, labels, step)
-        more_names, more_metrics, more_non_finite = self._on_all_replicas(
-            self._generator_update, step
+        more_names, more_metrics, more_non_finite = run_on_replicas(
+            self.strategy, self._generator_update, step
         )
         self._metric_names = names.metrics + more_names.metrics
         self._check_names = names.checks + more_names.checks
@@ -161,8 +160,8 @@ class GanStep:
         traced = []
 
         def one_batch(batch, metrics, non_finite):
-            names, *values = self._on_all_replicas(
-                self._discriminator_batch, images, labels, step, batch
+            names, *values = run_on_replicas(
+                self.strategy, self._discriminator_batch, images, labels, step, batch
             )
             traced[:] = [names]
             return batch + 1, metrics.write(batch, values[0]), non_finite.write(batch, values[1])
@@ -175,7 +174,7 @@ class GanStep:
             parallel_iterations=1,
             maximum_iterations=count,
         )
-        names = _Names(
+        names = Names(
             traced[0].metrics,
             [
                 f"discriminator update {batch * replays + replay + 1}: {name}"
@@ -184,27 +183,6 @@ class GanStep:
             ],
         )
         return names, tf.reduce_mean(metrics.stack(), axis=0), non_finite.stack()
-
-    def _on_all_replicas(self, function, *arguments):
-        """Runs a part of the step that returns two dicts of scalars: metrics, and what to check.
-
-        Returns:
-          The names, the metrics' means over replicas, and where a check is not finite.
-        """
-        traced = []
-
-        def stacked(*arguments):
-            metrics, checks = function(*arguments)
-            traced[:] = [_Names(list(metrics), list(checks))]
-            non_finite = ~tf.math.is_finite(tf.stack(list(checks.values())))
-            return tf.stack(list(metrics.values())), tf.cast(non_finite, tf.int32)
-
-        metrics, non_finite = self.strategy.run(stacked, args=arguments)
-        return (
-            traced[0],
-            self.strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None),
-            self.strategy.reduce(tf.distribute.ReduceOp.SUM, non_finite, axis=None),
-        )
 
     def _discriminator_batch(self, images, labels, step, batch):
         """Makes the D updates on one batch of real images: one, or the replays of free training.
@@ -270,7 +248,7 @@ class GanStep:
             "loss on generated images": tf.reduce_sum(fake.total),
         }
         of_variables = gradients[: len(variables)]
-        _apply_gradients(of_variables, variables, self.players.discriminator_optimizer, checks)
+        apply_gradients(of_variables, variables, self.players.discriminator_optimizer, checks)
         metrics = {
             "loss_discriminator/total": tf.reduce_mean(losses),
             **_term_metrics("loss_discriminator/real_", real),
@@ -290,28 +268,13 @@ class GanStep:
         variables = generator.trainable_variables
         checks = {"loss": tf.reduce_sum(terms.total)}
         gradients = tape.gradient(total, variables)
-        _apply_gradients(gradients, variables, self.players.generator_optimizer, checks)
+        apply_gradients(gradients, variables, self.players.generator_optimizer, checks)
         update_moving_average(self.players.average_generator, generator, self.average_decay, step)
         metrics = {
             "loss_generator/total": tf.reduce_mean(terms.total),
             **_term_metrics("loss_generator/", terms),
         }
         return metrics, {f"generator update: {name}": value for name, value in checks.items()}
-
-
-class _Names(NamedTuple):
-    """What the numbers that a part of the step returns are called."""
-
-    metrics: list
-    checks: list
-
-
-def _apply_gradients(gradients, variables, optimizer, checks):
-    """Adds up the gradients of all replicas (in the optimizer) and applies them."""
-    for variable, gradient in zip(variables, gradients, strict=True):
-        # A sum is finite only if every element is, and costs one pass.
-        checks[f"gradient of {variable.path}"] = tf.reduce_sum(gradient)
-    optimizer.apply_gradients(zip(gradients, variables, strict=True))
 
 
 def _term_metrics(prefix, terms, has_class_term=True):

@@ -1,26 +1,27 @@
-"""Builds joint training from settings: models, optimizers, adversary, step."""
+"""Builds joint training from settings: players, adversary, step."""
 
 import keras
 
-from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.errors import UserError
 from robgan_tf.losses import AdversarialLoss
-from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from robgan_tf.models import ResNetGenerator
 from robgan_tf.settings import (
     AdversarySettings,
-    AttackSettings,
     DataSettings,
     DiscriminatorOptimizerSettings,
-    DiscriminatorSettings,
-    FinalEvaluationSettings,
     GeneratorOptimizerSettings,
     GeneratorSettings,
     LossSettings,
     TrainSettings,
 )
 from robgan_tf.training.adversary import TrainingAdversary
+from robgan_tf.training.building import (
+    build_attack,
+    build_discriminator,
+    build_model,
+    build_optimizer,
+)
 from robgan_tf.training.gan_step import GanStep, Players
-from robgan_tf.training.learning_rates import StepLearningRate
 
 
 def build_players(settings, strategy, replays=1, rewritten=True):
@@ -41,34 +42,37 @@ def build_players(settings, strategy, replays=1, rewritten=True):
       UserError: if the widths do not fit the resolution.
     """
     train = settings[TrainSettings]
-    common = _common(settings, rewritten)
     keras.utils.set_random_seed(train.seed)
     with strategy.scope():
-        generator = _build(ResNetGenerator, settings[GeneratorSettings], common, "generator")
-        average = _build(ResNetGenerator, settings[GeneratorSettings], common, "average_generator")
-        discriminator = build_discriminator(settings, rewritten)
+        generator = build_generator(settings, "generator", rewritten)
+        average = build_generator(settings, "average_generator", rewritten)
+        discriminator = build_discriminator(settings, train.precision, rewritten)
         for averaged, variable in zip(average.variables, generator.variables, strict=True):
             averaged.assign(variable)
         return Players(
             generator=generator,
             discriminator=discriminator,
             average_generator=average,
-            generator_optimizer=_optimizer(settings[GeneratorOptimizerSettings], generator, 1),
-            discriminator_optimizer=_optimizer(
+            generator_optimizer=build_optimizer(
+                settings[GeneratorOptimizerSettings], generator.trainable_variables
+            ),
+            discriminator_optimizer=build_optimizer(
                 settings[DiscriminatorOptimizerSettings],
-                discriminator,
+                discriminator.trainable_variables,
                 train.discriminator_updates * replays,
             ),
         )
 
 
-def build_discriminator(settings, rewritten=True):
-    """Builds D alone; see `build_players`."""
-    return _build(
-        ResNetDiscriminator,
-        settings[DiscriminatorSettings],
-        _common(settings, rewritten),
-        "discriminator",
+def build_generator(settings, name="average_generator", rewritten=True):
+    """Builds G alone; see `build_players`."""
+    return build_model(
+        ResNetGenerator,
+        settings[GeneratorSettings],
+        settings[DataSettings],
+        settings[TrainSettings].precision,
+        name,
+        rewritten,
     )
 
 
@@ -78,13 +82,10 @@ def build_adversary(settings):
     Raises:
       UserError: if the attack's numbers make no sense, such as a negative radius.
     """
-    attack = settings[AttackSettings]
     adversary = settings[AdversarySettings]
     try:
         return TrainingAdversary(
-            ProjectedGradientDescent(
-                attack.epsilon, attack.steps, attack.step_size, attack.norm, attack.random_start
-            ),
+            build_attack(settings),
             _loss(settings),
             adversary.target,
             adversary.warmup_steps,
@@ -92,19 +93,6 @@ def build_adversary(settings):
         )
     except ValueError as error:
         raise UserError(str(error)) from error
-
-
-def build_evaluation_attack(settings):
-    """Builds the attack of the final evaluation: steps of epsilon / 5, no random start.
-
-    Raises:
-      UserError: if its numbers make no sense.
-    """
-    wanted = settings[FinalEvaluationSettings]
-    try:
-        return ProjectedGradientDescent(wanted.epsilon, wanted.attack_steps, wanted.epsilon / 5)
-    except ValueError as error:
-        raise UserError(f"final_evaluation: {error}") from error
 
 
 def build_step(settings, players, adversary, strategy):
@@ -122,40 +110,5 @@ def build_step(settings, players, adversary, strategy):
     )
 
 
-def _common(settings, rewritten):
-    data = settings[DataSettings]
-    return {
-        "resolution": data.resolution,
-        "channels": data.channels,
-        "num_classes": data.num_classes,
-        "precision": settings[TrainSettings].precision,
-        "rewritten": rewritten,
-    }
-
-
-def _build(model_class, settings, common, name):
-    try:
-        model = model_class(**common, **vars(settings), name=name)
-    except ValueError as error:
-        raise UserError(str(error)) from error
-    model.build()
-    return model
-
-
 def _loss(settings):
     return AdversarialLoss(**vars(settings[LossSettings]))
-
-
-def _optimizer(settings, model, updates_per_step):
-    rate = StepLearningRate(
-        settings.learning_rate,
-        settings.schedule,
-        halve_every=settings.halve_every,
-        decay_start=settings.decay_start,
-        decay_end=settings.decay_end,
-        updates_per_step=updates_per_step,
-    )
-    optimizer = keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
-    # Its variables must exist before the first tf.function is traced.
-    optimizer.build(model.trainable_variables)
-    return optimizer

@@ -1,28 +1,27 @@
 """A joint training run from settings to summary: what the train command does."""
 
-import json
 import os
 
-import numpy as np
-
-from robgan_tf.configuration import as_gin, flat, flat_defaults
-from robgan_tf.data import evaluation_batches, load_image_data, training_batches
-from robgan_tf.evaluation import accuracy_under_attack
+from robgan_tf.configuration import as_gin, as_markdown, flat, flat_defaults
+from robgan_tf.data import load_image_data, training_batches
 from robgan_tf.run_directory import RunDirectory
-from robgan_tf.settings import DataSettings, FinalEvaluationSettings, TrainSettings
+from robgan_tf.settings import DataSettings, GapSettings, TrainSettings
 from robgan_tf.training import run_report
 from robgan_tf.training.checkpoints import Checkpoints, checkpoint_of_step, load_weights
 from robgan_tf.training.distribution import check_batch_size, make_strategy
+from robgan_tf.training.final_evaluation import (
+    build_evaluation_attack,
+    final_accuracy,
+    gap_meter,
+    write_gap,
+)
 from robgan_tf.training.gan_task import GanTask
 from robgan_tf.training.joint import (
     build_adversary,
-    build_evaluation_attack,
     build_players,
     build_step,
 )
 from robgan_tf.training.loop import Rhythm, TrainingLoop
-
-EVALUATION_BATCH = 100
 
 
 class JointRun:
@@ -46,7 +45,7 @@ class JointRun:
         self._data_dir = data_dir
         self._warm_start = warm_start
         self._adversary = build_adversary(settings)
-        self._evaluation_attack = build_evaluation_attack(settings)
+        build_evaluation_attack(settings)  # Its numbers are refused now, not at the end.
         train = settings[TrainSettings]
         self._strategy = make_strategy(train.distribution, train.replicas)
         check_batch_size(train.batch_size, self._strategy)
@@ -83,8 +82,9 @@ class JointRun:
         run_report.print_start(self._settings, self._strategy, data, run, start_step)
         stop = self._loop(run, data, players, checkpoints, start_step)
         if stop is None:
-            accuracy = self._final_accuracy(run, data, players)
             steps = self._settings[TrainSettings].steps
+            accuracy = final_accuracy(self._settings, run, data, players.discriminator, steps)
+            write_gap(self._settings, run)
             run_report.print_summary(run, steps, checkpoints.latest, accuracy)
         else:
             print(f"Stopped and saved {checkpoints.latest}; the same command continues.")
@@ -112,12 +112,22 @@ class JointRun:
             return None
         gan_step = build_step(self._settings, players, self._adversary, self._strategy)
         loop = TrainingLoop(
-            GanTask(gan_step, data.validation if len(data.validation) else data.train),
+            GanTask(
+                gan_step,
+                data.validation if len(data.validation) else data.train,
+                gap_meter(self._settings, data, players.discriminator),
+            ),
             run,
             checkpoints,
-            Rhythm(train.steps, train.log_every, train.sample_every, train.checkpoint_every),
+            Rhythm(
+                train.steps,
+                train.log_every,
+                train.sample_every,
+                train.checkpoint_every,
+                self._settings[GapSettings].every,
+            ),
             images_per_step=train.discriminator_updates * train.batch_size,
-            description=_as_markdown(as_gin(self._settings.values())),
+            description=as_markdown(as_gin(self._settings.values())),
         )
         batches = training_batches(
             data.train,
@@ -129,30 +139,3 @@ class JointRun:
             dequantize=data_settings.dequantize,
         )
         return loop.run(batches, start_step)
-
-    def _final_accuracy(self, run, data, players):
-        """Accuracy at the last step; measured once and kept in the run directory."""
-        wanted = self._settings[FinalEvaluationSettings]
-        steps = self._settings[TrainSettings].steps
-        path = run.path / "evaluations" / f"step_{steps:08d}.json"
-        if path.exists():
-            return json.loads(path.read_text())
-        count = min(wanted.images, len(data.test))
-        if not count:
-            return None
-        print(f"\nMeasuring accuracy on {count} test images ...", flush=True)
-        # Evenly spaced, since class folders are stored class by class.
-        images = data.test.subset(np.linspace(0, len(data.test) - 1, count).round().astype(int))
-        accuracy = accuracy_under_attack(
-            players.discriminator,
-            evaluation_batches(images, EVALUATION_BATCH),
-            self._evaluation_attack,
-        )
-        protocol = {"epsilon": wanted.epsilon, "attack_steps": wanted.attack_steps}
-        result = {**vars(accuracy), **protocol}
-        run.write_json(path, result)
-        return result
-
-
-def _as_markdown(gin_text):
-    return "\n".join(f"    {line}" for line in gin_text.splitlines())

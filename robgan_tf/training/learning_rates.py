@@ -1,8 +1,10 @@
-"""Learning rates over training steps: constant, halving, linear decay.
+"""Learning rates over training steps: constant, halving, drops, linear and cosine decay.
 
 A step is one G update and `updates_per_step` D updates; the schedules of both optimizers run on
 steps, so that a file says one thing for both.
 """
+
+import math
 
 import keras
 import tensorflow as tf
@@ -14,12 +16,14 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     Args:
       learning_rate: rate at the start.
-      schedule: "constant"; "halving", half the rate after every `halve_every` steps; or "linear",
-        constant until `decay_start` and then straight down to zero at `decay_end`.
+      schedule: "constant"; "halving", half the rate after every `halve_every` steps; "drops", a
+        tenth of it after each of `drop_at`; "linear" or "cosine", constant until `decay_start` and
+        then straight, or along half a cosine, down to zero at `decay_end`.
       halve_every: steps between halvings.
-      decay_start: step at which linear decay begins.
+      decay_start: step at which decay begins.
       decay_end: step at which it reaches zero: a horizon of its own, so that training longer
         does not change the rates of the steps already made.
+      drop_at: ascending steps.
       updates_per_step: updates this optimizer makes in one training step.
     """
 
@@ -30,6 +34,7 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         halve_every=None,
         decay_start=0,
         decay_end=None,
+        drop_at=(),
         updates_per_step=1,
     ):
         self.learning_rate = learning_rate
@@ -37,6 +42,7 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self.halve_every = halve_every
         self.decay_start = decay_start
         self.decay_end = decay_end
+        self.drop_at = tuple(drop_at)
         self.updates_per_step = updates_per_step
 
     def __call__(self, iterations):
@@ -45,12 +51,19 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         rate = tf.constant(self.learning_rate, tf.float32)
         if self.schedule == "halving":
             return rate * 0.5 ** tf.floor(step / self.halve_every)
-        if self.schedule == "linear":
+        if self.schedule == "drops":
+            passed = step >= tf.constant(self.drop_at, tf.float32)
+            return rate * 0.1 ** tf.reduce_sum(tf.cast(passed, tf.float32))
+        if self.schedule in ("linear", "cosine"):
             left = (self.decay_end - step) / (self.decay_end - self.decay_start)
-            return rate * tf.clip_by_value(left, 0.0, 1.0)
+            left = tf.clip_by_value(left, 0.0, 1.0)
+            if self.schedule == "cosine":
+                left = 0.5 - 0.5 * tf.cos(math.pi * left)
+            return rate * left
         return rate
 
     def get_config(self):
         names = ("learning_rate", "schedule", "halve_every", "decay_start", "decay_end")
+        names += ("drop_at",)
         config = {name: getattr(self, name) for name in names}
         return {**config, "updates_per_step": self.updates_per_step}

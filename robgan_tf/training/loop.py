@@ -26,6 +26,9 @@ class TrainingTask(Protocol):
     def measure(self, batch, step):
         """Measures, before a logged step changes anything; returns a dict of scalars."""
 
+    def evaluate(self, step):
+        """Measures, now and then, after a step; returns a dict of scalars."""
+
     def pictures(self):
         """Returns a dict from kind ("samples") to a uint8 picture [height, width, 3]."""
 
@@ -42,16 +45,18 @@ class Rhythm:
       log_every: steps between records; the last step is recorded too.
       sample_every: steps between pictures; the last step has some too.
       checkpoint_every: steps between checkpoints; the last step has one too.
+      evaluate_every: steps between evaluations, which the last step has too; 0 for none.
     """
 
     steps: int
     log_every: int
     sample_every: int
     checkpoint_every: int
+    evaluate_every: int = 0
 
     def due(self, every, step):
-        """Whether something that happens every so many steps happens at this one."""
-        return step % every == 0 or step == self.steps
+        """Whether something that happens every so many steps (0: never) happens at this one."""
+        return bool(every) and (step % every == 0 or step == self.steps)
 
 
 class TrainingLoop:
@@ -130,8 +135,12 @@ class TrainingLoop:
                 measured = self._task.measure(batch, step_tensor)
         values = self._task.train_step(batch, step_tensor)
         self._progress.advance(step)
-        if logged:
-            self._log(step, {**values, **measured})
+        evaluated = {}
+        if rhythm.due(rhythm.evaluate_every, step):
+            with self._progress.paused():
+                evaluated = self._task.evaluate(step)
+        if logged or evaluated:
+            self._log(step, {**values, **measured, **evaluated})
         if rhythm.due(rhythm.sample_every, step):
             with self._progress.paused():
                 self._draw(step)

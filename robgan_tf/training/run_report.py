@@ -23,7 +23,7 @@ def print_start(settings, strategy, data, run, start_step):
     if settings[AdversarySettings].free:
         replays = settings[AttackSettings].steps
         updates = f"{train.discriminator_updates * replays} D updates (each batch {replays} times)"
-    _print_conditions(settings, strategy, data)
+    _print_joint_conditions(settings, strategy, data)
     print(f"Run        {run.path}")
     begin = "from the beginning" if not start_step else f"continued from step {start_step}"
     print(
@@ -42,7 +42,7 @@ def print_plan(settings, strategy, data, players, run_dir):
     print(as_gin(settings.values()))
     print(summary_table(players.generator), "\n")
     print(summary_table(players.discriminator), "\n")
-    _print_conditions(settings, strategy, data)
+    _print_joint_conditions(settings, strategy, data)
     print(
         f"One step   images [{batches}, {side}, {side}, {data_settings.channels}] in [-1, 1], "
         f"labels [{batches}]"
@@ -65,8 +65,15 @@ def print_summary(run, steps, checkpoint, accuracy):
     """
     print(f"\nFinished at step {steps}.")
     print(f"  samples       {run.picture_path('samples', steps)}")
+    print_results(run, steps, checkpoint, accuracy)
+
+
+def print_results(run, steps, checkpoint, accuracy):
+    """Prints what every kind of run leaves; Args are those of `print_summary`."""
     print(f"  attacks       {run.picture_path('attacks', steps)}")
     print(f"  numbers       {run.metrics_path}")
+    if run.gap_picture_path.exists():
+        print(f"  train / test  {run.gap_picture_path}, {run.gap_csv_path.name}")
     print(f"  checkpoint    {checkpoint}")
     if accuracy is not None:
         print(
@@ -91,19 +98,31 @@ def print_corrupt_files(data):
         print(f"                {path} ({reason})")
 
 
-def _print_conditions(settings, strategy, data):
+def print_conditions(strategy, data, attack, is_free):
+    """Prints data, attack and devices.
+
+    Args:
+      strategy: the run's strategy.
+      data: its ImageData.
+      attack: AttackSettings.
+      is_free: whether it is that of free adversarial training.
+    """
     devices = ", ".join(device.split("device:")[-1] for device in strategy.extended.worker_devices)
     print(f"Data       {data.description}")
-    print(f"Attack     {_attack(settings[AttackSettings], settings[AdversarySettings])}")
+    print(f"Attack     {_attack(attack, is_free)}")
     print(f"Replicas   {strategy.num_replicas_in_sync} ({devices})")
 
 
-def _attack(attack, adversary):
+def _print_joint_conditions(settings, strategy, data):
+    print_conditions(strategy, data, settings[AttackSettings], settings[AdversarySettings].free)
+
+
+def _attack(attack, is_free):
     if not attack.steps:
         return "none"
     start = "random start" if attack.random_start else "no random start"
     kind, steps = "PGD", f"{attack.steps} steps"
-    if adversary.free:
+    if is_free:
         # The move that the last replay would make has no replay to see it.
         kind, steps = "free, between the D updates of a batch", f"{attack.steps - 1} step(s)"
     return (

@@ -44,7 +44,7 @@ def test_random_starts_do_not_depend_on_the_batch_size():
     images = np.random.default_rng(0).uniform(-0.3, 0.3, [40, 2, 2, 1]).astype(np.float32)
     labels = np.zeros(40, np.int32)
     attack = ProjectedGradientDescent(0.3, 1, 0.0, random_start=True)
-    results = {
+    results = [
         accuracy_under_attack(
             LinearModel(),
             [(images[k : k + size], labels[k : k + size]) for k in range(0, 40, size)],
@@ -52,13 +52,15 @@ def test_random_starts_do_not_depend_on_the_batch_size():
             seed=5,
         )
         for size in (1, 8, 40)
-    }
-    assert len(results) == 1
-    assert 0 < results.pop().attacked < 1
+    ]
+    assert len({(result.clean, result.attacked, result.images) for result in results}) == 1
+    assert 0 < results[0].attacked < 1
+    for result in results:
+        assert result.lipschitz == pytest.approx(results[0].lipschitz, rel=1e-6)
 
 
 def test_no_images():
-    with pytest.raises(ValueError, match="no images"):
+    with pytest.raises(ValueError, match="without images"):
         accuracy_under_attack(LinearModel(), [], ProjectedGradientDescent(0.1, 1, 0.1))
 
 

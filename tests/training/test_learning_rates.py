@@ -41,3 +41,19 @@ def test_configuration_round_trip():
     schedule = StepLearningRate(1e-3, "linear", decay_start=1, decay_end=5, updates_per_step=2)
     copy = StepLearningRate.from_config(schedule.get_config())
     assert vars(copy) == vars(schedule)
+
+
+def test_drops_are_keras_piecewise_constant_decay():
+    ours = StepLearningRate(1e-3, "drops", drop_at=(10, 30))
+    theirs = keras.optimizers.schedules.PiecewiseConstantDecay([9, 29], [1e-3, 1e-4, 1e-5])
+    at = [0, 9, 10, 29, 30, 1000]
+    assert rates(ours, at) == pytest.approx(rates(theirs, at))
+
+
+def test_cosine_is_that_of_keras_from_its_start_on():
+    ours = StepLearningRate(1e-3, "cosine", decay_start=10, decay_end=50)
+    theirs = keras.optimizers.schedules.CosineDecay(1e-3, 40)
+    assert rates(ours, [0, 10]) == pytest.approx([1e-3, 1e-3])
+    later = [15, 30, 49, 50, 70]
+    expected = rates(theirs, [step - 10 for step in later])
+    assert rates(ours, later) == pytest.approx(expected, abs=1e-9)

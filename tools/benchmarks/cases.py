@@ -8,7 +8,7 @@ import numpy as np
 from robgan_tf.configuration import read_settings
 from robgan_tf.data import load_image_data, training_batches
 from robgan_tf.errors import UserError
-from robgan_tf.settings import CONFIGURABLES, DataSettings, TrainSettings
+from robgan_tf.settings import TRAINING_SETTINGS, DataSettings, TrainSettings
 from tools.benchmarks import commands, models
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.machine import convolution_peaks
@@ -160,7 +160,7 @@ def replicas(options):
 def input_pipeline(options):
     """CIFAR-10 decoded, shuffled and augmented: batches alone, without a model."""
     _needs_data(options)
-    settings = read_settings([CIFAR10], [], CONFIGURABLES)
+    settings = read_settings([CIFAR10], [], TRAINING_SETTINGS)
     train, data = settings[TrainSettings], settings[DataSettings]
     batches = iter(
         training_batches(

@@ -11,7 +11,7 @@ from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import class_loss
 from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.settings import (
-    CONFIGURABLES,
+    TRAINING_SETTINGS,
     AdversarySettings,
     AttackSettings,
     DataSettings,
@@ -36,7 +36,7 @@ def training_step(name, gin_files, bindings=(), rewritten=True, replicas=1):
       replicas: logical devices to share the batch out to.
     """
     files = [gin_files] if isinstance(gin_files, str) else gin_files
-    settings = read_settings(files, list(bindings), CONFIGURABLES)
+    settings = read_settings(files, list(bindings), TRAINING_SETTINGS)
     strategy = make_strategy("single_device" if replicas == 1 else "mirrored", replicas)
     adversary = build_adversary(settings)
     players = build_players(settings, strategy, adversary.replays, rewritten=rewritten)

@@ -1,0 +1,198 @@
+"""PreActResNet-18 (He et al., 2016) with the two heads of D: the authors' CIFAR classifier."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from robgan_tf.choices import PREACT_NORMALIZATIONS
+from robgan_tf.layers import (
+    BatchNormalization,
+    PixelConvolution2D,
+    StridedConvolution2D,
+    check_precision,
+    to_precision,
+)
+from robgan_tf.models.blocks import Arithmetic, glorot_uniform
+
+STAGE_WIDTHS = (1, 2, 4, 8)
+BLOCKS_IN_A_STAGE = 2
+LEAK = 0.2
+
+
+class PreActResNet18(keras.Model):
+    """Maps an image to a source logit and class logits, as `ResNetDiscriminator` does.
+
+    A 3x3 convolution, four stages of two residual blocks, of which all but the first halve the
+    image, global average pooling and two linear heads. A block is (norm-)LeakyReLU-conv-(norm-)
+    LeakyReLU-conv plus a shortcut, with a strided 1x1 convolution where shapes differ.
+
+    Args:
+      resolution: height and width of the images in pixels; a multiple of 8.
+      channels: channels of the images.
+      num_classes: outputs of the class head.
+      base_width: channels of the first stage (64 in the paper of the network).
+      normalization: "none", as in the official code of Rob-GAN, or "batch".
+      precision: of convolutions and activations, "float32" or "bfloat16".
+      rewritten: as in `ResNetDiscriminator`.
+
+    Raises:
+      ValueError: if the resolution is not a multiple of 8 or a choice does not exist.
+    """
+
+    def __init__(
+        self,
+        resolution=32,
+        channels=3,
+        num_classes=10,
+        base_width=64,
+        normalization="none",
+        precision="float32",
+        rewritten=True,
+        name="preact_resnet18",
+    ):
+        super().__init__(name=name)
+        check_precision(precision)
+        if resolution % 8:
+            raise ValueError(
+                f"PreActResNet18 halves images three times, which {resolution} pixels do not allow"
+            )
+        if normalization not in PREACT_NORMALIZATIONS:
+            raise ValueError(
+                f"PreActResNet18 normalization {normalization!r} does not exist; choose one of "
+                f"{', '.join(PREACT_NORMALIZATIONS)}"
+            )
+        self.resolution = resolution
+        self.channels = channels
+        self.num_classes = num_classes
+        self.precision = precision
+        arithmetic = Arithmetic(precision, rewritten)
+        # What touches pixels is float32, so that an attack's gradient is not rounded to zero.
+        self.stem = _convolution(
+            base_width,
+            dataclasses.replace(arithmetic, precision="float32"),
+            name="stem",
+            of_pixels=True,
+        )
+        self.block_names = []
+        for stage, width in enumerate(STAGE_WIDTHS, start=1):
+            for number in range(1, BLOCKS_IN_A_STAGE + 1):
+                self.block_names.append(f"block_{stage}_{number}")
+                stride = 2 if stage > 1 and number == 1 else 1
+                block = PreActBlock(
+                    width * base_width,
+                    stride,
+                    normalization,
+                    arithmetic,
+                    name=self.block_names[-1],
+                )
+                setattr(self, self.block_names[-1], block)
+        self.normalization = _normalization(normalization, "normalization")
+        self.source_head = _head(1, "source_head")
+        self.class_head = _head(num_classes, "class_head")
+
+    def build(self, input_shape=None):
+        shape = (None, self.resolution, self.resolution, self.channels)
+        self.stem.build(shape)
+        shape = (*shape[:-1], self.stem.filters)
+        for name in self.block_names:
+            block = getattr(self, name)
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        if self.normalization is not None:
+            self.normalization.build(shape)
+        for head in (self.source_head, self.class_head):
+            head.build((None, shape[-1]))
+        self.built = True
+
+    def call(self, images, labels=None, training=False, update_statistics=True):
+        """Judges images.
+
+        Args:
+          images: [N, resolution, resolution, channels] in [-1, 1].
+          labels: not used.
+          training: use batch statistics, otherwise moving averages.
+          update_statistics: with `training`, whether moving averages move.
+
+        Returns:
+          source_logits [N], positive for real; class_logits [N, num_classes].
+        """
+        del labels
+        mode = {"training": training, "update_statistics": update_statistics}
+        hidden = to_precision(self.stem(images), self.precision)
+        for name in self.block_names:
+            hidden = getattr(self, name)(hidden, **mode)
+        hidden = _activate(hidden, self.normalization, mode)
+        features = tf.reduce_mean(tf.cast(hidden, self.compute_dtype), axis=[1, 2])
+        return tf.squeeze(self.source_head(features), axis=-1), self.class_head(features)
+
+
+class PreActBlock(keras.layers.Layer):
+    """One residual block.
+
+    Args:
+      width: channels of the output and of the hidden layer.
+      stride: 2 to halve height and width, or 1.
+      normalization: "none" or "batch".
+      arithmetic: how to compute it.
+    """
+
+    def __init__(self, width, stride, normalization, arithmetic, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        self.width = width
+        self.stride = stride
+        self.arithmetic = arithmetic
+        self.normalization_1 = _normalization(normalization, "normalization_1")
+        self.normalization_2 = _normalization(normalization, "normalization_2")
+        self.convolution_1 = _convolution(width, arithmetic, "convolution_1", stride=stride)
+        self.convolution_2 = _convolution(width, arithmetic, "convolution_2")
+        self.shortcut = None
+
+    def build(self, input_shape):
+        hidden = self.compute_output_shape(input_shape)
+        self.convolution_1.build(input_shape)
+        self.convolution_2.build(hidden)
+        if self.normalization_1 is not None:
+            self.normalization_1.build(input_shape)
+            self.normalization_2.build(hidden)
+        if hidden != tuple(input_shape):
+            self.shortcut = _convolution(
+                self.width, self.arithmetic, "shortcut", stride=self.stride, kernel_size=1
+            )
+            self.shortcut.build(input_shape)
+
+    def compute_output_shape(self, input_shape):
+        count, height, width, _ = input_shape
+        return (count, -(-height // self.stride), -(-width // self.stride), self.width)
+
+    def call(self, inputs, training=False, update_statistics=True):
+        mode = {"training": training, "update_statistics": update_statistics}
+        hidden = _activate(inputs, self.normalization_1, mode)
+        shortcut = inputs if self.shortcut is None else self.shortcut(hidden)
+        hidden = _activate(self.convolution_1(hidden), self.normalization_2, mode)
+        return self.convolution_2(hidden) + shortcut
+
+
+def _activate(hidden, normalization, mode):
+    hidden = hidden if normalization is None else normalization(hidden, **mode)
+    return tf.nn.leaky_relu(hidden, LEAK)
+
+
+def _normalization(kind, name):
+    return BatchNormalization(name=name) if kind == "batch" else None
+
+
+def _convolution(width, arithmetic, name, stride=1, kernel_size=3, of_pixels=False):
+    options = {
+        "use_bias": False,
+        "kernel_initializer": glorot_uniform(2**0.5 if kernel_size == 3 else 1.0),
+        "precision": arithmetic.precision,
+        "name": name,
+    }
+    if of_pixels and arithmetic.rewritten:
+        return PixelConvolution2D(width, **options)
+    return StridedConvolution2D(width, kernel_size, stride, **options)
+
+
+def _head(outputs, name):
+    return keras.layers.Dense(outputs, kernel_initializer=glorot_uniform(1.0), name=name)

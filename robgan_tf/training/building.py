@@ -1,0 +1,106 @@
+"""Builds from settings what every kind of training needs: models, attack, optimizers."""
+
+import keras
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.errors import UserError
+from robgan_tf.models import PreActResNet18, ResNetDiscriminator
+from robgan_tf.settings import (
+    AttackSettings,
+    DataSettings,
+    DiscriminatorSettings,
+    FinetuneSettings,
+    PreActResNet18Settings,
+)
+from robgan_tf.training.learning_rates import StepLearningRate
+
+
+def build_model(model_class, own, data, precision, name, rewritten=True):
+    """Builds a model with all its variables.
+
+    Args:
+      model_class: a class of `robgan_tf.models`.
+      own: the settings of that class.
+      data: DataSettings.
+      precision: "float32" or "bfloat16".
+      name: of the model.
+      rewritten: False for the model's plain form, to compare with.
+
+    Raises:
+      UserError: if the model cannot be built so, such as widths that do not fit the resolution.
+    """
+    try:
+        model = model_class(
+            resolution=data.resolution,
+            channels=data.channels,
+            num_classes=data.num_classes,
+            precision=precision,
+            rewritten=rewritten,
+            name=name,
+            **vars(own),
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    model.build()
+    return model
+
+
+def build_discriminator(settings, precision, rewritten=True):
+    """Builds D from the settings of a run; see `build_model`."""
+    return build_model(
+        ResNetDiscriminator,
+        settings[DiscriminatorSettings],
+        settings[DataSettings],
+        precision,
+        "discriminator",
+        rewritten,
+    )
+
+
+def build_classifier(settings, name="classifier"):
+    """Builds the network that `finetune.network` names; see `build_model`."""
+    wanted = settings[FinetuneSettings]
+    if wanted.network == "discriminator":
+        return build_discriminator(settings, wanted.precision)
+    return build_model(
+        PreActResNet18,
+        settings[PreActResNet18Settings],
+        settings[DataSettings],
+        wanted.precision,
+        name,
+    )
+
+
+def build_attack(settings):
+    """Builds the attack of training.
+
+    Raises:
+      UserError: if its numbers make no sense, such as a negative radius.
+    """
+    try:
+        return ProjectedGradientDescent(**vars(settings[AttackSettings]))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def build_optimizer(settings, variables, updates_per_step=1):
+    """Builds Adam with all its variables.
+
+    Args:
+      settings: OptimizerSettings.
+      variables: what it will change.
+      updates_per_step: updates it makes in one training step.
+    """
+    rate = StepLearningRate(
+        settings.learning_rate,
+        settings.schedule,
+        halve_every=settings.halve_every,
+        decay_start=settings.decay_start,
+        decay_end=settings.decay_end,
+        drop_at=settings.drop_at,
+        updates_per_step=updates_per_step,
+    )
+    optimizer = keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
+    # Its variables must exist before the first tf.function is traced.
+    optimizer.build(variables)
+    return optimizer

@@ -1,0 +1,71 @@
+"""What every training step does on all replicas: run, average, check for NaN, apply gradients."""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from robgan_tf.errors import NonFiniteError
+
+
+class Names(NamedTuple):
+    """What the numbers that a part of a step returns are called."""
+
+    metrics: list
+    checks: list
+
+
+def run_on_replicas(strategy, function, *arguments):
+    """Runs a part of a step that returns two dicts of scalars: metrics, and what to check.
+
+    Args:
+      strategy: the run's strategy.
+      function: what each replica runs.
+      *arguments: its arguments, per-replica values or tensors.
+
+    Returns:
+      The Names, the metrics' means over replicas, and int32 counts of replicas on which a check is
+      not finite, a vector each.
+    """
+    traced = []
+
+    def stacked(*arguments):
+        metrics, checks = function(*arguments)
+        traced[:] = [Names(list(metrics), list(checks))]
+        non_finite = ~tf.math.is_finite(tf.stack(list(checks.values())))
+        return tf.stack(list(metrics.values())), tf.cast(non_finite, tf.int32)
+
+    metrics, non_finite = strategy.run(stacked, args=arguments)
+    return (
+        traced[0],
+        strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None),
+        strategy.reduce(tf.distribute.ReduceOp.SUM, non_finite, axis=None),
+    )
+
+
+def raise_if_not_finite(step, names, non_finite):
+    """Raises NonFiniteError that names the first check that is not finite, if there is one.
+
+    Args:
+      step: number of the step.
+      names: what the checks are called.
+      non_finite: [checks] integers, above 0 where a check is not finite.
+    """
+    culprits = non_finite.numpy().nonzero()[0]
+    if len(culprits):
+        more = f" (and {len(culprits) - 1} more)" if len(culprits) > 1 else ""
+        raise NonFiniteError(f"step {int(step)}: {names[culprits[0]]} is not finite{more}")
+
+
+def apply_gradients(gradients, variables, optimizer, checks):
+    """Adds up the gradients of all replicas (in the optimizer) and applies them.
+
+    Args:
+      gradients: of this replica's part of the loss.
+      variables: what they are of.
+      optimizer: a built Keras optimizer.
+      checks: dict to which a check of each gradient is added.
+    """
+    for variable, gradient in zip(variables, gradients, strict=True):
+        # A sum is finite only if every element is, and costs one pass.
+        checks[f"gradient of {variable.path}"] = tf.reduce_sum(gradient)
+    optimizer.apply_gradients(zip(gradients, variables, strict=True))

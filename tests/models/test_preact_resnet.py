@@ -1,0 +1,81 @@
+"""PreActResNet-18 against what is known of it and against its own recipe."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from robgan_tf.layers import StridedConvolution2D
+from robgan_tf.models import PreActResNet18
+
+
+def build(**arguments):
+    keras.utils.set_random_seed(0)
+    model = PreActResNet18(**arguments)
+    model.build()
+    return model
+
+
+def images(count=3):
+    return tf.random.stateless_uniform([count, 32, 32, 3], [1, 2], -1.0, 1.0)
+
+
+def test_the_published_width_has_the_published_parameters():
+    # 11,171,146 of the well-known CIFAR form with batch normalization but none at its end, which
+    # ours has for 512 channels, and the source head's 513.
+    counts = [np.prod(v.shape) for v in build(normalization="batch").trainable_variables]
+    assert sum(counts) == 11_171_146 + 2 * 512 + 513
+
+
+def test_strided_convolution_is_that_of_keras():
+    ours, theirs = StridedConvolution2D(5, 3, 2), keras.layers.Conv2D(5, 3, 2, padding="same")
+    inputs = tf.random.stateless_normal([2, 8, 8, 3], [1, 2])
+    expected = theirs(inputs)
+    ours.build(inputs.shape)
+    ours.kernel.assign(theirs.kernel)
+    np.testing.assert_allclose(ours(inputs), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("normalization", ["none", "batch"])
+def test_outputs_are_those_of_d_and_finite(normalization):
+    model = build(base_width=4, normalization=normalization)
+    source, logits = model(images())
+    assert source.shape == (3,) and logits.shape == (3, 10)
+    assert np.isfinite(source).all() and np.isfinite(logits).all()
+
+
+def test_a_sample_depends_on_its_own_image_only_in_inference():
+    model = build(base_width=4, normalization="batch")
+    together = model(images())[1]
+    alone = model(images()[1:2])[1]
+    np.testing.assert_allclose(together[1:2], alone, rtol=1e-4, atol=1e-5)
+    assert np.abs(model(images(), training=True)[1][1:2] - alone).max() > 1e-3
+
+
+def test_rewritten_and_plain_form_are_equal():
+    one, two = build(base_width=4), build(base_width=4, rewritten=False)
+    for target, source in zip(two.variables, one.variables, strict=True):
+        target.assign(source)
+    np.testing.assert_allclose(one(images())[1], two(images())[1], rtol=1e-4, atol=1e-5)
+
+
+def test_the_first_block_by_hand():
+    model = build(base_width=4)
+    block = model.block_2_1
+    inputs = tf.random.stateless_normal([2, 8, 8, 4], [3, 4])
+    hidden = keras.ops.leaky_relu(inputs, 0.2)
+
+    def convolve(x, layer, strides):
+        return tf.nn.conv2d(x, layer.kernel, strides, "SAME")
+
+    inner = convolve(hidden, block.convolution_1, 2)
+    expected = convolve(keras.ops.leaky_relu(inner, 0.2), block.convolution_2, 1)
+    expected += convolve(hidden, block.shortcut, 2)
+    np.testing.assert_allclose(block(inputs), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_bad_arguments():
+    with pytest.raises(ValueError, match="20 pixels do not allow"):
+        PreActResNet18(resolution=20)
+    with pytest.raises(ValueError, match="'spectral' does not exist; choose one of none, batch"):
+        PreActResNet18(normalization="spectral")
