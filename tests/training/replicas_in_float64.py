@@ -1,5 +1,5 @@
 """Prints how far 2 replicas are from 1 after three steps in float64, where rounding cannot hide
-a wrong reduction. A program of its own for each normalization of D: devices are set up before all
+a wrong reduction. A program of its own for each kind of training: devices are set up before all
 else, and collectives of a second strategy in one process collide with those of the first."""
 
 import sys
@@ -10,27 +10,43 @@ import tensorflow as tf
 
 from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.training.distribution import make_strategy
-from tests import tiny
+from tests import tiny, tiny_classifier
 
 STEPS = 3
 
 
-def largest_difference(normalization):
-    """Largest relative difference of any loss or variable, and of u between the replicas."""
+def joint_training(strategy, normalization):
+    """The losses of each step and the models, D first."""
     binding = f"ResNetDiscriminator.normalization = '{normalization}'"
+    players, step = tiny.build(binding, strategy=strategy)
+    images, labels = tiny.batch()
+    losses = [step(images, labels, tf.constant(k, tf.int64)) for k in range(1, STEPS + 1)]
+    return losses, (players.discriminator, players.generator, players.average_generator)
+
+
+def classifier_training(strategy, normalization):
+    """The same of fine-tuning."""
+    objective = tiny_classifier.changed_objective(
+        generated_weight=0.3, generated_label_smoothing=0.1, lipschitz_weight=0.01
+    )
+    step = tiny_classifier.build(
+        objective, normalization=normalization, strategy=strategy, average_decay=0.9
+    )
+    real, generated = tiny_classifier.batches()
+    losses = [step(real, generated, tf.constant(k, tf.int64)) for k in range(1, STEPS + 1)]
+    return losses, (step.players.classifier, step.players.average_classifier)
+
+
+def largest_difference(train, normalization):
+    """Largest relative difference of any loss or variable, and of u between the replicas."""
     losses, variables = [], []
     for replicas in (1, 2):
-        strategy = make_strategy("mirrored", replicas)
-        players, step = tiny.build(binding, strategy=strategy)
-        images, labels = tiny.batch()
-        losses.append(
-            [step(images, labels, tf.constant(number, tf.int64)) for number in range(1, STEPS + 1)]
-        )
-        models = (players.generator, players.discriminator, players.average_generator)
+        of_steps, models = train(make_strategy("mirrored", replicas), normalization)
+        losses.append(of_steps)
         variables.append([np.array(v) for model in models for v in model.variables])
     between_replicas = [
         np.abs(np.subtract(*(np.array(copy) for copy in layer.vector_u.value.values))).max()
-        for layer in spectral_normalization_layers(players.discriminator)
+        for layer in spectral_normalization_layers(models[0])
     ]
     pairs = [
         *((one[name], two[name]) for one, two in zip(*losses, strict=True) for name in one),
@@ -41,11 +57,12 @@ def largest_difference(normalization):
 
 
 def main():
-    """Prints both differences for the normalization named on the command line."""
+    """Prints both differences for the training and normalization named on the command line."""
     keras.config.set_floatx("float64")
     # Before the strategies: TensorFlow fixes its devices at the first use of any.
     make_strategy("mirrored", 2)
-    print(*largest_difference(sys.argv[1]))
+    train = {"joint": joint_training, "classifier": classifier_training}[sys.argv[1]]
+    print(*largest_difference(train, sys.argv[2]))
 
 
 if __name__ == "__main__":

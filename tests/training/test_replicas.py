@@ -9,10 +9,11 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[2]
 
 
+@pytest.mark.parametrize("training", ["joint", "classifier"])
 @pytest.mark.parametrize("normalization", ["spectral", "batch"])
-def test_two_replicas_make_the_run_of_one(normalization):
+def test_two_replicas_make_the_run_of_one(training, normalization):
     process = subprocess.run(
-        [sys.executable, "-m", "tests.training.replicas_in_float64", normalization],
+        [sys.executable, "-m", "tests.training.replicas_in_float64", training, normalization],
         cwd=ROOT,
         capture_output=True,
         text=True,
