@@ -277,7 +277,10 @@ class GapSettings(Settings):
     gin_name = "gap"
 
     every: int = setting(
-        "steps between measurements, and at the last step; 0 for none", 1000, minimum=0
+        "steps between measurements, which the last step has too in a run that is at least so "
+        "long; 0 for none",
+        1000,
+        minimum=0,
     )
     images: int = setting("of each of training, validation and test split", 500, minimum=1)
 

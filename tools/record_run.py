@@ -20,13 +20,21 @@ import matplotlib.pyplot as plt
 from robgan_tf.reporting import read_metrics
 
 MOST_POINTS = 150
-PANELS = {
+JOINT_PANELS = {
     "D's loss": ("loss_discriminator/",),
     "G's loss": ("loss_generator/",),
     "share D judges right: real or generated": ("accuracy_source/",),
     "share D classifies right": ("accuracy_class/",),
     "attack: D's loss before and after": ("attack/loss",),
     "mean ||dS/dx||": ("lipschitz_source/",),
+}
+CLASSIFIER_PANELS = {
+    "loss on attacked images": ("loss/",),
+    "accuracy on attacked images of the batch": ("accuracy/",),
+    "learning rate": ("learning_rate/",),
+    "accuracy, clean": ("gap/train_clean", "gap/validation_clean", "gap/test_clean"),
+    "accuracy under attack": ("gap/train_attacked", "gap/validation_attacked", "gap/test_attacked"),
+    "mean local Lipschitz value": ("gap/train_lip", "gap/validation_lip", "gap/test_lip"),
 }
 
 
@@ -38,7 +46,8 @@ def main():
     arguments = parser.parse_args()
     config = json.loads((arguments.run_dir / "config.json").read_text())
     records = read_metrics(arguments.run_dir / "metrics.jsonl")
-    name = str(config["train.seed"])
+    is_joint = "train.seed" in config
+    name = str(config["train.seed" if is_joint else "finetune.seed"])
     arguments.record_dir.mkdir(parents=True, exist_ok=True)
     record = {
         "config": config,
@@ -47,7 +56,8 @@ def main():
         "curves": _curves(_thin(records)),
     }
     (arguments.record_dir / f"{name}.json").write_text(json.dumps(record, indent=None) + "\n")
-    _plot(records, arguments.record_dir / f"{name}_curves.png")
+    panels = JOINT_PANELS if is_joint else CLASSIFIER_PANELS
+    _plot(records, panels, arguments.record_dir / f"{name}_curves.png")
     for kind in ("samples", "attacks"):
         pictures = sorted((arguments.run_dir / kind).glob("step_*.png"))
         if pictures:
@@ -55,9 +65,15 @@ def main():
 
 
 def _thin(records):
-    """At most about MOST_POINTS records, the last always among them."""
+    """About MOST_POINTS records, the last and those in which the gap was measured besides."""
     stride = max(1, -(-len(records) // MOST_POINTS))
-    return [*records[: len(records) - 1 : stride], records[-1]]
+    return [
+        record
+        for number, record in enumerate(records)
+        if number % stride == 0
+        or number == len(records) - 1
+        or any(name.startswith("gap/") for name in record)
+    ]
 
 
 def _curves(records):
@@ -79,10 +95,13 @@ def _evaluations(run_dir):
     }
 
 
-def _plot(records, path):
+def _plot(records, panels, path):
     figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
-    for axis, (title, prefixes) in zip(axes.flat, PANELS.items(), strict=True):
+    for axis, (title, prefixes) in zip(axes.flat, panels.items(), strict=True):
         names = [name for name in records[-1] if name.startswith(prefixes)]
+        if not names:
+            axis.set_visible(False)
+            continue
         for name in names:
             points = [(record["step"], record[name]) for record in records if name in record]
             axis.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=0.8)

@@ -45,7 +45,8 @@ class Rhythm:
       log_every: steps between records; the last step is recorded too.
       sample_every: steps between pictures; the last step has some too.
       checkpoint_every: steps between checkpoints; the last step has one too.
-      evaluate_every: steps between evaluations, which the last step has too; 0 for none.
+      evaluate_every: steps between evaluations, which the last step has too unless the run is
+        shorter than that; 0 for none.
     """
 
     steps: int
@@ -55,8 +56,12 @@ class Rhythm:
     evaluate_every: int = 0
 
     def due(self, every, step):
-        """Whether something that happens every so many steps (0: never) happens at this one."""
-        return bool(every) and (step % every == 0 or step == self.steps)
+        """Whether something that happens every so many steps happens at this one."""
+        return step % every == 0 or step == self.steps
+
+    def evaluation_due(self, step):
+        """Whether there is an evaluation at this step."""
+        return 0 < self.evaluate_every <= step and self.due(self.evaluate_every, step)
 
 
 class TrainingLoop:
@@ -136,7 +141,7 @@ class TrainingLoop:
         values = self._task.train_step(batch, step_tensor)
         self._progress.advance(step)
         evaluated = {}
-        if rhythm.due(rhythm.evaluate_every, step):
+        if rhythm.evaluation_due(step):
             with self._progress.paused():
                 evaluated = self._task.evaluate(step)
         if logged or evaluated:

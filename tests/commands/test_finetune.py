@@ -185,7 +185,12 @@ def test_adversarial_training_needs_no_generator(folder, tmp_path):
 )  # fmt: skip
 def test_other_trainings(folder, tmp_path, bindings):
     process = from_scratch(
-        folder, tmp_path / "run", *bindings, "finetune.steps = 2", "final_evaluation.images = 0"
+        folder,
+        tmp_path / "run",
+        *bindings,
+        "finetune.steps = 2",
+        "gap.every = 2",
+        "final_evaluation.images = 0",
     )
     assert process.returncode == 0, process.stderr
     assert len(read_metrics(tmp_path / "run" / "metrics.jsonl")) == 2

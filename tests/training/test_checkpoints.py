@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from robgan_tf.errors import UserError
-from robgan_tf.training.checkpoints import Checkpoints, checkpoint_of_step, load_weights
+from robgan_tf.training.checkpoints import (
+    BestCheckpoint,
+    Checkpoints,
+    checkpoint_of_step,
+    load_weights,
+)
 
 
 def model(value, units=3):
@@ -84,3 +89,37 @@ def test_checkpoint_of_a_step(tmp_path):
     assert checkpoint_of_step(tmp_path, "4").endswith("step-4")
     with pytest.raises(UserError, match=r"no checkpoint of step 5 under .*: 4, 8 kept"):
         checkpoint_of_step(tmp_path, "5")
+
+
+def test_the_best_is_kept_and_a_resumed_run_knows_it(tmp_path):
+    def run(values, restore):
+        layer = model(0.0)
+        best = BestCheckpoint(tmp_path / "best", {"model": layer})
+        checkpoints = Checkpoints(tmp_path / "newest", {"model": layer, **best.objects()}, 2)
+        start = checkpoints.restore_latest() if restore else 0
+        for step, value in enumerate(values, start=start + 1):
+            layer.kernel.assign(np.full([2, 3], float(step)))
+            best.offer(value, step)
+        return best, checkpoints, step
+
+    best, checkpoints, step = run([0.3, 0.5, 0.5, None, 0.4], restore=False)
+    assert (float(best.value), int(best.step)) == (0.5, 2)
+    checkpoints.save(step)
+    best, _, _ = run([0.45, 0.6], restore=True)
+    assert (float(best.value), int(best.step)) == (0.6, 7)
+    kept = model(0.0)
+    load_weights(checkpoint_of_step(tmp_path / "best"), {"model": kept})
+    np.testing.assert_array_equal(kept.kernel, np.full([2, 3], 7.0))
+    assert len(list((tmp_path / "best").glob("*.index"))) == 1
+
+
+def test_a_worse_model_after_resuming_does_not_replace_the_best(tmp_path):
+    layer = model(0.0)
+    best = BestCheckpoint(tmp_path / "best", {"model": layer})
+    checkpoints = Checkpoints(tmp_path / "newest", {"model": layer, **best.objects()}, 2)
+    best.offer(0.5, 1)
+    checkpoints.save(1)
+    again = BestCheckpoint(tmp_path / "best", {"model": layer})
+    Checkpoints(tmp_path / "newest", {"model": layer, **again.objects()}, 2).restore_latest()
+    again.offer(0.4, 2)
+    assert checkpoint_of_step(tmp_path / "best").endswith("step-1")
