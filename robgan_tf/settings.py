@@ -190,9 +190,10 @@ class AttackSettings(Settings):
 
     epsilon: float = setting("radius, on images in [-1, 1]")
     steps: int = setting("0 for no attack")
-    step_size: float = setting("on the same scale")
+    step_size: float = setting("on the same scale, or see `relative_step`")
     norm: str = setting("of the ball", "linf", choices=choices.ATTACK_NORMS)
     random_start: bool = setting("start at a random point of the ball", False)
+    relative_step: bool = setting("`step_size` is a share of the radius instead", False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

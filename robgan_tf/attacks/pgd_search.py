@@ -22,7 +22,7 @@ class PGDSearch:
     Args:
       epsilon: radius of the ball, on images in [-1, 1].
       steps: number of steps.
-      step_size: length of a step on the same scale, absolute.
+      step_size: length of a step on the same scale, or with `relative_step` as a share of epsilon.
       norm: "linf" or "l2".
       random_start: start at a random point of the ball; otherwise at the image.
       objective: a name in `objectives.OBJECTIVES`.
@@ -30,6 +30,7 @@ class PGDSearch:
       keep: "best": the first misclassified image met, else that of the highest objective;
         "last": where the last step ends, as in the paper's evaluation.
       name: what reports call it.
+      relative_step: as above.
 
     Raises:
       ValueError: if a number or a choice makes no sense.
@@ -46,8 +47,11 @@ class PGDSearch:
         restarts=1,
         keep="best",
         name="pgd",
+        relative_step=False,
     ):
-        self._descent = ProjectedGradientDescent(epsilon, steps, step_size, norm, random_start)
+        self._descent = ProjectedGradientDescent(
+            epsilon, steps, step_size, norm, random_start, relative_step
+        )
         check_objective("PGDSearch", objective, [x for x in OBJECTIVES if x != "targeted_dlr"])
         if keep not in KEEP:
             raise ValueError(

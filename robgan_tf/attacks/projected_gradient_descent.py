@@ -18,13 +18,17 @@ class ProjectedGradientDescent:
       step_size: length of one step, on the same scale and in the same norm as epsilon.
       norm: "linf" or "l2".
       random_start: start at a uniformly random point of the ball instead of at the image.
+      relative_step: whether `step_size` is a share of the radius instead, also where a call gives
+        another radius.
 
     Raises:
       ValueError: if epsilon or the step size is negative, an L-infinity epsilon is above 2, the
         number of steps is negative, or the norm does not exist.
     """
 
-    def __init__(self, epsilon, steps, step_size, norm="linf", random_start=False):
+    def __init__(
+        self, epsilon, steps, step_size, norm="linf", random_start=False, relative_step=False
+    ):
         check_ball("ProjectedGradientDescent", epsilon, norm)
         check_not_negative("ProjectedGradientDescent", steps=steps, step_size=step_size)
         self.epsilon = epsilon
@@ -32,6 +36,7 @@ class ProjectedGradientDescent:
         self.step_size = step_size
         self.norm = norm
         self.random_start = random_start
+        self.relative_step = relative_step
         self._norm = NORMS[norm]
 
     def __call__(self, loss_fn, images, seed=None, epsilon=None):
@@ -110,7 +115,8 @@ class ProjectedGradientDescent:
           The next adversarial images, within the ball and [-1, 1].
         """
         epsilon = tf.cast(epsilon, images.dtype)
-        moved = attacked + self.step_size * self._norm.ascent(gradient)
+        size = self.step_size * epsilon if self.relative_step else self.step_size
+        moved = attacked + size * self._norm.ascent(gradient)
         return clip_to_box(images + self._norm.project(moved - images, epsilon))
 
 

@@ -121,11 +121,11 @@ def _attack(attack, is_free):
     if not attack.steps:
         return "none"
     start = "random start" if attack.random_start else "no random start"
+    size = f"{attack.step_size:g}" + (" of the radius" if attack.relative_step else "")
     kind, steps = "PGD", f"{attack.steps} steps"
     if is_free:
         # The move that the last replay would make has no replay to see it.
         kind, steps = "free, between the D updates of a batch", f"{attack.steps - 1} step(s)"
     return (
-        f"{kind}, {steps} of {attack.step_size:g}, "
-        f"radius {format_radius(attack.epsilon, attack.norm)}, {start}"
+        f"{kind}, {steps} of {size}, radius {format_radius(attack.epsilon, attack.norm)}, {start}"
     )

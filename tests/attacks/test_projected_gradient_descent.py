@@ -152,3 +152,18 @@ def test_a_large_l2_radius_is_fine():
 def test_random_start_needs_a_seed():
     with pytest.raises(ValueError, match="needs a seed"):
         ProjectedGradientDescent(0.1, 3, 0.1, random_start=True)(linear_loss, IMAGES)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_a_relative_step_is_a_share_of_the_radius_of_the_call(norm):
+    images = tf.zeros([2, 3, 3, 1])
+
+    def rising(x):
+        return tf.reduce_sum(x, axis=[1, 2, 3])
+
+    relative = ProjectedGradientDescent(0.5, 2, 0.25, norm, relative_step=True)
+    for epsilon in (0.5, 0.2):
+        absolute = ProjectedGradientDescent(epsilon, 2, 0.25 * epsilon, norm)
+        expected = absolute(rising, images)
+        np.testing.assert_allclose(relative(rising, images, epsilon=epsilon), expected, rtol=1e-6)
+        assert np.abs(expected).max() > 0.0
