@@ -57,16 +57,17 @@ def build_discriminator(settings, precision, rewritten=True):
     )
 
 
-def build_classifier(settings, name="classifier"):
-    """Builds the network that `finetune.network` names; see `build_model`."""
+def build_classifier(settings, name="classifier", precision=None):
+    """Builds the network that `finetune.network` names, in the run's precision or another."""
     wanted = settings[FinetuneSettings]
+    precision = precision or wanted.precision
     if wanted.network == "discriminator":
-        return build_discriminator(settings, wanted.precision)
+        return build_discriminator(settings, precision)
     return build_model(
         PreActResNet18,
         settings[PreActResNet18Settings],
         settings[DataSettings],
-        wanted.precision,
+        precision,
         name,
     )
 

@@ -62,31 +62,43 @@ class FinishedRun:
         """Whether it is a run of joint training, otherwise of the finetune command."""
         return TrainSettings in self.settings
 
-    def load_classifier(self):
+    def load_classifier(self, precision=None):
         """Builds the run's D or other classifier with the weights of the checkpoint.
 
         Where the run keeps a moving average of its weights, that is what is loaded.
+
+        Args:
+          precision: to compute in; that of the run if not given.
 
         Raises:
           UserError: if the checkpoint does not fit.
         """
         keras.utils.set_random_seed(0)
         if self.is_joint:
-            model = build_discriminator(self.settings, self.settings[TrainSettings].precision)
+            own = self.settings[TrainSettings].precision
+            model = build_discriminator(self.settings, precision or own)
         else:
-            model = build_classifier(self.settings)
+            model = build_classifier(self.settings, precision=precision)
         load_weights(self.checkpoint, {self.model_name: model})
         return model
 
-    def load_generator(self):
+    def load_generator(self, precision=None):
         """Builds the averaged G of a run of joint training with the weights of the checkpoint.
+
+        Args:
+          precision: to compute in; that of the run if not given.
 
         Raises:
           UserError: if the checkpoint does not fit.
         """
-        generator = build_generator(self.settings)
+        generator = build_generator(self.settings, precision=precision)
         load_weights(self.checkpoint, {"average_generator": generator})
         return generator
+
+
+def best_or_last(run_dir):
+    """The checkpoint to use of a run where none is asked for: the best if there is one."""
+    return "best" if kept_steps(pathlib.Path(run_dir) / BEST_CHECKPOINT) else "last"
 
 
 def open_run(run_dir, checkpoint="last"):

@@ -64,13 +64,13 @@ def build_players(settings, strategy, replays=1, rewritten=True):
         )
 
 
-def build_generator(settings, name="average_generator", rewritten=True):
-    """Builds G alone; see `build_players`."""
+def build_generator(settings, name="average_generator", rewritten=True, precision=None):
+    """Builds G alone, in the run's precision or another; see `build_players`."""
     return build_model(
         ResNetGenerator,
         settings[GeneratorSettings],
         settings[DataSettings],
-        settings[TrainSettings].precision,
+        precision or settings[TrainSettings].precision,
         name,
         rewritten,
     )

@@ -1,0 +1,53 @@
+"""Exports the models of a run for TensorFlow Serving.
+
+    python -m robgan_tf.export --run_dir=runs/cifar10 --export_dir=exports
+
+writes exports/generator/1, exports/classifier/1, ...: SavedModels with signatures, a model card and
+warm-up requests. Existing versions are never touched; the next free one is taken.
+"""
+
+import os
+
+from absl import flags
+
+from robgan_tf import command
+from robgan_tf.errors import UserError
+from robgan_tf.settings import DataSettings
+
+_RUN_DIR = flags.DEFINE_string("run_dir", None, "The run to export from.")
+_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Where <name>/<version>/ are written.")
+_CHECKPOINT = flags.DEFINE_string(
+    "checkpoint", None, "best, last, or a step that was kept; best where there is one, else last."
+)
+_WHAT = flags.DEFINE_list(
+    "what", None, "Parts: generator, classifier, discriminator; all that the run has by default."
+)
+_VERSION = flags.DEFINE_integer(
+    "version", None, "The version's number; the next free one by default.", lower_bound=1
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Where the data is, as in training: the names of the classes are there."
+)
+
+
+def main():
+    """Runs the command; returns its exit status."""
+    if not _RUN_DIR.value or not _EXPORT_DIR.value:
+        raise UserError("what to export, and where to? give --run_dir and --export_dir")
+    # TensorFlow takes seconds to load: a missing flag should not have to wait for it.
+    from robgan_tf.data import load_image_data
+    from robgan_tf.serving.export_run import export_parts
+    from robgan_tf.training.finished_run import best_or_last, open_run
+
+    run = open_run(_RUN_DIR.value, _CHECKPOINT.value or best_or_last(_RUN_DIR.value))
+    data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
+    data = load_image_data(**run.settings[DataSettings].loading(data_dir))
+    print(f"Exporting  {run.identity}")
+    paths = export_parts(run, data.class_names, _EXPORT_DIR.value, _WHAT.value, _VERSION.value)
+    for name, path in paths.items():
+        print(f"  {name:<14}{path}")
+    return 0
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,1 @@
+"""Export for TensorFlow Serving: signatures, version directories, model cards, a client."""

@@ -1,0 +1,116 @@
+"""What an exported classifier and an exported discriminator answer."""
+
+import tensorflow as tf
+
+from robgan_tf.data import scale_images
+from robgan_tf.data.sources import resize_antialiased
+from robgan_tf.serving.request_checks import check_count, check_images
+
+TOP_CLASSES = 5
+
+
+def classifier_signatures(model, class_names, with_realness):
+    """Builds the signatures of a classifier in inference mode.
+
+    `classify`: images float32 [N, H, W, C] in [-1, 1];
+    `classify_uint8`: images uint8 [N, H, W, C] of any size;
+    `classify_bytes`: image_bytes [N], encoded PNG, JPEG, BMP or GIF (its first frame).
+    Images of other sizes are cut to their centre square and resized, as training images are.
+    All give `probabilities` and `logits` [N, K], `top_classes` (names) and `top_probabilities`
+    [N, 5], and `realness` [N], the probability that D gives to "real".
+
+    Args:
+      model: a built float32 model that returns (source logits, class logits).
+      class_names: names of the classes.
+      with_realness: whether the source head was ever trained.
+
+    Returns:
+      Dict from name to tf.function with an input signature.
+    """
+    side, channels = model.resolution, model.channels
+
+    def answer(images):
+        source_logits, logits = model(images, training=False)
+        probabilities = tf.nn.softmax(logits)
+        top, indices = tf.math.top_k(probabilities, min(TOP_CLASSES, len(class_names)))
+        outputs = {
+            "logits": logits,
+            "probabilities": probabilities,
+            "top_classes": tf.gather(tf.constant(class_names), indices),
+            "top_probabilities": top,
+        }
+        if with_realness:
+            outputs["realness"] = tf.sigmoid(source_logits)
+        return outputs
+
+    @tf.function(input_signature=[_images(side, channels)])
+    def classify(images):
+        check_count(images)
+        check_images(images)
+        return answer(images)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, channels], tf.uint8, "images")])
+    def classify_uint8(images):
+        check_count(images)
+        return answer(scale_images(fit(images, side)))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def classify_bytes(image_bytes):
+        check_count(image_bytes)
+
+        def decode(encoded):
+            image = tf.io.decode_image(encoded, channels, expand_animations=False)
+            return fit(image[None], side)[0]
+
+        spec = tf.TensorSpec([side, side, channels], tf.uint8)
+        return answer(scale_images(tf.map_fn(decode, image_bytes, fn_output_signature=spec)))
+
+    return {
+        "classify": classify,
+        "classify_uint8": classify_uint8,
+        "classify_bytes": classify_bytes,
+    }
+
+
+def discriminator_signatures(model):
+    """Builds the signature of a discriminator in inference mode.
+
+    `discriminate`: images float32 [N, H, W, C] in [-1, 1] -> `source_logits` [N], positive for
+    real, `realness` [N] their sigmoid, `class_logits` [N, K].
+
+    Args:
+      model: a built float32 D.
+
+    Returns:
+      Dict from name to tf.function with an input signature.
+    """
+
+    @tf.function(input_signature=[_images(model.resolution, model.channels)])
+    def discriminate(images):
+        check_count(images)
+        check_images(images)
+        source_logits, class_logits = model(images, training=False)
+        return {
+            "source_logits": source_logits,
+            "realness": tf.sigmoid(source_logits),
+            "class_logits": class_logits,
+        }
+
+    return {"discriminate": discriminate}
+
+
+def fit(images, side):
+    """Cuts uint8 images [N, H, W, C] to their centre square and resizes them to a side."""
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    tf.debugging.assert_positive(height * width, "an image without pixels")
+    shorter = tf.minimum(height, width)
+    top, left = (height - shorter) // 2, (width - shorter) // 2
+    square = images[:, top : top + shorter, left : left + shorter]
+    fitted = tf.cond(
+        tf.equal(shorter, side), lambda: square, lambda: resize_antialiased(square, side)
+    )
+    return tf.ensure_shape(fitted, [None, side, side, images.shape[-1]])
+
+
+def _images(side, channels):
+    return tf.TensorSpec([None, side, side, channels], tf.float32, "images")

@@ -1,0 +1,52 @@
+"""Example requests for every signature: for warming a server up, and for checking one."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+
+def example_inputs(card, signature, count=2):
+    """Makes valid inputs of a signature.
+
+    Args:
+      card: the model card.
+      signature: name of the signature.
+      count: images asked for.
+
+    Returns:
+      Dict from input name to array [count, ...]; encoded images are an object array of bytes.
+    """
+    generator = np.random.default_rng(0)
+    labels = np.arange(count, dtype=np.int64) % len(card["class_names"])
+    inputs = card["signatures"][signature]["inputs"]
+    values = {
+        "labels": lambda: labels,
+        "latents": lambda: generator.normal(size=[count, inputs["latents"]["shape"][1]]).astype(
+            np.float32
+        ),
+        "seed": lambda: np.arange(count, dtype=np.int64),
+        "truncation": lambda: np.full([count], 2.0, np.float32),
+        "images": lambda: _images(card, count, inputs["images"]["dtype"]),
+        "image_bytes": lambda: np.array(
+            [as_png(image) for image in _images(card, count, "uint8")], dtype=object
+        ),
+    }
+    return {name: values[name]() for name in inputs}
+
+
+def as_png(image):
+    """Encodes a uint8 image [H, W, C]."""
+    encoded = io.BytesIO()
+    Image.fromarray(image if image.shape[-1] == 3 else image[..., 0]).save(encoded, "png")
+    return encoded.getvalue()
+
+
+def _images(card, count, dtype):
+    """Smooth gradients of different directions, one an image."""
+    side, channels = card["resolution"], card["channels"]
+    y, x = np.mgrid[0:side, 0:side] / (side - 1)
+    angles = np.linspace(0.3, 2.8, count * channels).reshape(count, 1, 1, channels)
+    waves = np.sin(4.0 * (x[..., None] * np.cos(angles) + y[..., None] * np.sin(angles)))
+    pixels = np.round((waves + 1.0) * 127.5).astype(np.uint8)
+    return pixels if dtype == "uint8" else (pixels / 127.5 - 1.0).astype(np.float32)

@@ -1,0 +1,63 @@
+"""What the export command does: the parts of a run, each into a version directory."""
+
+import json
+import pathlib
+
+from robgan_tf.errors import UserError
+from robgan_tf.serving.exported_parts import build_part, parts_of
+from robgan_tf.serving.model_card import model_card
+from robgan_tf.serving.saved_model import write_saved_model
+from robgan_tf.serving.versions import write_version
+
+
+def export_parts(run, class_names, export_dir, what=None, version=None):
+    """Exports parts of a run.
+
+    Args:
+      run: a FinishedRun.
+      class_names: of its data.
+      export_dir: where `<part>/<version>/` are written.
+      what: names of parts; None for all that the run has.
+      version: an integer for all of them, or None for the next free one of each.
+
+    Returns:
+      Dict from the part's name to the path of its version.
+
+    Raises:
+      UserError: if the run has no such part, or the version exists.
+    """
+    names = what or parts_of(run)
+    evaluations = read_evaluations(run)
+    # All are built before any is written: a part that the run lacks leaves nothing behind.
+    parts = {name: build_part(run, name, class_names) for name in names}
+    paths = {}
+    for name, part in parts.items():
+        measured = {} if name == "generator" else evaluations
+        card = model_card(run, name, part, class_names, measured)
+        paths[name] = write_version(
+            pathlib.Path(export_dir) / name,
+            lambda path, part=part, card=card: write_saved_model(path, part, card),
+            version,
+        )
+    return paths
+
+
+def read_evaluations(run):
+    """The evaluations of the run's directory that are of the run's checkpoint.
+
+    Returns:
+      Dict from file name to record.
+    """
+    found = {}
+    for path in sorted((pathlib.Path(run.path) / "evaluations").glob("*.json")):
+        try:
+            record = json.loads(path.read_text())
+        except ValueError as error:
+            raise UserError(f"{path} cannot be read: {error}") from error
+        if path.stem == f"step_{run.step:08d}" or f"at step {run.step} " in _source(record):
+            found[path.stem] = record
+    return found
+
+
+def _source(record):
+    return f"{record.get('source', '')} "

@@ -1,0 +1,96 @@
+"""The parts of a run that can be exported, as they are used: float32, folded, averaged."""
+
+import dataclasses
+
+import keras
+
+from robgan_tf.errors import UserError
+from robgan_tf.serving.classifier_signatures import (
+    classifier_signatures,
+    discriminator_signatures,
+)
+from robgan_tf.serving.folding import fold_spectral_normalization
+from robgan_tf.serving.generator_signatures import generator_signatures
+from robgan_tf.settings import DiscriminatorSettings, FinetuneSettings
+from robgan_tf.training.building import build_discriminator
+
+JOINT_PARTS = ("generator", "classifier", "discriminator")
+CLASSIFIER_PARTS = ("classifier",)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedPart:
+    """A model and what it answers.
+
+    Attributes:
+      model: a built float32 Keras model.
+      signatures: dict from name to tf.function; the first is the obvious one.
+      description: one line on the model, for its card.
+    """
+
+    model: keras.Model
+    signatures: dict
+    description: str
+
+
+def parts_of(run):
+    """Names of the parts that a FinishedRun has."""
+    return JOINT_PARTS if run.is_joint else CLASSIFIER_PARTS
+
+
+def build_part(run, name, class_names):
+    """Builds a part of a run.
+
+    Args:
+      run: a FinishedRun.
+      name: one of `JOINT_PARTS`.
+      class_names: of the run's data.
+
+    Raises:
+      UserError: if the run does not have it.
+    """
+    if name not in parts_of(run):
+        raise UserError(f"{run.path} has no {name}: it holds {', '.join(parts_of(run))} (--what)")
+    if name == "generator":
+        model = run.load_generator("float32")
+        return ExportedPart(
+            model, generator_signatures(model), "Moving average of G, in inference mode."
+        )
+    model = _folded(run)
+    if name == "discriminator":
+        return ExportedPart(
+            model, discriminator_signatures(model), "D: source and class of an image."
+        )
+    signatures = classifier_signatures(model, class_names, _has_source_head(run))
+    return ExportedPart(model, signatures, _classifier_description(run))
+
+
+def _folded(run):
+    model = run.load_classifier("float32")
+    wanted = run.settings.get(DiscriminatorSettings)
+    is_discriminator = run.is_joint or run.settings[FinetuneSettings].network == "discriminator"
+    if not is_discriminator or wanted.normalization != "spectral":
+        return model
+    plain_settings = {
+        **run.settings,
+        DiscriminatorSettings: dataclasses.replace(wanted, normalization="none"),
+    }
+    plain = build_discriminator(plain_settings, "float32")
+    fold_spectral_normalization(model, plain)
+    return plain
+
+
+def _has_source_head(run):
+    """Whether the source head was ever trained."""
+    return run.is_joint or run.settings[FinetuneSettings].start == "gan"
+
+
+def _classifier_description(run):
+    if run.is_joint:
+        return "Class head of D after joint training; realness from its source head."
+    if _has_source_head(run):
+        return (
+            "Class head of a fine-tuned D. Its source head was last trained in joint training, "
+            "and the trunk has moved since: take realness with care."
+        )
+    return "A classifier trained from fresh weights."

@@ -1,0 +1,87 @@
+"""What an exported generator answers: images of given latents, and of seeds."""
+
+import math
+
+import tensorflow as tf
+
+from robgan_tf.serving.request_checks import (
+    check_count,
+    check_finite,
+    check_labels,
+    check_same_length,
+)
+
+_LABELS = tf.TensorSpec([None], tf.int64, "labels")
+
+
+def generator_signatures(generator):
+    """Builds the signatures of a generator in inference mode.
+
+    `generate`: latents float32 [N, Z], labels int64 [N];
+    `sample`: labels int64 [N], seed int64 [N], truncation float32 [N]. An image is a function of
+    its own label, seed and truncation, whatever else is in the request. Latents are normal,
+    truncated at +-truncation (Brock et al., ICLR 2019); a large value such as 10 truncates nothing.
+    Both give `images` float32 [N, H, W, C] in [-1, 1] and `images_uint8`.
+
+    Args:
+      generator: a built `ResNetGenerator` in float32.
+
+    Returns:
+      Dict from name to tf.function with an input signature.
+    """
+
+    def images_of(latents, labels):
+        images = generator(latents, tf.cast(labels, tf.int32), training=False)
+        return {"images": images, "images_uint8": as_bytes(images)}
+
+    latents = tf.TensorSpec([None, generator.latent_size], tf.float32, "latents")
+
+    @tf.function(input_signature=[latents, _LABELS])
+    def generate(latents, labels):
+        check_count(labels)
+        check_same_length(labels=labels, latents=latents)
+        check_labels(labels, generator.num_classes)
+        check_finite("latents", latents)
+        return images_of(latents, labels)
+
+    seed = tf.TensorSpec([None], tf.int64, "seed")
+    truncation = tf.TensorSpec([None], tf.float32, "truncation")
+
+    @tf.function(input_signature=[_LABELS, seed, truncation])
+    def sample(labels, seed, truncation):
+        check_count(labels)
+        check_same_length(labels=labels, seed=seed, truncation=truncation)
+        check_labels(labels, generator.num_classes)
+        tf.debugging.Assert(
+            tf.reduce_all(truncation > 0.0), ["truncation must be above 0, not", truncation]
+        )
+        return images_of(truncated_normal(seed, truncation, generator.latent_size), labels)
+
+    return {"generate": generate, "sample": sample}
+
+
+def truncated_normal(seeds, truncation, size):
+    """Normal numbers within +-truncation, by inverting the distribution function.
+
+    Args:
+      seeds: int64 [N].
+      truncation: float32 [N], above 0.
+      size: how many numbers a seed.
+
+    Returns:
+      float32 [N, size].
+    """
+    uniform = tf.map_fn(
+        lambda seed: tf.random.stateless_uniform([size], tf.stack([seed, seed * 0]), alg="philox"),
+        seeds,
+        fn_output_signature=tf.TensorSpec([size], tf.float32),
+    )
+    # In (0, 1), symmetric; the quantile of 0 would be infinite.
+    uniform = tf.clip_by_value(uniform, 2.0**-24, 1.0 - 2.0**-24)
+    bound = tf.math.erf(truncation / math.sqrt(2.0))[:, None]
+    return math.sqrt(2.0) * tf.math.erfinv((2.0 * uniform - 1.0) * tf.minimum(bound, 1.0))
+
+
+def as_bytes(images):
+    """Turns images in [-1, 1] into uint8, rounding to the nearest."""
+    return tf.cast(tf.round((tf.clip_by_value(images, -1.0, 1.0) + 1.0) * 127.5), tf.uint8)

@@ -1,0 +1,125 @@
+"""The card of an exported model: what it is, how it was made, how good it was measured to be."""
+
+import json
+import math
+
+import robgan_tf
+from robgan_tf.configuration import flat
+from robgan_tf.reporting import format_radius
+
+IMAGE_RANGE = (-1.0, 1.0)
+
+
+def model_card(run, name, part, class_names, evaluations):
+    """Collects the card of a part.
+
+    Args:
+      run: a FinishedRun.
+      name: of the part.
+      part: an ExportedPart.
+      class_names: of the data.
+      evaluations: what the run measured, dict from file name to record.
+
+    Returns:
+      A JSON-able dict.
+    """
+    data = {
+        setting: value
+        for setting, value in flat(run.settings.values()).items()
+        if setting.startswith("data.")
+    }
+    return {
+        "name": name,
+        "description": part.description,
+        "made_by": f"robgan_tf {robgan_tf.__version__}",
+        "run": run.identity,
+        "training_step": run.step,
+        "class_names": list(class_names),
+        "resolution": data["data.resolution"],
+        "channels": data["data.channels"],
+        "image_range": list(IMAGE_RANGE),
+        "parameters": parameter_count(part.model),
+        "signatures": {
+            signature: _described(function) for signature, function in part.signatures.items()
+        },
+        "measured": evaluations,
+        "config": flat(run.settings.values()),
+    }
+
+
+def parameter_count(model):
+    """How many numbers the variables of a model hold."""
+    return sum(math.prod(variable.shape) for variable in model.variables)
+
+
+def as_json(card):
+    """The card as text."""
+    return json.dumps(card, indent=1) + "\n"
+
+
+def as_markdown(card):
+    """The card for people."""
+    lines = [
+        f"# {card['name']}",
+        "",
+        card["description"],
+        "",
+        f"- made by {card['made_by']} from {card['run']}",
+        f"- {card['parameters']:,} parameters, float32",
+        f"- images of {card['resolution']}x{card['resolution']}x{card['channels']}; floats are in "
+        "[-1, 1], p / 127.5 - 1 of a byte p",
+        f"- {len(card['class_names'])} classes: {', '.join(card['class_names'])}",
+        "",
+        "| signature | takes | gives |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{name}` | {_listed(spec['inputs'])} | {_listed(spec['outputs'])} |"
+        for name, spec in card["signatures"].items()
+    ]
+    rows = _accuracy_rows(card["measured"])
+    if rows:
+        lines += ["", "| measured | radius | accuracy | images |", "|---|---|---|---|", *rows]
+    return "\n".join([*lines, ""])
+
+
+def _accuracy_rows(evaluations):
+    rows = []
+    for name, record in evaluations.items():
+        if "radii" in record:
+            rows += [
+                f"| {name} | {format_radius(row['epsilon'], record.get('norm', 'linf'))} | "
+                f"{row['accuracy']:.2%} | {row['images']} |"
+                for row in record["radii"]
+            ]
+        elif "clean" in record:
+            rows.append(f"| {name} | 0 | {record['clean']:.2%} | {record['images']} |")
+            rows.append(
+                f"| {name}, PGD-{record['attack_steps']} | {format_radius(record['epsilon'])} | "
+                f"{record['attacked']:.2%} | {record['images']} |"
+            )
+    return rows
+
+
+def _described(function):
+    concrete = function.get_concrete_function()
+    return {
+        "inputs": {
+            name: _spec(spec) for name, spec in concrete.structured_input_signature[1].items()
+        }
+        or {spec.name: _spec(spec) for spec in concrete.structured_input_signature[0]},
+        "outputs": {name: _spec(value) for name, value in concrete.structured_outputs.items()},
+    }
+
+
+def _spec(tensor):
+    return {"dtype": tensor.dtype.name, "shape": tensor.shape.as_list()}
+
+
+def _listed(specs):
+    return ", ".join(f"`{name}` {_shown(spec)}" for name, spec in specs.items())
+
+
+def _shown(spec):
+    sizes = ", ".join("N" if size is None else str(size) for size in spec["shape"])
+    return f"{spec['dtype']} [{sizes}]"
