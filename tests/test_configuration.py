@@ -33,8 +33,8 @@ def test_every_shipped_file_is_complete(base):
 @pytest.mark.parametrize("overlay", OVERLAYS, ids=lambda path: path.stem)
 def test_every_overlay_changes_the_file_it_is_laid_over(overlay):
     bases, kinds = [GIN / "cifar10.gin"], TRAINING_SETTINGS
-    if overlay.parent.name == "finetune":
-        bases, kinds = [*bases, overlay.parent / "rob_gan.gin"], FINETUNE_SETTINGS
+    if overlay.parent.name == "finetune" or "finetune." in overlay.read_text():
+        bases, kinds = [*bases, GIN / "finetune" / "rob_gan.gin"], FINETUNE_SETTINGS
     if overlay in bases:
         bases.append(overlay.parent / "clean.gin")
     plain = flat(read_settings(bases, [], kinds).values())

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from robgan_tf.data import scale_images
 from robgan_tf.data.sources import resize_antialiased
-from robgan_tf.serving.request_checks import check_count, check_images
+from robgan_tf.serving.request_checks import check_count, check_images, checked_shape
 
 TOP_CLASSES = 5
 
@@ -43,19 +43,28 @@ def classifier_signatures(model, class_names, with_realness):
             outputs["realness"] = tf.sigmoid(source_logits)
         return outputs
 
-    @tf.function(input_signature=[_images(side, channels)])
+    floats = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
+
+    @tf.function(input_signature=[floats])
     def classify(images):
+        images = checked_shape(images, floats)
         check_count(images)
         check_images(images)
         return answer(images)
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, channels], tf.uint8, "images")])
+    of_any_size = tf.TensorSpec([None, None, None, channels], tf.uint8, "images")
+
+    @tf.function(input_signature=[of_any_size])
     def classify_uint8(images):
+        images = checked_shape(images, of_any_size)
         check_count(images)
         return answer(scale_images(fit(images, side)))
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    encoded = tf.TensorSpec([None], tf.string, "image_bytes")
+
+    @tf.function(input_signature=[encoded])
     def classify_bytes(image_bytes):
+        image_bytes = checked_shape(image_bytes, encoded)
         check_count(image_bytes)
 
         def decode(encoded):
@@ -85,8 +94,12 @@ def discriminator_signatures(model):
       Dict from name to tf.function with an input signature.
     """
 
-    @tf.function(input_signature=[_images(model.resolution, model.channels)])
+    side = model.resolution
+    spec = tf.TensorSpec([None, side, side, model.channels], tf.float32, "images")
+
+    @tf.function(input_signature=[spec])
     def discriminate(images):
+        images = checked_shape(images, spec)
         check_count(images)
         check_images(images)
         source_logits, class_logits = model(images, training=False)
@@ -110,7 +123,3 @@ def fit(images, side):
         tf.equal(shorter, side), lambda: square, lambda: resize_antialiased(square, side)
     )
     return tf.ensure_shape(fitted, [None, side, side, images.shape[-1]])
-
-
-def _images(side, channels):
-    return tf.TensorSpec([None, side, side, channels], tf.float32, "images")

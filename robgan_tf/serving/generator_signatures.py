@@ -9,9 +9,12 @@ from robgan_tf.serving.request_checks import (
     check_finite,
     check_labels,
     check_same_length,
+    checked_shape,
 )
 
 _LABELS = tf.TensorSpec([None], tf.int64, "labels")
+_SEED = tf.TensorSpec([None], tf.int64, "seed")
+_TRUNCATION = tf.TensorSpec([None], tf.float32, "truncation")
 
 
 def generator_signatures(generator):
@@ -34,21 +37,21 @@ def generator_signatures(generator):
         images = generator(latents, tf.cast(labels, tf.int32), training=False)
         return {"images": images, "images_uint8": as_bytes(images)}
 
-    latents = tf.TensorSpec([None, generator.latent_size], tf.float32, "latents")
+    spec = tf.TensorSpec([None, generator.latent_size], tf.float32, "latents")
 
-    @tf.function(input_signature=[latents, _LABELS])
+    @tf.function(input_signature=[spec, _LABELS])
     def generate(latents, labels):
+        latents, labels = checked_shape(latents, spec), checked_shape(labels, _LABELS)
         check_count(labels)
         check_same_length(labels=labels, latents=latents)
         check_labels(labels, generator.num_classes)
         check_finite("latents", latents)
         return images_of(latents, labels)
 
-    seed = tf.TensorSpec([None], tf.int64, "seed")
-    truncation = tf.TensorSpec([None], tf.float32, "truncation")
-
-    @tf.function(input_signature=[_LABELS, seed, truncation])
+    @tf.function(input_signature=[_LABELS, _SEED, _TRUNCATION])
     def sample(labels, seed, truncation):
+        labels, seed = checked_shape(labels, _LABELS), checked_shape(seed, _SEED)
+        truncation = checked_shape(truncation, _TRUNCATION)
         check_count(labels)
         check_same_length(labels=labels, seed=seed, truncation=truncation)
         check_labels(labels, generator.num_classes)

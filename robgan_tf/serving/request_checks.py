@@ -13,6 +13,14 @@ def check_count(values):
     tf.debugging.assert_positive(count, "a request needs at least one image")
 
 
+def checked_shape(values, spec):
+    """Returns values, which must have the rank and the fixed sizes of their signature.
+
+    A server does not check them, and some operations would broadcast what does not fit.
+    """
+    return tf.ensure_shape(values, spec.shape)
+
+
 def check_labels(labels, num_classes):
     """Asserts that labels [N] are classes."""
     inside = (labels >= 0) & (labels < num_classes)

@@ -35,7 +35,7 @@ from robgan_tf.training.final_evaluation import (
     gap_meter,
     write_gap,
 )
-from robgan_tf.training.generated_images import generated_batches
+from robgan_tf.training.generated_images import open_generated
 from robgan_tf.training.loop import Rhythm, TrainingLoop
 from robgan_tf.training.run_report import print_corrupt_files
 from robgan_tf.training.two_stages import check_sources
@@ -103,6 +103,7 @@ class ClassifierRun:
         data = self._load_data()
         players = self._build_players()
         step = self._build_step(players)
+        generated = self._open_generated(data)
         run.write_config(as_gin(self._settings.values()), data.description)
         best = BestCheckpoint(run.best_checkpoint_path, {"classifier": players.measured})
         checkpoints = Checkpoints(
@@ -117,7 +118,7 @@ class ClassifierRun:
         classifier_report.print_start(
             self._settings, self._strategy, data, self._origin(), run, start_step
         )
-        stop = self._loop(run, data, step, checkpoints, best, start_step)
+        stop = self._loop(run, data, step, generated, checkpoints, best, start_step)
         if stop is None:
             accuracy = final_accuracy(
                 self._settings, run, data, players.measured, self._finetune.steps
@@ -194,7 +195,7 @@ class ClassifierRun:
             _copy(players.classifier, players.average_classifier)
         print(f"D from {self._gan.checkpoint}; optimizer and steps start anew.")
 
-    def _loop(self, run, data, step, checkpoints, best, start_step):
+    def _loop(self, run, data, step, generated, checkpoints, best, start_step):
         wanted = self._finetune
         if start_step >= wanted.steps:
             return None
@@ -214,31 +215,40 @@ class ClassifierRun:
             images_per_step=wanted.batch_size,
             description=as_markdown(as_gin(self._settings.values())),
         )
-        return loop.run(self._batches(data, start_step), start_step)
+        return loop.run(self._batches(data, generated, start_step), start_step)
 
-    def _batches(self, data, start_step):
+    def _open_generated(self, data):
+        """Function from steps made to batches of generated images; None without any."""
+        wanted = self._finetune
+        if not wanted.generated_share:
+            return None
+        return open_generated(
+            self._gan,
+            self._generated,
+            self._settings[DataSettings],
+            data,
+            wanted.generated_count,
+            wanted.seed,
+        )
+
+    def _batches(self, data, generated, start_step):
         """Yields ((images, labels) of real images, the same of generated ones or None)."""
         wanted, prepared = self._finetune, self._settings[DataSettings]
-        preparation = {
-            "seed": wanted.seed,
-            "start_step": start_step,
-            "augmentation": prepared.augmentation,
-            "dequantize": prepared.dequantize,
-        }
         real = training_batches(
             data.train,
             batch_size=wanted.batch_size - wanted.generated_count,
             updates_per_step=1,
-            **preparation,
+            seed=wanted.seed,
+            start_step=start_step,
+            augmentation=prepared.augmentation,
+            dequantize=prepared.dequantize,
         )
-        generated = None
-        if wanted.generated_share:
-            generated = generated_batches(
-                self._gan, self._generated, prepared, data, wanted.generated_count, **preparation
-            )
+        stream = None if generated is None else generated(start_step=start_step)
         for batch in real:
-            of_generator = None if generated is None else next(generated)
-            yield (batch["images"][0], batch["labels"][0]), of_generator
+            yield (
+                (batch["images"][0], batch["labels"][0]),
+                None if stream is None else next(stream),
+            )
 
 
 def _copy(source, target):

@@ -1,10 +1,11 @@
 """Generated images for the classifier, batch by batch: of a G, of an exported one, or stored ones.
 
-Each function returns an endless iterator of (images float32 [count, H, W, C] in [-1, 1], labels
+Streams are endless iterators of (images float32 [count, H, W, C] in [-1, 1], labels
 int32 [count]); its element k belongs to step start_step + k + 1 and is a function of the seed and
 that step.
 """
 
+import functools
 import itertools
 import pathlib
 
@@ -18,10 +19,8 @@ from robgan_tf.randomness import Purpose, derive_seed
 _STORED_SEED = 2**32
 
 
-def generated_batches(
-    gan, path, settings, data, count, *, seed, start_step, augmentation, dequantize
-):
-    """Generated images from where they are asked for.
+def open_generated(gan, path, settings, data, count, seed):
+    """Opens generated images where they are asked for.
 
     Args:
       gan: the FinishedRun whose averaged G makes them, unless there is a path.
@@ -30,22 +29,22 @@ def generated_batches(
       data: ImageData of the real images.
       count: images a step.
       seed: the run's seed.
-      start_step: steps already made.
-      augmentation: of stored images.
-      dequantize: of stored images.
+
+    Returns:
+      Function from the number of steps already made to the iterator of batches.
 
     Raises:
       UserError: if they cannot be used.
     """
     shape = {"resolution": settings.resolution, "channels": settings.channels}
     if path is not None and not (pathlib.Path(path) / "saved_model.pb").exists():
-        return stored_images(
+        return functools.partial(
+            stored_images,
             load_generated_images(path, data.class_names, **shape),
             count=count,
             seed=seed,
-            start_step=start_step,
-            augmentation=augmentation,
-            dequantize=dequantize,
+            augmentation=settings.augmentation,
+            dequantize=settings.dequantize,
         )
     if path is None:
         generator = gan.load_generator()
@@ -54,13 +53,8 @@ def generated_batches(
         generate, latent_size = load_exported_generator(
             path, num_classes=settings.num_classes, **shape
         )
-    return images_of_generator(
-        generate,
-        latent_size,
-        settings.num_classes,
-        count=count,
-        seed=seed,
-        start_step=start_step,
+    return functools.partial(
+        images_of_generator, generate, latent_size, settings.num_classes, count=count, seed=seed
     )
 
 

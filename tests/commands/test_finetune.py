@@ -241,6 +241,7 @@ def test_bad_input_is_one_line(folder, gan, tmp_path, more, message):
     assert process.stderr.count("error: ") == 1
     assert message in process.stderr.splitlines()[-1]
     assert "Traceback" not in process.stderr
+    assert not (tmp_path / "bad" / "config.json").exists()
 
 
 def test_what_is_missing_is_named(folder, finished, tmp_path):

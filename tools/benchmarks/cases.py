@@ -142,6 +142,25 @@ def compared_runs(options):
     )
 
 
+def both_stages(options):
+    """A step of each training in docs/results/table1_5000, for its equal wall-clock."""
+    joint = [SMALL, "gin/baselines/without_spectral_normalization.gin"]
+    joint.append("gin/experiments/small_joint.gin")
+    overlay = "gin/experiments/small_classifier.gin"
+    scratch = [*joint, "gin/finetune/adversarial_training.gin", overlay]
+    tuned = [*joint, "gin/finetune/rob_gan.gin", overlay]
+    return _timed(
+        [
+            models.training_step("joint training: 2 D updates, 1 G update", joint),
+            models.classifier_step(
+                "fine-tuning: 32 real and 32 generated", tuned, ["finetune.batch_size=64"], joint
+            ),
+            models.classifier_step("adversarial training: 32 real", scratch),
+        ],
+        options,
+    )
+
+
 def replicas(options):
     """A step at width 16, batch 64, shared out to logical CPU devices of the same cores."""
     # The larger number first: TensorFlow fixes its devices at the first use of any.
@@ -209,6 +228,7 @@ CASES = {
         attack_steps,
         growth,
         compared_runs,
+        both_stages,
         replicas,
         input_pipeline,
         start_up,

@@ -11,14 +11,25 @@ from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import class_loss
 from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.settings import (
+    FINETUNE_SETTINGS,
     TRAINING_SETTINGS,
     AdversarySettings,
     AttackSettings,
+    ClassifierOptimizerSettings,
     DataSettings,
+    FinetuneSettings,
     TrainSettings,
 )
+from robgan_tf.training.building import build_attack, build_classifier, build_optimizer
+from robgan_tf.training.classifier_step import (
+    ClassifierObjective,
+    ClassifierPlayers,
+    ClassifierStep,
+    trained_variables,
+)
 from robgan_tf.training.distribution import make_strategy
-from robgan_tf.training.joint import build_adversary, build_players, build_step
+from robgan_tf.training.generated_images import images_of_generator
+from robgan_tf.training.joint import build_adversary, build_generator, build_players, build_step
 from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_step_flops
 from tools.benchmarks.timing import Variant
 
@@ -60,6 +71,58 @@ def training_step(name, gin_files, bindings=(), rewritten=True, replicas=1):
         )
     count = train.discriminator_updates * train.batch_size
     return Variant(name, run, count, flops, train.precision)
+
+
+def classifier_step(name, gin_files, bindings=(), gan_files=None):
+    """Makes a variant that is one update of the finetune command on images in memory.
+
+    Args:
+      name: of the variant.
+      gin_files: configuration, laid over each other.
+      bindings: over it.
+      gan_files: configuration of the joint training whose G makes the generated images, if there
+        are any.
+    """
+    settings = read_settings(gin_files, list(bindings), FINETUNE_SETTINGS)
+    wanted, data = settings[FinetuneSettings], settings[DataSettings]
+    classifier = build_classifier(settings)
+    optimizer = build_optimizer(
+        settings[ClassifierOptimizerSettings], trained_variables(classifier)
+    )
+    step = ClassifierStep(
+        ClassifierPlayers(classifier, None, optimizer),
+        build_attack(settings),
+        ClassifierObjective(wanted.generated_weight),
+        strategy=make_strategy("single_device"),
+        seed=0,
+    )
+    shape = [data.resolution, data.resolution, data.channels]
+    count = wanted.batch_size - wanted.generated_count
+    images = tf.random.stateless_uniform([count, *shape], [1, 2], -1.0, 1.0)
+    labels = tf.random.stateless_uniform([count], [3, 4], maxval=data.num_classes, dtype=tf.int32)
+    stream = None
+    if wanted.generated_share:
+        gan = read_settings(gan_files, [], TRAINING_SETTINGS)
+        stream = _generated(gan, wanted.generated_count)
+    number = tf.constant(1, tf.int64)
+
+    def run():
+        values = step((images, labels), None if stream is None else next(stream), number)
+        float(values["loss/real_attacked"])
+
+    return Variant(name, run, count, None, wanted.precision)
+
+
+def _generated(settings, count):
+    generator = build_generator(settings)
+    return images_of_generator(
+        lambda latents, labels: generator(latents, labels, training=False),
+        generator.latent_size,
+        generator.num_classes,
+        count=count,
+        seed=0,
+        start_step=0,
+    )
 
 
 def random_batches(data, train):

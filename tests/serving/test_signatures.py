@@ -1,0 +1,163 @@
+"""What exported models answer, against the networks themselves."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from robgan_tf.layers import spectral_normalization_layers
+from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from robgan_tf.serving.classifier_signatures import classifier_signatures, fit
+from robgan_tf.serving.examples import as_png
+from robgan_tf.serving.folding import fold_spectral_normalization
+from robgan_tf.serving.generator_signatures import generator_signatures, truncated_normal
+
+NAMES = tuple("abcdefghij")
+
+
+def discriminator(normalization="spectral", **arguments):
+    keras.utils.set_random_seed(0)
+    model = ResNetDiscriminator(
+        16, 3, 10, base_width=4, widths="1, 2", normalization=normalization, **arguments
+    )
+    model.build()
+    return model
+
+
+def images(count=3, seed=1):
+    return tf.random.stateless_uniform([count, 16, 16, 3], [seed, 2], -1.0, 1.0)
+
+
+def pixels(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return classifier_signatures(discriminator("none"), NAMES, with_realness=True)
+
+
+@pytest.fixture(scope="module")
+def generator():
+    keras.utils.set_random_seed(0)
+    model = ResNetGenerator(16, 3, 10, base_width=4, widths="2; 2, 1", latent_size=8)
+    model.build()
+    return model, generator_signatures(model)
+
+
+@pytest.mark.parametrize("use_bias", [False, True])
+def test_folded_kernels_are_those_of_inference_and_of_norm_1(use_bias):
+    normalized = discriminator(use_bias=use_bias)
+    for layer in spectral_normalization_layers(normalized):
+        layer.advance()
+    plain = discriminator("none", use_bias=use_bias)
+    fold_spectral_normalization(normalized, plain)
+    for one, two in zip(normalized(images()), plain(images()), strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+    kernels = [v for v in plain.variables if v.name == "kernel"]
+    assert len(kernels) == len(spectral_normalization_layers(normalized))
+    for kernel in kernels:
+        matrix = np.reshape(kernel, [-1, kernel.shape[-1]])
+        assert np.linalg.svd(matrix, compute_uv=False)[0] == pytest.approx(1.0, abs=0.01)
+    assert not any("vector" in v.path for v in plain.variables)
+
+
+def test_classify_is_the_network(classifier):
+    model = discriminator("none")
+    source, logits = model(images())
+    answer = classifier["classify"](images())
+    np.testing.assert_allclose(answer["logits"], logits, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(answer["realness"], 1.0 / (1.0 + np.exp(-source)), rtol=1e-5)
+    exponentials = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+    expected = exponentials / exponentials.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(answer["probabilities"], expected, rtol=1e-5)
+    order = np.argsort(-expected, axis=1)[:, :5]
+    names = [[name.decode() for name in row] for row in answer["top_classes"].numpy()]
+    assert names == [[NAMES[index] for index in row] for row in order]
+
+
+def test_bytes_pixels_and_floats_are_one_and_the_same(classifier):
+    batch = pixels(4, 16, 16, 3)
+    encoded = tf.constant([as_png(image) for image in batch])
+    of_floats = classifier["classify"](batch.astype(np.float32) / 127.5 - 1.0)
+    for answer in (classifier["classify_uint8"](batch), classifier["classify_bytes"](encoded)):
+        np.testing.assert_allclose(answer["logits"], of_floats["logits"], rtol=1e-5, atol=1e-6)
+
+
+def test_other_sizes_are_cut_to_their_square_and_resized():
+    wide = np.full([1, 40, 60, 3], 9, np.uint8)
+    wide[:, :, 10:50] = 200  # The centre square is of one colour.
+    np.testing.assert_array_equal(fit(tf.constant(wide), 16), np.full([1, 16, 16, 3], 200))
+    same = pixels(2, 16, 16, 3)
+    np.testing.assert_array_equal(fit(tf.constant(same), 16), same)
+
+
+def test_an_image_does_not_depend_on_the_others_of_its_request(generator):
+    _, signatures = generator
+    labels, seeds = tf.constant([3, 3, 7], tf.int64), tf.constant([5, 6, 5], tf.int64)
+    truncation = tf.constant([2.0, 2.0, 0.5])
+    together = signatures["sample"](labels, seeds, truncation)
+    for k in range(3):
+        alone = signatures["sample"](*(x[k : k + 1] for x in (labels, seeds, truncation)))
+        np.testing.assert_allclose(together["images"][k], alone["images"][0], rtol=1e-4, atol=1e-5)
+    assert np.abs(together["images"][0] - together["images"][1]).max() > 0.01
+    expected = np.round((np.array(together["images"]) + 1.0) * 127.5)
+    assert np.abs(together["images_uint8"].numpy() - expected).max() <= 1
+
+
+def test_sample_is_generate_with_its_latents(generator):
+    model, signatures = generator
+    labels, seeds = tf.constant([1, 2], tf.int64), tf.constant([8, 9], tf.int64)
+    truncation = tf.constant([1.0, 10.0])
+    latents = truncated_normal(seeds, truncation, model.latent_size)
+    one = signatures["generate"](latents, labels)["images"]
+    two = signatures["sample"](labels, seeds, truncation)["images"]
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+    expected = model(latents, tf.cast(labels, tf.int32), training=False)
+    np.testing.assert_allclose(one, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("bound", [0.5, 2.0, 10.0])
+def test_latents_have_the_truncated_normal_distribution(bound):
+    drawn = np.ravel(truncated_normal(tf.range(200, dtype=tf.int64), tf.fill([200], bound), 50))
+    assert np.isfinite(drawn).all() and np.abs(drawn).max() <= bound
+    distribution = scipy.stats.truncnorm(-bound, bound)
+    assert scipy.stats.kstest(drawn, distribution.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize(
+    ("signature", "arguments", "message"),
+    [
+        ("classify", [np.full([1, 16, 16, 3], np.nan, np.float32)], r"in \[-1, 1\]"),
+        ("classify", [np.full([1, 16, 16, 3], 255.0, np.float32)], "use the uint8 signature"),
+        ("classify", [np.zeros([0, 16, 16, 3], np.float32)], "at least one image"),
+        ("classify_uint8", [np.zeros([10_000, 2, 2, 3], np.uint8)], "at most 1024 images"),
+        ("classify_uint8", [np.zeros([1, 0, 2, 3], np.uint8)], "without pixels"),
+        ("classify_bytes", [np.array([as_png(pixels(8, 8, 3))[:60]])], "PNG"),
+        ("classify_bytes", [np.array([b"text"])], "Unknown image file format"),
+    ],
+)
+def test_malformed_images_are_invalid_arguments(classifier, signature, arguments, message):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        classifier[signature](*map(tf.constant, arguments))
+
+
+@pytest.mark.parametrize(
+    ("signature", "arguments", "message"),
+    [
+        ("generate", [np.zeros([1, 8], np.float32), np.array([10])], "labels must be from 0 to 9"),
+        ("generate", [np.zeros([1, 8], np.float32), np.array([-1])], "labels must be from 0 to 9"),
+        ("generate", [np.full([1, 8], np.inf, np.float32), np.array([1])], "infinite or NaN"),
+        ("generate", [np.zeros([2, 8], np.float32), np.array([1])], "have the same length"),
+        ("sample", [np.zeros(10_000, int), np.zeros(10_000, int), np.ones(10_000, np.float32)],
+         "at most 1024 images"),
+        ("sample", [np.array([1]), np.array([1]), np.array([0.0], np.float32)], "must be above 0"),
+        ("sample", [np.array([1]), np.array([1]), np.array([np.nan], np.float32)], "above 0"),
+    ],
+)  # fmt: skip
+def test_malformed_requests_for_images_are_invalid_arguments(
+    generator, signature, arguments, message
+):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        generator[1][signature](*map(tf.constant, arguments))
