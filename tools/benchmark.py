@@ -11,7 +11,6 @@ from. Never run by a test: a noisy machine must not fail one.
 import json
 import os
 import pathlib
-import platform
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from absl import flags
 
 from robgan_tf.errors import UserError
 from tools.benchmarks.cases import CASES
+from tools.benchmarks.machine import describe
 from tools.benchmarks.report import markdown
 
 _CASES = flags.DEFINE_list("cases", list(CASES), "Which cases to run.")
@@ -72,7 +72,7 @@ def main():
         result = _in_its_own_process(name)
         if result is None:
             return command.USER_ERROR_STATUS
-        conditions = {"rounds": _ROUNDS.value, "machine": _machine(), "revision": _revision()}
+        conditions = {"rounds": _ROUNDS.value, "machine": describe(), "revision": _revision()}
         results["cases"][name] = {**conditions, **result}
         print(markdown(name, CASES[name].__doc__, results["cases"][name]), flush=True)
         if _OUTPUT.value:
@@ -105,20 +105,6 @@ def _in_its_own_process(name):
         alone = [f"--cases={name}", "--alone", f"--output={output}"]
         process = subprocess.run([sys.executable, "-m", "tools.benchmark", *sys.argv[1:], *alone])
         return json.loads(output.read_text()) if process.returncode == 0 else None
-
-
-def _machine():
-    model = "unknown processor"
-    processor = pathlib.Path("/proc/cpuinfo")
-    if processor.exists():
-        lines = processor.read_text().splitlines()
-        model = next((x.partition(": ")[2] for x in lines if x.startswith("model name")), model)
-    return {
-        "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-    }
 
 
 def _revision():

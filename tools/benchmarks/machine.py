@@ -1,5 +1,8 @@
-"""What the machine can do at best: its fastest convolutions."""
+"""What the machine is, and what it can do at best: its fastest convolutions."""
 
+import os
+import pathlib
+import platform
 import time
 
 import tensorflow as tf
@@ -8,6 +11,21 @@ from robgan_tf.layers import convolution
 
 # (images, height, channels): 3x3 convolutions like those of the networks at width 64.
 SHAPES = ((64, 32, 128), (64, 16, 256), (64, 16, 512))
+
+
+def describe():
+    """What the machine is: processor, cores, versions of Python and TensorFlow."""
+    model = "unknown processor"
+    processor = pathlib.Path("/proc/cpuinfo")
+    if processor.exists():
+        lines = processor.read_text().splitlines()
+        model = next((x.partition(": ")[2] for x in lines if x.startswith("model name")), model)
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+    }
 
 
 def convolution_peaks(repeats=5):
