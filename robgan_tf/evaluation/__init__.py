@@ -1,6 +1,19 @@
-"""What is measured: accuracy under attack and local Lipschitz values."""
+"""What is measured: accuracy under attack, local Lipschitz values, image quality."""
 
 from robgan_tf.evaluation.accuracy import accuracy_under_attack
+from robgan_tf.evaluation.feature_statistics import FeatureStatistics
+from robgan_tf.evaluation.frechet import frechet_distance
+from robgan_tf.evaluation.inception_score import inception_score
+from robgan_tf.evaluation.kernel_distance import kernel_distance
 from robgan_tf.evaluation.lipschitz import local_lipschitz_values
+from robgan_tf.evaluation.precision_recall import precision_recall
 
-__all__ = ["accuracy_under_attack", "local_lipschitz_values"]
+__all__ = [
+    "FeatureStatistics",
+    "accuracy_under_attack",
+    "frechet_distance",
+    "inception_score",
+    "kernel_distance",
+    "local_lipschitz_values",
+    "precision_recall",
+]

@@ -1,0 +1,197 @@
+"""The export command as a user runs it, and its result in the C++ loader that servers use."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
+
+from robgan_tf.serving.examples import example_inputs
+from robgan_tf.training.finished_run import open_run
+from tests import tiny
+
+ROOT = pathlib.Path(__file__).parents[2]
+FINETUNE = (
+    "finetune.steps = 4",
+    "finetune.batch_size = 8",
+    "gap.every = 2",
+    "gap.images = 20",
+    "final_evaluation.images = 0",
+)
+
+
+def run(module, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+
+
+def export(run_dir, export_dir, *arguments):
+    return run("robgan_tf.export", f"--run_dir={run_dir}", f"--export_dir={export_dir}", *arguments)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    for name, bindings in (
+        ("tiny", (*tiny.BINDINGS, "final_evaluation.images = 30")),
+        ("finetune", FINETUNE),
+    ):
+        (folder / f"{name}.gin").write_text("\n".join(bindings) + "\n")
+    gan = run("robgan_tf.train", f"--gin_file={folder / 'tiny.gin'}", f"--run_dir={folder / 'gan'}")
+    assert gan.returncode == 0, gan.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def exported(folder):
+    process = export(folder / "gan", folder / "exports")
+    assert process.returncode == 0, process.stderr
+    for name in ("generator", "classifier", "discriminator"):
+        assert f"{folder / 'exports' / name / '1'}" in process.stdout
+    return folder / "exports"
+
+
+def card_of(version):
+    return json.loads((version / "assets" / "model_card.json").read_text())
+
+
+def in_c(version, card, folder):
+    """Outputs of every signature on example inputs, from TensorFlow's C++ loader."""
+    names = [*card["signatures"], "serving_default"]
+    calls, inputs = [], {}
+    for name in names:
+        inputs[name] = example_inputs(card, name if name in card["signatures"] else names[0])
+        np.savez(folder / f"{name}_inputs.npz", **inputs[name])
+        calls += [name, str(folder / f"{name}_inputs.npz"), str(folder / f"{name}_outputs.npz")]
+    process = run("tests.serving.c_loader", str(version), *calls)
+    assert process.returncode == 0, process.stderr
+    outputs = {
+        name: dict(np.load(folder / f"{name}_outputs.npz", allow_pickle=True)) for name in names
+    }
+    return inputs, outputs
+
+
+def test_the_generator_in_the_c_loader_is_the_averaged_g(folder, exported, tmp_path):
+    version = exported / "generator" / "1"
+    inputs, outputs = in_c(version, card_of(version), tmp_path)
+    generator = open_run(folder / "gan").load_generator("float32")
+    for name in ("generate", "serving_default"):
+        expected = generator(
+            inputs[name]["latents"], inputs[name]["labels"].astype(np.int32), training=False
+        )
+        np.testing.assert_allclose(outputs[name]["images"], expected, rtol=0, atol=1e-5)
+        levels = np.round((np.array(expected) + 1.0) * 127.5)
+        assert np.abs(outputs[name]["images_uint8"] - levels).max() <= 1
+    assert outputs["sample"]["images"].shape == expected.shape
+
+
+def test_the_classifier_in_the_c_loader_is_d(folder, exported, tmp_path):
+    version = exported / "classifier" / "1"
+    inputs, outputs = in_c(version, card_of(version), tmp_path)
+    discriminator = open_run(folder / "gan").load_classifier("float32")
+    source, logits = discriminator(inputs["classify"]["images"], training=False)
+    # The examples are the same pictures in every form.
+    for name in ("classify", "classify_uint8", "classify_bytes", "serving_default"):
+        np.testing.assert_allclose(outputs[name]["logits"], logits, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(outputs[name]["realness"], tf.sigmoid(source), atol=1e-5)
+        first = [row[0].decode() for row in outputs[name]["top_classes"]]
+        assert first == [str(index) for index in np.argmax(logits, axis=1)]
+    version = exported / "discriminator" / "1"
+    inputs, outputs = in_c(version, card_of(version), tmp_path)
+    source, logits = discriminator(inputs["discriminate"]["images"], training=False)
+    np.testing.assert_allclose(outputs["discriminate"]["source_logits"], source, atol=1e-5)
+    np.testing.assert_allclose(outputs["discriminate"]["class_logits"], logits, atol=1e-5)
+
+
+def test_variables_are_stored_once_and_none_of_training(exported):
+    for name in ("generator", "classifier", "discriminator"):
+        version = exported / name / "1"
+        path = version / "variables" / "variables"
+        reader = tf.train.load_checkpoint(str(path))
+        shapes = reader.get_variable_to_shape_map()
+        # Besides the variables there is TensorFlow's own description of the objects, a string.
+        stored = [key for key in shapes if reader.get_variable_to_dtype_map()[key] != tf.string]
+        assert sum(np.prod(shapes[key]) for key in stored) == card_of(version)["parameters"]
+        size = path.with_name("variables.data-00000-of-00001").stat().st_size
+        assert size < 4 * card_of(version)["parameters"] + 16_384
+
+
+def test_cards_say_what_the_model_is(folder, exported):
+    card = card_of(exported / "classifier" / "1")
+    assert card["class_names"] == [str(digit) for digit in range(10)]
+    assert (card["resolution"], card["channels"], card["image_range"]) == (16, 1, [-1.0, 1.0])
+    assert card["training_step"] == 4 and card["config"]["data.dataset"] == "digits"
+    measured = json.loads((folder / "gan" / "evaluations" / "step_00000004.json").read_text())
+    assert card["measured"] == {"step_00000004": measured}
+    text = (exported / "classifier" / "1" / "assets" / "model_card.md").read_text()
+    assert f"{measured['clean']:.2%}" in text and "| `classify_bytes` |" in text
+
+
+def test_warm_up_requests_are_records_of_every_signature(exported):
+    for name in ("generator", "classifier", "discriminator"):
+        version = exported / name / "1"
+        path = version / "assets.extra" / "tf_serving_warmup_requests"
+        logs = [
+            prediction_log_pb2.PredictionLog.FromString(record.numpy())
+            for record in tf.data.TFRecordDataset(str(path))
+        ]
+        requests = [log.predict_log.request for log in logs]
+        signatures = card_of(version)["signatures"]
+        assert [x.model_spec.signature_name for x in requests] == list(signatures)
+        assert {x.model_spec.name for x in requests} == {name}
+        loaded = tf.saved_model.load(str(version))
+        for request in requests:
+            tensors = {key: tf.make_ndarray(value) for key, value in request.inputs.items()}
+            tensors = {key: tf.constant(value) for key, value in tensors.items()}
+            assert loaded.signatures[request.model_spec.signature_name](**tensors)
+
+
+def test_the_best_checkpoint_of_a_fine_tuned_classifier(folder, tmp_path):
+    tuned = folder / "tuned"
+    process = run(
+        "robgan_tf.finetune", f"--gin_file={ROOT / 'gin/finetune/rob_gan.gin'}",
+        f"--gin_file={folder / 'finetune.gin'}", f"--gan_run_dir={folder / 'gan'}",
+        f"--run_dir={tuned}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    process = export(tuned, tmp_path)
+    assert process.returncode == 0, process.stderr
+    best = open_run(tuned, "best")
+    version = tmp_path / "classifier" / "1"
+    card = card_of(version)
+    assert card["training_step"] == best.step and "take realness with care" in card["description"]
+    inputs, outputs = in_c(version, card, tmp_path)
+    logits = best.load_classifier("float32")(inputs["classify"]["images"], training=False)[1]
+    np.testing.assert_allclose(outputs["classify"]["logits"], logits, rtol=0, atol=1e-5)
+    again = export(tuned, tmp_path, "--checkpoint=4")
+    assert again.returncode == 0 and str(tmp_path / "classifier" / "2") in again.stdout
+    missing = export(tuned, tmp_path, "--what=generator")
+    assert missing.returncode == 2 and "has no generator: it holds classifier" in missing.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--checkpoint=77"], "there is no checkpoint of step 77"),
+        (["--checkpoint=best"], "has no best checkpoint"),
+        (["--version=1"], "exists already (versions 1): leave out --version"),
+        (["--what=decoder"], "has no decoder: it holds generator, classifier, discriminator"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_what_is_there(folder, exported, arguments, message):
+    before = sorted(exported.rglob("*"))
+    process = export(folder / "gan", exported, *arguments)
+    assert process.returncode == 2
+    assert message in process.stderr.splitlines()[-1] and "Traceback" not in process.stderr
+    assert sorted(exported.rglob("*")) == before
+
+
+def test_what_is_missing_is_named(tmp_path):
+    assert "give --run_dir and --export_dir" in run("robgan_tf.export").stderr
+    nothing = export(tmp_path, tmp_path)
+    assert nothing.returncode == 2 and "holds no run" in nothing.stderr
