@@ -1,0 +1,154 @@
+"""Exported models behind a server, called as clients call it, and the command that checks one.
+
+The server is the stand-in of tests/serving/loopback_server.py over TensorFlow's C++ loader: the
+real binary is in no package registry.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import numpy as np
+import pytest
+
+from robgan_tf.errors import UserError
+from robgan_tf.serving.client import GrpcClient, RestClient
+from robgan_tf.serving.examples import as_png, example_inputs
+from tests import tiny
+from tests.serving.loopback_server import running_server
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+def run(module, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"robgan_tf.{module}", *arguments],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    (folder / "tiny.gin").write_text("\n".join(tiny.BINDINGS) + "\n")
+    for module, *arguments in (
+        ("train", f"--gin_file={folder / 'tiny.gin'}", "--gin_param=final_evaluation.images=0"),
+        ("export", f"--export_dir={folder / 'exports'}"),
+    ):
+        process = run(module, *arguments, f"--run_dir={folder / 'run'}")
+        assert process.returncode == 0, process.stderr
+    return folder / "exports"
+
+
+@pytest.fixture(scope="module")
+def server(exports):
+    with running_server(exports) as (rest, grpc):
+        yield rest.removeprefix("http://"), grpc
+
+
+def card_of(exports, name):
+    return json.loads((exports / name / "1" / "assets" / "model_card.json").read_text())
+
+
+def test_every_signature_over_rest_and_grpc_is_the_local_model(exports, server):
+    rest, grpc = server
+    process = run("serve_check", f"--export_dir={exports}", f"--rest={rest}", f"--grpc={grpc}")
+    assert process.returncode == 0, process.stdout + process.stderr
+    rows = [line for line in process.stdout.splitlines()[1:] if line]
+    # 2 + 3 + 1 signatures and a serving_default of each model, over three ways.
+    assert len(rows) == 3 * (2 + 3 + 1 + 3)
+    assert all(row.endswith("yes") for row in rows)
+
+
+def test_a_server_of_other_weights_is_found_out(exports, server, tmp_path):
+    process = run(
+        "train", f"--gin_file={exports.parent / 'tiny.gin'}", "--gin_param=train.seed=5",
+        "--gin_param=final_evaluation.images=0", f"--run_dir={tmp_path / 'other'}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    arguments = [f"--run_dir={tmp_path / 'other'}", f"--export_dir={tmp_path / 'exports'}"]
+    assert run("export", *arguments, "--what=classifier").returncode == 0
+    process = run("serve_check", f"--export_dir={tmp_path / 'exports'}", f"--grpc={server[1]}")
+    assert process.returncode == 1
+    assert "NO" in process.stdout
+
+
+def valid(exports, name, signature):
+    return example_inputs(card_of(exports, name), signature)
+
+
+MALFORMED = [
+    ("classifier", "classify", {"images": np.zeros([16, 16, 1], np.float32)}),
+    ("classifier", "classify", {"images": np.zeros([2, 16, 1], np.float32)}),
+    ("classifier", "classify", {"images": np.zeros([1, 16, 16, 3], np.float32)}),
+    ("classifier", "classify", {"images": np.zeros([1, 16, 15, 1], np.float32)}),
+    ("classifier", "classify", {"images": np.full([1, 16, 16, 1], np.nan, np.float32)}),
+    ("classifier", "classify", {"images": np.full([1, 16, 16, 1], 200.0, np.float32)}),
+    ("classifier", "classify_uint8", {"images": np.zeros([10_000, 1, 1, 1], np.uint8)}),
+    ("classifier", "classify_bytes", {"image_bytes": np.array([b"\xff\xd8\xff\xe0"], object)}),
+    ("discriminator", "discriminate", {"images": np.zeros([1, 16, 1, 1], np.float32)}),
+    ("generator", "generate", {"latents": np.zeros([1, 16], np.float32), "labels": [99]}),
+    ("generator", "generate", {"latents": np.zeros([1, 1], np.float32), "labels": [1]}),
+    ("generator", "generate", {"latents": np.zeros([2, 16], np.float32), "labels": [1]}),
+    ("generator", "sample", {"labels": np.zeros(10_000, np.int64), "seed": np.zeros(10_000, int),
+                             "truncation": np.ones(10_000, np.float32)}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "signature", "inputs"), MALFORMED)
+def test_malformed_requests_are_refused_and_the_next_is_answered(
+    exports, server, name, signature, inputs
+):
+    inputs = {key: np.asarray(values) for key, values in inputs.items()}
+    rest, grpc = RestClient(server[0]), GrpcClient(server[1])
+    with pytest.raises(UserError, match="answers INVALID_ARGUMENT"):
+        grpc.predict(name, signature, inputs)
+    with pytest.raises(UserError, match="answers 400"):
+        rest.predict(name, signature, inputs, columnar=True)
+    good = valid(exports, name, signature)
+    assert grpc.predict(name, signature, good) and rest.predict(name, signature, good)
+
+
+def test_a_wrong_type_is_refused(exports, server):
+    wrong = {"images": np.zeros([1, 16, 16, 1], np.int64)}
+    with pytest.raises(UserError, match="answers INVALID_ARGUMENT"):
+        GrpcClient(server[1]).predict("classifier", "classify", wrong)
+    body = {"signature_name": "classify", "instances": [{"images": "text"}]}
+    request = urllib.request.Request(
+        f"http://{server[0]}/v1/models/classifier:predict", json.dumps(body).encode()
+    )
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        urllib.request.urlopen(request)
+
+
+def test_a_truncated_jpeg_is_refused_and_a_png_of_another_size_is_not(server):
+    rest = RestClient(server[0])
+    picture = np.full([40, 60, 1], 90, np.uint8)
+    png = {"image_bytes": np.array([as_png(picture)], object)}
+    assert rest.predict("classifier", "classify_bytes", png)["logits"].shape == (1, 10)
+    cut = {"image_bytes": np.array([as_png(picture)[:70]], object)}
+    with pytest.raises(UserError, match="answers 400"):
+        rest.predict("classifier", "classify_bytes", cut)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --export_dir"),
+        (["--export_dir=x"], "which server? give --rest=host:port"),
+        (["--export_dir=nowhere", "--rest=localhost:1"], "nowhere holds no exported model"),
+    ],
+)
+def test_what_is_missing_is_named(arguments, message):
+    process = run("serve_check", *arguments)
+    assert process.returncode == 2 and message in process.stderr
+
+
+def test_a_server_that_is_not_there_is_one_line(exports):
+    for flag in ("--rest=localhost:9", "--grpc=localhost:9"):
+        process = run("serve_check", f"--export_dir={exports}", flag)
+        assert process.returncode == 2 and "Traceback" not in process.stderr
+        assert process.stderr.splitlines()[-1].startswith("error: ")
