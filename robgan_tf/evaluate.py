@@ -10,6 +10,11 @@ evaluation.
 
 measures every kept checkpoint of a run on training, validation and test images: accuracy clean and
 under attack, mean local Lipschitz value; as CSV and as a plot (Figures 2 and 6).
+
+    python -m robgan_tf.evaluate quality --run_dir=runs/cifar10 --features=inception2015:FILE
+
+compares images of a run's generator with real ones: Inception Score, Fréchet distance, kernel
+distance, precision and recall, on the features of any extractor.
 """
 
 import os
@@ -37,7 +42,12 @@ _EPSILONS = flags.DEFINE_list(
     "epsilons", ["0.02", "0.04", "0.08"], "Radii on images in [-1, 1]; 8/255 of [0, 1] is 0.0627."
 )
 _NORM = flags.DEFINE_enum("norm", "linf", ["linf", "l2"], "Norm of the radii.")
-_SPLIT = flags.DEFINE_enum("split", "test", ["test", "train", "validation"], "Which images.")
+_SPLIT = flags.DEFINE_enum(
+    "split",
+    "test",
+    ["test", "train", "validation"],
+    "Which real images; for quality, train if not given.",
+)
 _IMAGES = flags.DEFINE_integer(
     "images",
     None,
@@ -47,6 +57,20 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Images at a time.", lower
 _SEED = flags.DEFINE_integer("seed", 0, "Of all random numbers.")
 _MASKING = flags.DEFINE_bool("masking", True, "Look for signs of masked gradients too.")
 _SAVE_IMAGES = flags.DEFINE_bool("save_images", False, "Write the adversarial images as npz.")
+_FEATURES = flags.DEFINE_string(
+    "features",
+    None,
+    "For quality: inception2015:FILE, keras_inceptionv3:WEIGHTS, a SavedModel or Keras file, "
+    "FILE.py:FUNCTION, or classifier:RUN_DIR.",
+)
+_WEIGHTS = flags.DEFINE_enum(
+    "weights", "average", ["average", "live"], "For quality: the moving average of G, or G itself."
+)
+_STATISTICS_DIR = flags.DEFINE_string(
+    "statistics_dir",
+    None,
+    "For quality: where features of real images are kept; reference_features beside the run.",
+)
 _NAME = flags.DEFINE_string("name", None, "Of the result files; robustness_<attack>_<split>.")
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "For --model: where results are written.")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data is, as in training.")
@@ -62,9 +86,9 @@ def main(kind):
     """Runs the command; returns its exit status.
 
     Args:
-      kind: what to evaluate; "robustness" or "gap".
+      kind: what to evaluate; "robustness", "gap" or "quality".
     """
-    return _gap() if kind == "gap" else _robustness()
+    return {"robustness": _robustness, "gap": _gap, "quality": _quality}[kind]()
 
 
 def _robustness():
@@ -113,6 +137,55 @@ def _gap():
             _IMAGES.value or GAP_IMAGES,
         )
     return 0
+
+
+def _quality():
+    if len(_RUN_DIR.value) != 1 or not _FEATURES.value:
+        raise UserError("quality measures the generator of one run: give --run_dir and --features")
+    from robgan_tf.data import load_image_data
+    from robgan_tf.evaluation.quality_run import QUALITY_IMAGES, evaluate_quality
+    from robgan_tf.training.finished_run import open_run
+
+    (run_dir,) = _RUN_DIR.value
+    run = open_run(run_dir, _CHECKPOINT.value)
+    settings = run.settings[DataSettings]
+    generator = run.load_generator(live=_WEIGHTS.value == "live")
+    extractor = _extractor(settings)
+    split = _SPLIT.value if _SPLIT.present else "train"
+    path = pathlib.Path(run_dir)
+    print(
+        evaluate_quality(
+            generator,
+            extractor,
+            getattr(load_image_data(**settings.loading(_data_dir())), split),
+            subject=f"{_WEIGHTS.value} G of {run.identity}",
+            real_name=split,
+            dataset=settings.dataset.replace("/", "_").replace(":", "_"),
+            images=_IMAGES.value or QUALITY_IMAGES,
+            seed=_SEED.value,
+            directory=path / "evaluations",
+            statistics_directory=_STATISTICS_DIR.value or path.parent / "reference_features",
+            batch_size=_BATCH_SIZE.value,
+        )
+    )
+    return 0
+
+
+def _extractor(settings):
+    from robgan_tf.evaluation.feature_extractors import classifier_extractor, open_extractor
+    from robgan_tf.training.finished_run import best_or_last, open_run
+
+    kind, _, run_dir = _FEATURES.value.partition(":")
+    if kind == "classifier":
+        run = open_run(run_dir, best_or_last(run_dir))
+        return classifier_extractor(
+            run.load_classifier("float32"),
+            pathlib.Path(run_dir).name,
+            settings.resolution,
+            settings.channels,
+            source=run.identity,
+        )
+    return open_extractor(_FEATURES.value, settings.resolution, settings.channels)
 
 
 def _runs(name):
@@ -191,4 +264,4 @@ def _numbers(flag):
 
 
 if __name__ == "__main__":
-    command.run(main, kinds=("robustness", "gap"))
+    command.run(main, kinds=("robustness", "gap", "quality"))

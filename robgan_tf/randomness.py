@@ -26,6 +26,7 @@ class Purpose(enum.IntEnum):
     SAMPLE_SHEET = 7
     ATTACK_SHEET = 8
     EVALUATION_ATTACK = 9
+    MEASURED_LATENTS = 10
 
 
 PURPOSES = tuple(Purpose)

@@ -20,6 +20,7 @@ def test_purpose_values_are_fixed():
         "SAMPLE_SHEET": 7,
         "ATTACK_SHEET": 8,
         "EVALUATION_ATTACK": 9,
+        "MEASURED_LATENTS": 10,
     }
 
 

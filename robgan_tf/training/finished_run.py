@@ -82,17 +82,21 @@ class FinishedRun:
         load_weights(self.checkpoint, {self.model_name: model})
         return model
 
-    def load_generator(self, precision=None):
+    def load_generator(self, precision=None, live=False):
         """Builds the averaged G of a run of joint training with the weights of the checkpoint.
 
         Args:
           precision: to compute in; that of the run if not given.
+          live: G itself instead of its moving average.
 
         Raises:
           UserError: if the checkpoint does not fit.
         """
+        if not self.is_joint:
+            raise UserError(f"{self.path} holds no generator: it is a run of finetune")
         generator = build_generator(self.settings, precision=precision)
-        load_weights(self.checkpoint, {"average_generator": generator})
+        name = "generator" if live else "average_generator"
+        load_weights(self.checkpoint, {name: generator})
         return generator
 
 

@@ -1,0 +1,134 @@
+"""Features of a set of images, in one pass; those of real images are kept and used again."""
+
+import dataclasses
+import json
+import pathlib
+import zipfile
+
+import numpy as np
+
+from robgan_tf.errors import UserError
+from robgan_tf.evaluation.feature_statistics import FeatureStatistics
+from robgan_tf.files import digest, write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFeatures:
+    """What an extractor makes of N images.
+
+    Attributes:
+      features: float32 [N, d].
+      probabilities: float32 [N, K] of the extractor's classes, or None where it has none.
+      labels: int [N], classes of the images.
+    """
+
+    features: np.ndarray
+    probabilities: np.ndarray | None
+    labels: np.ndarray
+
+    def __len__(self):
+        return len(self.features)
+
+    def moments(self, chosen=slice(None)):
+        """Mean [d] and covariance [d, d] in float64, of all images or of those chosen."""
+        statistics = FeatureStatistics(self.features.shape[1])
+        features = self.features[chosen]
+        for start in range(0, len(features), 1000):
+            statistics.update(features[start : start + 1000])
+        return statistics.mean, statistics.covariance
+
+
+def extract(extractor, batches):
+    """Computes the features of images.
+
+    Args:
+      extractor: a FeatureExtractor.
+      batches: iterable of (uint8 images [n, H, W, C], labels [n]).
+    """
+    features, probabilities, labels = [], [], []
+    for images, of_batch in batches:
+        found, classes = extractor(np.asarray(images))
+        features.append(found)
+        probabilities.append(classes)
+        labels.append(np.asarray(of_batch))
+    has_classes = probabilities[0] is not None
+    return ImageFeatures(
+        np.concatenate(features),
+        np.concatenate(probabilities) if has_classes else None,
+        np.concatenate(labels),
+    )
+
+
+class ReferenceFeatures:
+    """Features of real images, computed once and stored.
+
+    Args:
+      directory: where they are stored; created if it does not exist.
+      extractor: a FeatureExtractor.
+      source: an ImageSource.
+      name: what the images are, such as "cifar10-train".
+      batch_size: images at a time.
+    """
+
+    def __init__(self, directory, extractor, source, name, batch_size=100):
+        self._directory = pathlib.Path(directory)
+        self._extractor = extractor
+        self._source = source
+        self._name = name
+        self._batch_size = batch_size
+
+    @property
+    def path(self):
+        """The file that holds them."""
+        size = f"{self._source.resolution}px-{len(self._source)}"
+        return self._directory / f"{self._name}-{size}-{self._extractor.name}.npz"
+
+    def load(self):
+        """Returns the ImageFeatures: stored ones, or computed and stored now.
+
+        Raises:
+          UserError: if the file is damaged, or is of other images.
+        """
+        fingerprint = self._fingerprint()
+        if self.path.exists():
+            return self._stored(fingerprint)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        features = extract(self._extractor, self._batches())
+        arrays = {name: value for name, value in vars(features).items() if value is not None}
+        arrays["fingerprint"] = np.array(json.dumps(fingerprint))
+        write_atomically(self.path, lambda file: np.savez(file, **arrays))
+        return features
+
+    def _stored(self, fingerprint):
+        try:
+            with np.load(self.path) as stored:
+                found = json.loads(str(stored["fingerprint"]))
+                arrays = {name: stored[name] for name in stored.files if name != "fingerprint"}
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UserError(f"{self.path} cannot be read: {error}; remove it") from error
+        different = sorted(name for name in fingerprint if found.get(name) != fingerprint[name])
+        if different:
+            raise UserError(
+                f"{self.path} is of other images (it differs in {', '.join(different)}): remove "
+                "it, or give another --statistics_dir"
+            )
+        return ImageFeatures(arrays["features"], arrays.get("probabilities"), arrays["labels"])
+
+    def _fingerprint(self):
+        """What tells these images from others: their labels and the pixels of every 20th batch."""
+        pixels = [np.ascontiguousarray(images) for images, _ in self._batches(every=20)]
+        return {
+            "pixels": digest(*pixels),
+            "labels": digest(np.ascontiguousarray(self._source.labels)),
+            "images": len(self._source),
+            "resolution": self._source.resolution,
+            "extractor": self._extractor.name,
+            "weights of the extractor": self._extractor.source,
+            "dimensions": self._extractor.dimensions,
+        }
+
+    def _batches(self, every=1):
+        """Batches of all images in stored order, or of every so many batches the first."""
+        for start in range(0, len(self._source), every * self._batch_size):
+            indices = np.arange(start, min(start + self._batch_size, len(self._source)))
+            yield self._source.fetch(indices), self._source.labels[indices]

@@ -1,0 +1,139 @@
+"""Names, counts and warnings of image quality; the measures have tests of their own."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from robgan_tf.errors import UserError
+from robgan_tf.evaluation.frechet import frechet_distance
+from robgan_tf.evaluation.image_features import ImageFeatures, ReferenceFeatures, extract
+from robgan_tf.evaluation.inception_score import inception_score
+from robgan_tf.evaluation.kernel_distance import kernel_distance
+from robgan_tf.evaluation.precision_recall import precision_recall
+from robgan_tf.evaluation.quality import bias_warning, quality, quality_by_class, short
+from tests.data.helpers import numbered_source
+
+
+def features(count, seed, width=5, shift=0.0):
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=[count, 4])
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    values = generator.normal(size=[count, width]) + shift
+    return ImageFeatures(
+        values.astype(np.float32), probabilities.astype(np.float32), np.arange(count) % 3
+    )
+
+
+@dataclasses.dataclass
+class Brightness:
+    """An extractor: mean and spread of an image; counts how many images it has seen."""
+
+    name: str = "brightness-asis"
+    dimensions: int = 2
+    source: str = ""
+    seen: int = 0
+
+    def __call__(self, images):
+        assert images.dtype == np.uint8
+        self.seen += len(images)
+        flat = images.reshape(len(images), -1).astype(np.float32)
+        return np.stack([flat.mean(axis=1), flat.std(axis=1)], axis=1), None
+
+
+def test_every_measure_is_that_of_its_module_under_a_name_that_says_what_it_is():
+    real, fake = features(1000, 0), features(60, 1, shift=0.5)
+    values = quality(real, fake, "net-antialias224", "train", splits=5)
+    mean, deviation = inception_score(fake.probabilities, 5)
+    moments = [np.mean(x.features, axis=0, dtype=np.float64) for x in (real, fake)]
+    covariances = [np.cov(x.features.astype(np.float64), rowvar=False) for x in (real, fake)]
+    precision, recall = precision_recall(real.features, fake.features, 3)
+    expected = {
+        "is/net-antialias224/60": mean,
+        "is_deviation/net-antialias224/60": deviation,
+        "fid/net-antialias224/train1k-60": frechet_distance(
+            moments[0], covariances[0], moments[1], covariances[1]
+        ),
+        "kid/net-antialias224/train1k-60": kernel_distance(real.features, fake.features),
+        "precision/net-antialias224/train1k-60": precision,
+        "recall/net-antialias224/train1k-60": recall,
+    }
+    assert list(values) == list(expected)
+    for name, value in expected.items():
+        assert values[name] == pytest.approx(value, rel=1e-9), name
+
+
+def test_a_set_is_at_no_distance_from_itself():
+    same = features(300, 0)
+    values = quality(same, same, "net", "train")
+    assert values["fid/net/train300-300"] < 1e-6
+    assert values["precision/net/train300-300"] == 1.0
+
+
+def test_only_classes_with_more_images_than_dimensions_have_a_distance():
+    real, fake = features(90, 0), features(30, 1)
+    fake = dataclasses.replace(fake, labels=np.array([0] * 20 + [1] * 5 + [2] * 5))
+    distances = quality_by_class(real, fake, ["a", "b", "c"])
+    assert list(distances) == ["a"]
+    chosen = real.features[real.labels == 0].astype(np.float64)
+    expected = frechet_distance(
+        chosen.mean(axis=0), np.cov(chosen, rowvar=False), *fake.moments(np.arange(20))
+    )
+    assert distances["a"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_few_images_are_warned_of_and_too_few_refused():
+    assert bias_warning(features(100, 0), features(50, 1)) is None
+    assert "only 5 images for features of 5 dimensions" in bias_warning(
+        features(100, 0), features(5, 1)
+    )
+    with pytest.raises(UserError, match="9 images cannot be divided into 10 splits"):
+        quality(features(100, 0), features(9, 1), "net", "train")
+    with pytest.raises(UserError, match="3 images are too few for precision"):
+        quality(features(3, 0), features(30, 1), "net", "train")
+
+
+def test_counts_are_short():
+    assert [short(count) for count in (355, 1000, 50_000, 50_500)] == ["355", "1k", "50k", "50500"]
+
+
+def test_real_images_are_seen_once(tmp_path):
+    source, extractor = numbered_source(50, classes=2), Brightness()
+    first = ReferenceFeatures(tmp_path, extractor, source, "numbers", batch_size=7)
+    found = first.load()
+    assert extractor.seen == 50
+    np.testing.assert_allclose(found.features[:, 0], np.arange(50))
+    again = ReferenceFeatures(tmp_path, extractor, source, "numbers", batch_size=7).load()
+    assert extractor.seen == 50
+    np.testing.assert_array_equal(again.features, found.features)
+    np.testing.assert_array_equal(again.labels, np.arange(50) % 2)
+    assert first.path.name == "numbers-2px-50-brightness-asis.npz"
+
+
+def test_features_of_other_images_are_refused(tmp_path):
+    extractor = Brightness()
+    reference = ReferenceFeatures(tmp_path, extractor, numbered_source(50), "numbers")
+    reference.load()
+    other = numbered_source(60).subset(np.arange(10, 60))
+    with pytest.raises(UserError, match=r"is of other images .* labels, pixels"):
+        ReferenceFeatures(tmp_path, extractor, other, "numbers").load()
+    reference.path.write_bytes(b"half")
+    with pytest.raises(UserError, match=r"cannot be read: .* remove it"):
+        reference.load()
+
+
+def test_batches_change_nothing():
+    source = numbered_source(30)
+    sets = [
+        extract(
+            Brightness(),
+            (
+                (source.fetch(range(k, min(k + size, 30))), source.labels[k : k + size])
+                for k in range(0, 30, size)
+            ),
+        )
+        for size in (1, 7, 30)
+    ]
+    for one in sets[1:]:
+        np.testing.assert_array_equal(one.features, sets[0].features)
+        np.testing.assert_array_equal(one.labels, sets[0].labels)
