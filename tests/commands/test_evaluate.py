@@ -180,4 +180,5 @@ def test_what_to_evaluate_must_be_said():
     for words, message in (([], "nothing was given"), (["robust"], "'robust' does not exist")):
         process = run("evaluate", *words)
         assert process.returncode == 2
-        assert process.stderr == f"error: what to do? {message}; choose robustness or gap or quality\n"
+        choice = "choose robustness or gap or quality"
+        assert process.stderr == f"error: what to do? {message}; {choice}\n"
