@@ -4,6 +4,8 @@
 
 writes exports/generator/1, exports/classifier/1, ...: SavedModels with signatures, a model card and
 warm-up requests. Existing versions are never touched; the next free one is taken.
+--format=onnx writes exports/generator_onnx/1/model.onnx, ... and the cards for other runtimes; it
+needs requirements-onnx.txt.
 """
 
 import os
@@ -25,6 +27,12 @@ _WHAT = flags.DEFINE_list(
 _VERSION = flags.DEFINE_integer(
     "version", None, "The version's number; the next free one by default.", lower_bound=1
 )
+_FORMAT = flags.DEFINE_enum(
+    "format",
+    "saved_model",
+    ["saved_model", "onnx"],
+    "saved_model: <name>/<version>/ for TensorFlow Serving; onnx: <name>_onnx/<version>/.",
+)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Where the data is, as in training: the names of the classes are there."
 )
@@ -37,13 +45,18 @@ def main():
     # TensorFlow takes seconds to load: a missing flag should not have to wait for it.
     from robgan_tf.data import load_image_data
     from robgan_tf.serving.export_run import export_parts
+    from robgan_tf.serving.onnx_export import check_converter
     from robgan_tf.training.finished_run import best_or_last, open_run
 
+    if _FORMAT.value == "onnx":
+        check_converter()
     run = open_run(_RUN_DIR.value, _CHECKPOINT.value or best_or_last(_RUN_DIR.value))
     data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
     data = load_image_data(**run.settings[DataSettings].loading(data_dir))
     print(f"Exporting  {run.identity}")
-    paths = export_parts(run, data.class_names, _EXPORT_DIR.value, _WHAT.value, _VERSION.value)
+    paths = export_parts(
+        run, data.class_names, _EXPORT_DIR.value, _WHAT.value, _VERSION.value, _FORMAT.value
+    )
     for name, path in paths.items():
         print(f"  {name:<14}{path}")
     return 0

@@ -11,6 +11,8 @@ from robgan_tf.errors import UserError
 from robgan_tf.evaluation.feature_statistics import FeatureStatistics
 from robgan_tf.files import digest, write_atomically
 
+FINGERPRINT_STRIDE = 20
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageFeatures:
@@ -115,10 +117,10 @@ class ReferenceFeatures:
         return ImageFeatures(arrays["features"], arrays.get("probabilities"), arrays["labels"])
 
     def _fingerprint(self):
-        """What tells these images from others: their labels and the pixels of every 20th batch."""
-        pixels = [np.ascontiguousarray(images) for images, _ in self._batches(every=20)]
+        """What tells these images from others: their labels and the pixels of every 20th image."""
+        shown = np.arange(0, len(self._source), FINGERPRINT_STRIDE)
         return {
-            "pixels": digest(*pixels),
+            "pixels": digest(np.ascontiguousarray(self._source.fetch(shown))),
             "labels": digest(np.ascontiguousarray(self._source.labels)),
             "images": len(self._source),
             "resolution": self._source.resolution,
@@ -127,8 +129,8 @@ class ReferenceFeatures:
             "dimensions": self._extractor.dimensions,
         }
 
-    def _batches(self, every=1):
-        """Batches of all images in stored order, or of every so many batches the first."""
-        for start in range(0, len(self._source), every * self._batch_size):
+    def _batches(self):
+        """Batches of all images in stored order."""
+        for start in range(0, len(self._source), self._batch_size):
             indices = np.arange(start, min(start + self._batch_size, len(self._source)))
             yield self._source.fetch(indices), self._source.labels[indices]

@@ -70,7 +70,10 @@ def exported_models(export_dir):
       UserError: if there is none.
     """
     directories = sorted(
-        path for path in pathlib.Path(export_dir).glob("*") if path.is_dir() and versions(path)
+        path
+        for path in pathlib.Path(export_dir).glob("*")
+        # Beside them there may be ONNX models, which no server of TensorFlow's loads.
+        if versions(path) and (path / str(versions(path)[-1]) / "saved_model.pb").exists()
     )
     if not directories:
         raise UserError(f"{export_dir} holds no exported model (--export_dir)")

@@ -6,11 +6,12 @@ import pathlib
 from robgan_tf.errors import UserError
 from robgan_tf.serving.exported_parts import build_part, parts_of
 from robgan_tf.serving.model_card import model_card
+from robgan_tf.serving.onnx_export import DIRECTORY_SUFFIX, onnx_part, write_onnx
 from robgan_tf.serving.saved_model import write_saved_model
 from robgan_tf.serving.versions import write_version
 
 
-def export_parts(run, class_names, export_dir, what=None, version=None):
+def export_parts(run, class_names, export_dir, what=None, version=None, file_format="saved_model"):
     """Exports parts of a run.
 
     Args:
@@ -19,6 +20,7 @@ def export_parts(run, class_names, export_dir, what=None, version=None):
       export_dir: where `<part>/<version>/` are written.
       what: names of parts; None for all that the run has.
       version: an integer for all of them, or None for the next free one of each.
+      file_format: "saved_model", or "onnx", which goes to `<part>_onnx/<version>/`.
 
     Returns:
       Dict from the part's name to the path of its version.
@@ -30,13 +32,17 @@ def export_parts(run, class_names, export_dir, what=None, version=None):
     evaluations = read_evaluations(run)
     # All are built before any is written: a part that the run lacks leaves nothing behind.
     parts = {name: build_part(run, name, class_names) for name in names}
+    suffix, write = "", write_saved_model
+    if file_format == "onnx":
+        suffix, write = DIRECTORY_SUFFIX, write_onnx
+        parts = {name: onnx_part(part) for name, part in parts.items()}
     paths = {}
     for name, part in parts.items():
         measured = {} if name == "generator" else evaluations
         card = model_card(run, name, part, class_names, measured)
         paths[name] = write_version(
-            pathlib.Path(export_dir) / name,
-            lambda path, part=part, card=card: write_saved_model(path, part, card),
+            pathlib.Path(export_dir) / f"{name}{suffix}",
+            lambda path, part=part, card=card: write(path, part, card),
             version,
         )
     return paths

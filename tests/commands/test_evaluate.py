@@ -182,3 +182,37 @@ def test_what_to_evaluate_must_be_said():
         assert process.returncode == 2
         choice = "choose robustness or gap or quality"
         assert process.stderr == f"error: what to do? {message}; {choice}\n"
+
+
+def test_quality_of_a_run(trained):
+    arguments = [f"--run_dir={trained}", f"--features=classifier:{trained}", "--images=60"]
+    process = run("evaluate", "quality", *arguments)
+    assert process.returncode == 0, process.stderr
+    (path,) = (trained / "evaluations").glob("quality_*_60.json")
+    record = json.loads(path.read_text())
+    names = [name.partition("/")[0] for name in record["values"]]
+    assert names == ["is", "is_deviation", "fid", "kid", "precision", "recall"]
+    assert all(np.isfinite(value) for value in record["values"].values())
+    assert path.with_suffix(".md").read_text() in process.stdout
+    # Features of the real images are kept: again, with another batch size, the same to rounding.
+    again = run("evaluate", "quality", *arguments, "--batch_size=17")
+    assert again.returncode == 0, again.stderr
+    for name, value in json.loads(path.read_text())["values"].items():
+        assert value == pytest.approx(record["values"][name], rel=1e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give --run_dir and --features"),
+        (["--features=nothing"], "nothing"),
+        (["--images=5", "--features=classifier:RUN"], "5 images cannot be divided into 10 splits"),
+        (["--features=classifier:nowhere"], "nowhere holds no run"),
+    ],
+)
+def test_bad_input_of_quality_is_one_line(trained, arguments, message):
+    arguments = [argument.replace("RUN", str(trained)) for argument in arguments]
+    process = run("evaluate", "quality", f"--run_dir={trained}", *arguments)
+    assert process.returncode == 2
+    assert process.stderr.count("error: ") == 1 and "Traceback" not in process.stderr
+    assert message in process.stderr.splitlines()[-1]

@@ -1,0 +1,138 @@
+"""Writes a part as an ONNX model, for runtimes other than TensorFlow's.
+
+An ONNX model is one function of numbers, so a part keeps one signature here, without its checks:
+ONNX has no operation that refuses a request. Whoever runs the model has to refuse bad input.
+
+tf2onnx is an extra (requirements-onnx.txt) and imported only where it is used.
+"""
+
+import dataclasses
+import os
+
+import tensorflow as tf
+
+from robgan_tf.errors import UserError
+from robgan_tf.serving.model_card import as_json, as_markdown
+
+# Of 2021: what tf2onnx prefers, and old enough for the runtimes in use.
+OPSET = 15
+# Not the name of a served model: TensorFlow Serving would look for a saved_model.pb in it.
+DIRECTORY_SUFFIX = "_onnx"
+_NOTE = (
+    f"ONNX, opset {OPSET}; it does not check its input: images and latents must be finite, labels "
+    "must be classes."
+)
+
+
+def check_converter():
+    """Raises UserError where tf2onnx cannot be imported."""
+    try:
+        import tf2onnx  # noqa: F401
+    except ImportError as error:
+        raise UserError(
+            f"--format=onnx needs tf2onnx ({error}): pip install -r requirements-onnx.txt"
+        ) from error
+
+
+def onnx_part(part):
+    """The part with the one signature that ONNX holds, in place of all.
+
+    `generate`: latents float32 [N, Z], labels int64 [N] -> `images`;
+    `classify`: images float32 [N, H, W, C] -> `logits`, `probabilities`, and `realness` where the
+    part gives it;
+    `discriminate`: images -> `source_logits`, `realness`, `class_logits`.
+
+    Args:
+      part: an ExportedPart whose first signature is one of these.
+
+    Returns:
+      An ExportedPart.
+    """
+    name, checked = next(iter(part.signatures.items()))
+    answer = _ANSWERS[name](part.model)
+    kept = checked.get_concrete_function().structured_outputs
+
+    @tf.function(input_signature=checked.input_signature)
+    def unchecked(*inputs):
+        outputs = answer(*inputs)
+        return {output: value for output, value in outputs.items() if output in kept}
+
+    return dataclasses.replace(
+        part, signatures={name: unchecked}, description=f"{part.description} {_NOTE}"
+    )
+
+
+def write_onnx(path, part, card):
+    """Writes model and card into a directory.
+
+    Args:
+      path: the directory, which does not exist yet.
+      part: what `onnx_part` returned.
+      card: its model card.
+    """
+    (function,) = part.signatures.values()
+    model = converted(function)
+    path.mkdir()
+    (path / "model.onnx").write_bytes(model.SerializeToString())
+    (path / "model_card.json").write_text(as_json(card))
+    (path / "model_card.md").write_text(as_markdown(card))
+
+
+def converted(function):
+    """Converts a tf.function that has an input signature and returns a dict.
+
+    Args:
+      function: of tensors [N, ...] whose outputs are [N, ...].
+
+    Returns:
+      An onnx.ModelProto; inputs and outputs keep their names.
+    """
+    import onnx
+    import tf2onnx
+
+    # By default tf2onnx copies the whole graph before each of its passes, to go on where one fails:
+    # 6 GB instead of 4 for G at the published width. With this variable a failure is an error.
+    os.environ.setdefault("TF2ONNX_CATCH_ERRORS", "FALSE")
+    model, _ = tf2onnx.convert.from_function(
+        function, input_signature=function.input_signature, opset=OPSET
+    )
+    for value in [*model.graph.input, *model.graph.output]:
+        # tf2onnx calls each free size differently; that these are one and the same is known here.
+        value.type.tensor_type.shape.dim[0].dim_param = "N"
+    # tf2onnx leaves operations that it cannot convert as they are; no runtime would know them.
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _generate(model):
+    def answer(latents, labels):
+        return {"images": model(latents, tf.cast(labels, tf.int32), training=False)}
+
+    return answer
+
+
+def _classify(model):
+    def answer(images):
+        source_logits, logits = model(images, training=False)
+        return {
+            "logits": logits,
+            "probabilities": tf.nn.softmax(logits),
+            "realness": tf.sigmoid(source_logits),
+        }
+
+    return answer
+
+
+def _discriminate(model):
+    def answer(images):
+        source_logits, class_logits = model(images, training=False)
+        return {
+            "source_logits": source_logits,
+            "realness": tf.sigmoid(source_logits),
+            "class_logits": class_logits,
+        }
+
+    return answer
+
+
+_ANSWERS = {"generate": _generate, "classify": _classify, "discriminate": _discriminate}
