@@ -45,6 +45,20 @@ class _Search(NamedTuple):
     halved_at_checkpoint: tf.Tensor
 
 
+class _Batch(NamedTuple):
+    """The samples that are searched.
+
+    Attributes:
+      images: [M, ...] the originals.
+      goal: what the objective compares the logits with; labels [M] first.
+      search: their _Search.
+    """
+
+    images: tf.Tensor
+    goal: tuple
+    search: _Search
+
+
 class AutoPGD:
     """Maximises an objective of the logits within a ball around each image and within [-1, 1].
 
@@ -126,17 +140,19 @@ class AutoPGD:
         labels = tf.convert_to_tensor(labels)
         goal = self._goal(logits_fn, images, labels, round_number)
 
-        def evaluate(attacked):
+        def evaluate(attacked, goal):
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(attacked)
                 logits = self._checked(logits_fn(attacked))
                 objective = self._objective(logits, *goal)
             gradient = tape.gradient(objective, attacked, unconnected_gradients="zero")
-            return _Point(attacked, gradient, objective), objectives.is_fooled(logits, labels)
+            fooled = tf.ensure_shape(objectives.is_fooled(logits, goal[0]), [None])
+            return _Point(attacked, gradient, objective), fooled
 
         start = self._start(images, seeds, round_number)
-        best = self._search(images, _begin(*evaluate(start), 2.0 * self.epsilon), evaluate)
-        return tf.stop_gradient(tf.ensure_shape(best.image, images.shape))
+        search = _begin(*evaluate(start, goal), 2.0 * self.epsilon)
+        found = self._search(_Batch(images, goal, search), evaluate)
+        return tf.stop_gradient(tf.ensure_shape(found, images.shape))
 
     def _goal(self, logits_fn, images, labels, round_number):
         """Returns what the objective compares the logits with: labels, and targets if any."""
@@ -169,27 +185,38 @@ class AutoPGD:
         length = tf.maximum(self._norm.norm(noise), _SMALLEST_NORM)
         return clip_to_box(images + self.epsilon * noise / per_sample(length, noise))
 
-    def _search(self, images, search, evaluate):
-        """Makes all steps, until every sample is fooled, and returns the best points."""
+    def _search(self, batch, evaluate):
+        """Makes all steps, until every sample is fooled, and returns the best images.
+
+        Samples that are fooled leave the batch at the next checkpoint: nothing that they do later
+        has an effect, and the steps that are left cost that much less.
+        """
         windows = tf.constant(_windows(self.steps))
 
-        def continues(number, search):
-            return (number < self.steps) & ~tf.reduce_all(search.fooled)
+        def continues(number, batch, *_):
+            return (number < self.steps) & ~tf.reduce_all(batch.search.fooled)
 
-        def body(number, search):
-            moved = self._move(images, search, number)
-            search = _record(search, *evaluate(moved))
-            return number + 1, _adapt(search, windows[number])
+        def body(number, batch, numbers, found):
+            moved = self._move(batch.images, batch.search, number)
+            search = _record(batch.search, *evaluate(moved, batch.goal))
+            batch = batch._replace(search=_adapt(search, windows[number]))
+            batch, numbers, found = tf.cond(
+                windows[number] > 0,
+                lambda: _without_fooled(batch, numbers, found),
+                lambda: (batch, numbers, found),
+            )
+            return number + 1, batch, numbers, found
 
-        any_batch = tf.nest.map_structure(_shape_of_any_batch, search)
-        _, search = tf.while_loop(
+        first = (0, batch, tf.range(tf.shape(batch.images)[0]), batch.images)
+        of_any_size = tf.nest.map_structure(_shape_of_any_batch, first[1:])
+        _, batch, numbers, found = tf.while_loop(
             continues,
             body,
-            (0, search),
-            shape_invariants=(tf.TensorShape([]), any_batch),
+            first,
+            shape_invariants=(tf.TensorShape([]), *of_any_size),
             maximum_iterations=self.steps,
         )
-        return search.best
+        return _put(found, numbers, batch.search.best.image)
 
     def _move(self, images, search, number):
         """Returns the next images: a step of ascent, mixed with the movement before."""
@@ -281,6 +308,29 @@ def _adapt(search, window):
         ),
         halved_at_checkpoint=tf.where(is_checkpoint, halved, search.halved_at_checkpoint),
     )
+
+
+def _without_fooled(batch, numbers, found):
+    """Takes the samples that are fooled out of the batch.
+
+    Args:
+      batch: a _Batch of M samples.
+      numbers: [M], their positions in the whole batch.
+      found: [N, ...] results of the whole batch.
+
+    Returns:
+      The three without them, their best images put into `found`.
+    """
+    fooled = batch.search.fooled
+    found = _put(
+        found, tf.boolean_mask(numbers, fooled), tf.boolean_mask(batch.search.best.image, fooled)
+    )
+    left = tf.nest.map_structure(lambda values: tf.boolean_mask(values, ~fooled), (batch, numbers))
+    return *left, found
+
+
+def _put(images, numbers, values):
+    return tf.tensor_scatter_nd_update(images, numbers[:, None], values)
 
 
 def _choose(condition, chosen, otherwise):

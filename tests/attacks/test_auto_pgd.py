@@ -224,18 +224,40 @@ def test_changes_no_variable_and_lets_no_gradient_through():
 
 @pytest.mark.parametrize("objective", ["cross_entropy", "margin"])
 def test_returns_the_first_fooling_image_else_the_best(objective):
-    logits_fn, seen = recorded(curved)
     labels = curved(tf.constant(IMAGES)).numpy().argmax(1).astype(np.int32)
-    attacked = AutoPGD(0.02, 20, objective=objective)(logits_fn, IMAGES, labels, SEEDS).numpy()
-    logits = np.stack([curved(tf.constant(images)).numpy() for images in seen])
-    margins = np.take_along_axis(logits, 1 - labels[None, :, None], 2)
-    margins = (margins - np.take_along_axis(logits, labels[None, :, None], 2))[:, :, 0]
-    fooled = (margins > 0).any(0)
-    assert 0 < fooled.mean() < 1
-    # With two classes, both objectives rise with the margin.
-    chosen = np.where(fooled, (margins > 0).argmax(0), margins.argmax(0))
-    assert len(set(chosen)) > 3
-    np.testing.assert_array_equal(attacked, np.stack(seen)[chosen, np.arange(COUNT)])
+    attack = AutoPGD(0.02, 20, objective=objective)
+    together = attack(curved, IMAGES, labels, SEEDS).numpy()
+    chosen, outcomes = set(), []
+    for k in range(COUNT):
+        logits_fn, seen = recorded(curved)
+        one = slice(k, k + 1)
+        attacked = attack(logits_fn, IMAGES[one], labels[one], SEEDS[one]).numpy()
+        logits = np.stack([curved(tf.constant(images)).numpy()[0] for images in seen])
+        margins = logits[:, 1 - labels[k]] - logits[:, labels[k]]
+        fooled = (margins > 0).any()
+        # With two classes, both objectives rise with the margin.
+        number = (margins > 0).argmax() if fooled else margins.argmax()
+        np.testing.assert_array_equal(attacked, seen[number])
+        chosen.add(number)
+        outcomes.append(fooled)
+        # The samples that are fooled leave the batch, which changes nothing for the others.
+        np.testing.assert_allclose(together[one], attacked, atol=1e-6)
+    assert 0 < np.mean(outcomes) < 1
+    assert len(chosen) > 3
+
+
+def test_fooled_samples_cost_no_more_after_the_next_checkpoint():
+    sizes = []
+
+    def logits_fn(images):
+        sizes.append(len(images))
+        return curved(images)
+
+    labels = curved(tf.constant(IMAGES)).numpy().argmax(1).astype(np.int32)
+    attacked = AutoPGD(0.02, 20)(logits_fn, IMAGES, labels, SEEDS)
+    survivors = int(np.sum(curved(attacked).numpy().argmax(1) == labels))
+    assert sizes[0] == COUNT and sizes[-1] < COUNT
+    assert sizes == sorted(sizes, reverse=True) and sizes[-1] >= survivors
 
 
 def test_stops_where_all_are_fooled():
