@@ -9,6 +9,7 @@ from robgan_tf.evaluation import accuracy_under_attack
 from robgan_tf.evaluation.gap import BATCH_SIZE, GapMeter, evenly_spaced, gap_csv, gap_records
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius, read_metrics
+from robgan_tf.reporting.gap_plot import gap_plot
 from robgan_tf.settings import FinalEvaluationSettings, GapSettings
 
 
@@ -66,9 +67,6 @@ def write_gap(settings, run):
     records = gap_records(read_metrics(run.metrics_path))
     if not records:
         return
-    # It takes half a second to import, and only here is it needed.
-    from robgan_tf.reporting.gap_plot import gap_plot
-
     wanted = settings[FinalEvaluationSettings]
     caption = (
         f"{run.path.name}: PGD-{wanted.attack_steps} of radius {format_radius(wanted.epsilon)}, "
