@@ -1,0 +1,638 @@
+"""Compares attacks with those of Foolbox and the Adversarial Robustness Toolbox (ART).
+
+    python -m tools.compare_attacks --run_dir=RUN --data_dir=DIR \\
+        --pytorch_python=ENV/bin/python --output=FILE.json
+
+The run's D is copied to PyTorch and must give the same logits there. Then PGD and FGSM are compared
+with Foolbox, Auto-PGD and Square with ART: accuracy under attack, pixels, seconds. The libraries
+live in an environment of their own (tools/requirements-pytorch.txt) and run in a process of their
+own (tools/attack_libraries_worker.py), never at the same time as this package: they take turns,
+batch by batch, so that a machine that others use treats all alike.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+
+from robgan_tf import command  # its environment settings come before TensorFlow is imported
+
+# isort: split
+import keras
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.auto_pgd import AutoPGD
+from robgan_tf.attacks.objectives import is_fooled
+from robgan_tf.attacks.square import SquareSearch
+from robgan_tf.data import load_image_data
+from robgan_tf.data.batches import scale_images
+from robgan_tf.errors import UserError
+from robgan_tf.evaluation.classifier import check_classifier, discriminator_classifier
+from robgan_tf.evaluation.robustness import RobustnessEvaluation
+from robgan_tf.evaluation.robustness_run import Protocol, choose_images
+from robgan_tf.evaluation.verification import verify
+from robgan_tf.files import write_atomically
+from robgan_tf.layers import SpectralNormalization
+from robgan_tf.losses import class_loss
+from robgan_tf.models import ResNetDiscriminator
+from robgan_tf.reporting import format_radius
+from robgan_tf.settings import DataSettings, FinetuneSettings, TrainSettings
+from robgan_tf.training.finished_run import open_run
+from tools.benchmarks.machine import convolution_peaks
+
+WORKER = pathlib.Path(__file__).with_name("attack_libraries_worker.py")
+FOOLBOX, ART = "Foolbox", "ART"
+OURS = "ours"
+FORMS = {"as_called": "as called", "tuned": "frozen, channels last"}
+BATCH_SIZE = 100
+PGD_STEPS = 20
+LARGEST_LOGIT_DIFFERENCE = 1e-4
+# Two roundings of the same sum may differ by this.
+EQUAL_PIXELS = 1e-6
+# What is asked for: accuracies this near, in points; pixels this equal; this many times as fast.
+MOST_POINTS = {FOOLBOX: 0.3, ART: 1.0}
+LEAST_EQUAL_PIXELS = 0.999
+LEAST_SPEED = 5.0
+DIFFERENCES = (
+    "Foolbox attacks misclassified images too, as our training attack does; ART and our "
+    "evaluation attack only those that are classified correctly.",
+    "Auto-PGD: ours keeps the first image that fools D and ends a batch when all are fooled; ART "
+    "makes all steps and judges the last image, keeping the random start where that fails.",
+    "Auto-PGD: ours takes loss and gradient from one forward pass; ART makes another for the loss.",
+    "Auto-PGD: ours starts on the ball's edge, as the paper has it; ART starts within the ball.",
+    "Auto-PGD: ours counts a step as a rise if it beats the step before, as the paper has it; ART "
+    "if it beats the best so far.",
+    "Square: ART's iterations do not count the start, so ours are given one query more.",
+    "Square: ours makes one forward pass a query on the batch; ART three: on all images, and on "
+    "those not yet fooled before and after the change.",
+    "Square: ours draws a square and signs for each image, ART one for all images.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is attacked.
+
+    Attributes:
+      classifier: a Classifier.
+      images: float32 [N, H, W, C] in [-1, 1].
+      labels: int64 [N].
+    """
+
+    classifier: object
+    images: np.ndarray
+    labels: np.ndarray
+
+    @property
+    def batches(self):
+        """Slices of the images that are attacked at a time."""
+        count = len(self.labels)
+        return [
+            slice(first, min(first + BATCH_SIZE, count)) for first in range(0, count, BATCH_SIZE)
+        ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What one attack did to the images.
+
+    Attributes:
+      adversarial: float32 [N, H, W, C].
+      correct: bool [N]: whether D still classifies them correctly.
+      seconds: [batches], the time each batch took.
+      processor_seconds: the same summed over processors: waiting for others does not count.
+    """
+
+    adversarial: np.ndarray
+    correct: np.ndarray
+    seconds: np.ndarray
+    processor_seconds: np.ndarray
+
+    @property
+    def accuracy(self):
+        """Share of the images that are still classified correctly."""
+        return float(self.correct.mean())
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """An attack of ours and the library's of the same name.
+
+    Attributes:
+      name: for the table.
+      library: the library's name.
+      runner: function from a Subject to our attack, itself a function from a slice of its images
+        to (adversarial images, whether they are classified correctly).
+      request: the library's attack and its arguments, as the worker takes them.
+    """
+
+    name: str
+    library: str
+    runner: Callable
+    request: dict
+
+
+class Libraries:
+    """The process of the libraries, with a copy of the same D and images.
+
+    Args:
+      python: interpreter of an environment with the libraries.
+      arrays: as `pytorch_discriminator.build` takes them.
+      subject: a Subject.
+      threads: number of threads of PyTorch.
+
+    Attributes:
+      versions: dict from package to version.
+      logits: dict from form to the logits of its D, [N, K].
+
+    Raises:
+      UserError: if the interpreter cannot run it.
+    """
+
+    def __init__(self, python, arrays, subject, threads):
+        self._folder = tempfile.TemporaryDirectory()
+        path = pathlib.Path(self._folder.name)
+        self._stderr = path / "stderr"
+        np.savez(path / "arrays.npz", images=subject.images, labels=subject.labels, **arrays)
+        self._process = self._started(
+            [python, str(WORKER)],
+            [f"--arrays={path}/arrays.npz", f"--logits={path}/logits.npz", f"--threads={threads}"],
+        )
+        try:
+            self.versions = self._answer()["versions"]
+        except UserError:
+            self.close()
+            raise
+        with np.load(path / "logits.npz") as logits:
+            self.logits = dict(logits)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def attack(self, request):
+        """Runs one of the worker's attacks.
+
+        Args:
+          request: dict of the attack's name, the form of D, the images and further arguments.
+
+        Returns:
+          Adversarial images, whether each is classified correctly, seconds, processor seconds.
+
+        Raises:
+          UserError: if the worker ended.
+        """
+        output = pathlib.Path(self._folder.name) / "found.npz"
+        self._process.stdin.write(json.dumps({"output": str(output), **request}) + "\n")
+        self._process.stdin.flush()
+        times = self._answer()
+        with np.load(output) as found:
+            return (
+                found["adversarial"],
+                found["correct"],
+                times["seconds"],
+                times["processor_seconds"],
+            )
+
+    def _started(self, worker, arguments):
+        try:
+            with open(self._stderr, "w") as stderr:
+                return subprocess.Popen(
+                    [*worker, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    text=True,
+                )
+        except OSError as error:
+            raise UserError(f"--pytorch_python={worker[0]}: {error.strerror}") from error
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if line:
+            return json.loads(line)
+        self._process.wait()
+        reason = (self._stderr.read_text().strip().splitlines() or ["without a message"])[-1]
+        raise UserError(
+            "the process of the libraries ended; the interpreter of --pytorch_python needs "
+            f"the packages of tools/requirements-pytorch.txt ({reason})"
+        )
+
+
+def in_float32(run):
+    """A FinishedRun whose networks compute in float32, whatever it was trained in."""
+    kind = TrainSettings if run.is_joint else FinetuneSettings
+    precise = dataclasses.replace(run.settings[kind], precision="float32")
+    return dataclasses.replace(run, settings={**run.settings, kind: precise})
+
+
+def kernels(discriminator):
+    """The arrays of a D as `pytorch_discriminator.build` takes them.
+
+    Raises:
+      UserError: if the PyTorch copy cannot compute the same.
+    """
+    if not isinstance(discriminator, ResNetDiscriminator):
+        raise UserError("the PyTorch copy is of D; this run's classifier is another network")
+    blocks = [getattr(discriminator, name) for name in discriminator.block_names]
+    if any(block.normalization == "batch" for block in blocks):
+        raise UserError("the PyTorch copy knows no batch normalization; this run's D has it")
+    values = {"resample": np.array([block.resample for block in blocks])}
+    for block in blocks:
+        for name in ("convolution_1", "convolution_2", "shortcut"):
+            layer = getattr(block, name)
+            if layer is not None:
+                values |= _layer_arrays(f"{block.name}/{name}", layer)
+    if discriminator.class_head is None:
+        raise UserError("this run's D was trained without classes")
+    return values | _layer_arrays("class_head", discriminator.class_head)
+
+
+def _layer_arrays(name, layer):
+    if isinstance(layer, SpectralNormalization):
+        kernel, layer = layer.normalized_kernel(), layer.layer
+    else:
+        kernel = layer.kernel
+    values = {f"{name}:normalized": np.asarray(kernel)}
+    if layer.use_bias:
+        values[f"{name}:bias"] = np.asarray(layer.bias)
+    return values
+
+
+def cases(epsilon, auto_pgd_steps, queries):
+    """The attacks to compare, each with the same steps, queries and starts on both sides."""
+    square = SquareSearch(epsilon, queries + 1)
+    return [
+        _descent("PGD-20", epsilon, PGD_STEPS, epsilon / 5),
+        _descent("FGSM", epsilon, 1, epsilon),
+        Case(
+            f"Auto-PGD, {auto_pgd_steps} steps",
+            ART,
+            _search(AutoPGD(epsilon, auto_pgd_steps)),
+            {"attack": "auto_pgd", "epsilon": epsilon, "steps": auto_pgd_steps},
+        ),
+        Case(
+            f"Square, {queries} queries",
+            ART,
+            _search(square),
+            {
+                "attack": "square",
+                "epsilon": epsilon,
+                "iterations": queries,
+                "initial_share": square.initial_share,
+            },
+        ),
+    ]
+
+
+def _descent(name, epsilon, steps, step_size):
+    attack = ProjectedGradientDescent(epsilon, steps, step_size)
+    request = {"attack": "pgd", "epsilon": epsilon, "steps": steps, "step_size": step_size}
+
+    def runner(subject):
+        logits = subject.classifier.logits
+
+        @tf.function(
+            autograph=False,
+            input_signature=[
+                tf.TensorSpec([None, *subject.images.shape[1:]], tf.float32),
+                tf.TensorSpec([None], tf.int64),
+            ],
+        )
+        def attack_batch(images, labels):
+            with subject.classifier.hold():
+                found = attack(lambda x: class_loss(logits(x), labels), images)
+                return found, ~is_fooled(logits(found), labels)
+
+        def run(batch):
+            found = attack_batch(subject.images[batch], subject.labels[batch])
+            return tuple(np.asarray(part) for part in found)
+
+        return run
+
+    return Case(name, FOOLBOX, runner, request)
+
+
+def _search(attack):
+    def runner(subject):
+        shape = subject.images.shape[1:]
+        evaluation = RobustnessEvaluation(subject.classifier, [attack], shape, BATCH_SIZE)
+        numbers = np.arange(len(subject.labels))
+
+        def run(batch):
+            arguments = (subject.images[batch], subject.labels[batch], numbers[batch])
+            outcome = evaluation.run(*arguments)
+            return outcome.adversarial, outcome.survived
+
+        return run
+
+    return runner
+
+
+def compare(case, subject, libraries, epsilon):
+    """Runs our attack and the library's on each form of D, in turn on every batch.
+
+    Args:
+      case: a Case.
+      subject: a Subject.
+      libraries: a Libraries.
+      epsilon: radius.
+
+    Returns:
+      A list of rows, one for each form of D in PyTorch: dicts of what was measured.
+
+    Raises:
+      VerificationError: if either side's images or verdicts do not stand up to recomputation.
+    """
+    run = case.runner(subject)
+    compilation = _compilation_seconds(run, subject.batches[0])
+    found = {name: [] for name in (OURS, *FORMS)}
+    for batch in subject.batches:
+        found[OURS].append(_measured(run, batch))
+        for form in FORMS:
+            chosen = {"form": form, "first": batch.start, "last": batch.stop}
+            found[form].append(libraries.attack({**case.request, **chosen}))
+    found = {name: _joined(parts) for name, parts in found.items()}
+    arguments = (subject.classifier, subject.images, subject.labels)
+    for one in found.values():
+        verify(*arguments, one.adversarial, one.correct, epsilon, "linf", BATCH_SIZE)
+    return [
+        {
+            "attack": case.name,
+            "library": case.library,
+            "form": form,
+            **_row(found[OURS], found[form], compilation),
+        }
+        for form in FORMS
+    ]
+
+
+def _compilation_seconds(run, batch):
+    # Processor time: other work on the machine can make the second call the slower one.
+    first, second = (_measured(run, batch)[3] for _ in range(2))
+    return max(0.0, first - second)
+
+
+def _measured(run, batch):
+    start, start_processors = time.perf_counter(), time.process_time()
+    adversarial, correct = run(batch)
+    seconds = time.perf_counter() - start
+    return adversarial, correct, seconds, time.process_time() - start_processors
+
+
+def _joined(parts):
+    adversarial, correct, *times = zip(*parts, strict=True)
+    return Found(np.concatenate(adversarial), np.concatenate(correct), *map(np.array, times))
+
+
+def _row(ours, theirs, compilation):
+    near = np.abs(ours.adversarial - theirs.adversarial) <= EQUAL_PIXELS
+    speeds = theirs.seconds / ours.seconds
+    return {
+        "accuracy": {"ours": ours.accuracy, "library": theirs.accuracy},
+        "points": 100.0 * (ours.accuracy - theirs.accuracy),
+        "fooled_by_ours_alone": int((~ours.correct & theirs.correct).sum()),
+        "fooled_by_library_alone": int((ours.correct & ~theirs.correct).sum()),
+        # A pixel is equal where all its channels are.
+        "equal_pixels": float(near.all(axis=-1).mean()),
+        "equal_values": float(near.mean()),
+        "seconds": {
+            "ours": float(ours.seconds.sum()),
+            "compilation": compilation,
+            "library": float(theirs.seconds.sum()),
+        },
+        "processor_seconds": {
+            "ours": float(ours.processor_seconds.sum()),
+            "library": float(theirs.processor_seconds.sum()),
+        },
+        "speed": float(np.median(speeds)),
+        "speed_range": [float(speeds.min()), float(speeds.max())],
+        "speed_of_totals": float(theirs.seconds.sum() / ours.seconds.sum()),
+        "speed_cold": float(theirs.seconds.sum() / (ours.seconds.sum() + compilation)),
+        "speed_by_processor_time": float(
+            theirs.processor_seconds.sum() / ours.processor_seconds.sum()
+        ),
+    }
+
+
+def targets(rows):
+    """What was asked for, and whether each row meets it.
+
+    Returns:
+      A list of dicts with `target`, `measured` and `met`.
+    """
+    checks = []
+    for row in rows:
+        name = f"{row['attack']}, {row['library']} {FORMS[row['form']]}"
+        if row["attack"] == "FGSM":
+            equal = row["equal_pixels"]
+            target = f"{name}: at least {LEAST_EQUAL_PIXELS:.1%} of pixels equal"
+            checks.append(_check(target, f"{equal:.3%}", equal >= LEAST_EQUAL_PIXELS))
+            continue
+        most = MOST_POINTS[row["library"]]
+        # An accuracy is a count over the images: 0.3 points must not fail by its rounding.
+        met = abs(row["points"]) <= most + 1e-9
+        checks.append(_check(f"{name}: within {most:g} points", f"{row['points']:+.2f}", met))
+        if row["library"] == ART:
+            target = f"{name}: at least {LEAST_SPEED:g} times as fast"
+            speeds = row["speed"], row["speed_by_processor_time"]
+            measured = "{:.2f}, by processor time {:.2f}".format(*speeds)
+            checks.append(_check(target, measured, min(speeds) >= LEAST_SPEED))
+    return checks
+
+
+def _check(target, measured, met):
+    return {"target": target, "measured": measured, "met": bool(met)}
+
+
+def markdown(record):
+    """Renders a record: the table, the targets, what differs."""
+    lines = [
+        f"{record['model']}: {record['chosen']}, epsilon {format_radius(record['epsilon'])}, "
+        f"clean accuracy {record['clean_accuracy']:.2%}",
+        "",
+        "| attack | library (D in PyTorch) | accuracy: ours | library | points | equal pixels "
+        "| seconds: ours (compilation) | library | times as fast (by batch) | cold "
+        "| by processor time |",
+        f"|{11 * '---|'}",
+    ]
+    for row in record["rows"]:
+        seconds, (slow, fast) = row["seconds"], row["speed_range"]
+        lines.append(
+            f"| {row['attack']} | {row['library']} ({FORMS[row['form']]}) "
+            f"| {row['accuracy']['ours']:.2%} | {row['accuracy']['library']:.2%} "
+            f"| {row['points']:+.2f} | {row['equal_pixels']:.3%} "
+            f"| {seconds['ours']:.1f} (+{seconds['compilation']:.1f}) | {seconds['library']:.1f} "
+            f"| {row['speed']:.2f} ({slow:.2f} to {fast:.2f}) | {row['speed_cold']:.2f} "
+            f"| {row['speed_by_processor_time']:.2f} |"
+        )
+    lines.append("")
+    for check in record["targets"]:
+        verdict = "met" if check["met"] else "NOT MET"
+        lines.append(f"- {verdict}: {check['target']}: {check['measured']}")
+    return "\n".join([*lines, "", *(f"- {difference}" for difference in record["differences"])])
+
+
+def main(argv=None):
+    """Runs the command; returns its exit status.
+
+    Args:
+      argv: arguments without the command; those of the process if not given.
+    """
+    arguments = _arguments(argv)
+    attacks = _cases(arguments)
+    threads = arguments.threads
+    run = in_float32(open_run(arguments.run_dir, arguments.checkpoint))
+    # The advice against tracing a method for each attack is no news.
+    tf.get_logger().setLevel("ERROR")
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    model = run.load_classifier()
+    arrays = kernels(model)
+    classifier = discriminator_classifier(model, pathlib.Path(run.path).name, run.identity)
+    subject, chosen = _subject(classifier, run, arguments)
+    logits = _logits(subject)
+    record = {
+        "model": run.identity,
+        "checkpoint_step": run.step,
+        "chosen": chosen,
+        "images": len(subject.labels),
+        "epsilon": arguments.epsilon,
+        "batch_size": BATCH_SIZE,
+        "clean_accuracy": float((logits.argmax(axis=1) == subject.labels).mean()),
+        "load_average": {"before": os.getloadavg()},
+    }
+    rows = []
+    with Libraries(arguments.pytorch_python, arrays, subject, threads) as libraries:
+        record["versions"] = {**_versions(), **libraries.versions}
+        record["largest_logit_difference"] = same_logits(logits, libraries.logits)
+        for case in attacks:
+            print(f"{case.name} ...", file=sys.stderr, flush=True)
+            rows += compare(case, subject, libraries, arguments.epsilon)
+    record["load_average"]["after"] = os.getloadavg()
+    record["machine"] = _machine(threads)
+    record |= {"rows": rows, "targets": targets(rows), "differences": DIFFERENCES}
+    print(markdown(record))
+    if arguments.output:
+        write_atomically(arguments.output, json.dumps(record, indent=1) + "\n")
+    return 0
+
+
+def same_logits(ours, copies):
+    """The largest difference between our logits and those of the copies, relative to the largest.
+
+    Args:
+      ours: [N, K].
+      copies: dict from form to [N, K].
+
+    Returns:
+      Dict from form to the difference.
+
+    Raises:
+      UserError: if it is too large for a comparison of attacks to mean anything.
+    """
+    largest = np.abs(ours).max()
+    differences = {
+        form: float(np.abs(logits - ours).max() / largest) for form, logits in copies.items()
+    }
+    for form, difference in differences.items():
+        # Written so that NaN is refused too.
+        if not difference < LARGEST_LOGIT_DIFFERENCE:
+            raise UserError(
+                f"the logits of the PyTorch copy ({FORMS[form]}) are up to {difference:.2g} off "
+                f"ours, relative to the largest; at most {LARGEST_LOGIT_DIFFERENCE:g} is expected"
+            )
+    return differences
+
+
+def _arguments(argv):
+    # An error is one line without it.
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], usage=argparse.SUPPRESS)
+    parser.add_argument("--run_dir", required=True)
+    parser.add_argument("--checkpoint", default="last", help="last, best or a step that was kept")
+    parser.add_argument("--data_dir", default=os.environ.get("TFDS_DATA_DIR"))
+    parser.add_argument("--pytorch_python", required=True, help="with torch, foolbox and ART")
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--epsilon", type=float, default=0.04, help="on images in [-1, 1]")
+    parser.add_argument("--auto_pgd_steps", type=int, default=100)
+    parser.add_argument("--queries", type=int, default=500, help="of Square")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="of both sides; 1 where others use the machine: PyTorch's threads wait for each other",
+    )
+    parser.add_argument("--output", type=pathlib.Path, help="JSON file to write")
+    arguments = parser.parse_args(argv)
+    if not arguments.epsilon > 0.0:
+        raise UserError(f"--epsilon={arguments.epsilon:g}: give a radius above 0")
+    for name in ("auto_pgd_steps", "queries", "threads"):
+        if getattr(arguments, name) < 1:
+            raise UserError(f"--{name}={getattr(arguments, name)}: give at least 1")
+    # Not found out after the attacks.
+    if arguments.output and not arguments.output.parent.is_dir():
+        raise UserError(f"--output={arguments.output}: there is no such directory")
+    return arguments
+
+
+def _cases(arguments):
+    try:
+        return cases(arguments.epsilon, arguments.auto_pgd_steps, arguments.queries)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def _subject(classifier, run, arguments):
+    data = run.settings[DataSettings].loading(arguments.data_dir)
+    source = load_image_data(**data).test
+    protocol = Protocol("published", (arguments.epsilon,))
+    positions, chosen = choose_images(source, protocol, arguments.images)
+    images = scale_images(source.fetch(positions)).numpy()
+    check_classifier(classifier, images, len(source.class_names))
+    return Subject(classifier, images, source.labels[positions].astype(np.int64)), chosen
+
+
+def _logits(subject):
+    logits = subject.classifier.logits
+    return np.concatenate([logits(subject.images[batch]) for batch in subject.batches])
+
+
+def _versions():
+    return {"tensorflow": tf.__version__, "keras": keras.__version__}
+
+
+def _machine(threads):
+    processor = "unknown processor"
+    information = pathlib.Path("/proc/cpuinfo")
+    if information.exists():
+        lines = information.read_text().splitlines()
+        processor = next(
+            (line.partition(": ")[2] for line in lines if line.startswith("model name")), processor
+        )
+    return {
+        "processor": processor,
+        "threads": threads,
+        "python": platform.python_version(),
+        "peak_gigaflops_per_second": convolution_peaks()["float32"] / 1e9,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(command.finish(main, sys.argv[:1]))
