@@ -65,8 +65,8 @@ LEAST_SPEED = 5.0
 DIFFERENCES = (
     "Foolbox attacks misclassified images too, as our training attack does; ART and our "
     "evaluation attack only those that are classified correctly.",
-    "Auto-PGD: ours keeps the first image that fools D, takes fooled images out of the batch at the "
-    "next checkpoint and ends it when all are fooled; ART makes all steps and judges the last "
+    "Auto-PGD: ours keeps the first image that fools D, takes fooled images out of the batch at "
+    "the next checkpoint and ends it when all are fooled; ART makes all steps and judges the last "
     "image, keeping the random start where that fails.",
     "Auto-PGD: ours takes loss and gradient from one forward pass; ART makes another for the loss.",
     "Auto-PGD: ours starts on the ball's edge, as the paper has it; ART starts within the ball.",
