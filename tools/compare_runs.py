@@ -32,7 +32,7 @@ from robgan_tf.evaluation import accuracy_under_attack
 from robgan_tf.reporting import read_metrics
 from robgan_tf.settings import DataSettings
 from robgan_tf.training.checkpoints import kept_steps
-from robgan_tf.training.finished_run import load_discriminator, read_run_settings
+from robgan_tf.training.finished_run import open_run, read_run_settings
 from tools.record_run import MOST_POINTS
 
 ATTACK_STEPS = 20
@@ -156,7 +156,7 @@ def _accuracies(run_dir, arguments):
         batches = _test_batches(settings, arguments)
         attack = ProjectedGradientDescent(arguments.epsilon, ATTACK_STEPS, arguments.epsilon / 5)
         for step in missing:
-            discriminator, _ = load_discriminator(run_dir, settings, str(step))
+            discriminator = open_run(run_dir, str(step)).load_classifier()
             accuracy = accuracy_under_attack(discriminator, batches, attack)
             known[str(step)] = {"step": step, **vars(accuracy)}
             print(run_dir, known[str(step)], flush=True)
