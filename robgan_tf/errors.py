@@ -11,3 +11,9 @@ class UserError(Exception):
 
 class NonFiniteError(Exception):
     """A loss or gradient became infinite or NaN; the message names the culprit."""
+
+
+def first_line(error):
+    """The first line of an exception's message, for a message of one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(":") if lines else type(error).__name__

@@ -25,6 +25,13 @@ def write_atomically(path, content):
         temporary.unlink(missing_ok=True)
 
 
+def tree_digest(path):
+    """The `digest` of a file, or of all files below a directory in the order of their paths."""
+    path = pathlib.Path(path)
+    files = [path] if path.is_file() else sorted(x for x in path.rglob("*") if x.is_file())
+    return digest(*(file.read_bytes() for file in files))
+
+
 def digest(*contents):
     """Returns 16 hexadecimal digits that tell byte strings or arrays apart."""
     sha256 = hashlib.sha256()

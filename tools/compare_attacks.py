@@ -15,10 +15,7 @@ import dataclasses
 import json
 import os
 import pathlib
-import platform
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 
@@ -44,39 +41,18 @@ from robgan_tf.files import write_atomically
 from robgan_tf.layers import SpectralNormalization
 from robgan_tf.losses import class_loss
 from robgan_tf.models import ResNetDiscriminator
-from robgan_tf.reporting import format_radius
 from robgan_tf.settings import DataSettings, FinetuneSettings, TrainSettings
 from robgan_tf.training.finished_run import open_run
-from tools.benchmarks.machine import convolution_peaks
+from tools.attack_libraries import Libraries
+from tools.attack_report import ART, DIFFERENCES, FOOLBOX, FORMS, markdown, targets
+from tools.benchmarks.machine import convolution_peaks, describe
 
-WORKER = pathlib.Path(__file__).with_name("attack_libraries_worker.py")
-FOOLBOX, ART = "Foolbox", "ART"
 OURS = "ours"
-FORMS = {"as_called": "as called", "tuned": "frozen, channels last"}
 BATCH_SIZE = 100
 PGD_STEPS = 20
 LARGEST_LOGIT_DIFFERENCE = 1e-4
 # Two roundings of the same sum may differ by this.
 EQUAL_PIXELS = 1e-6
-# What is asked for: accuracies this near, in points; pixels this equal; this many times as fast.
-MOST_POINTS = {FOOLBOX: 0.3, ART: 1.0}
-LEAST_EQUAL_PIXELS = 0.999
-LEAST_SPEED = 5.0
-DIFFERENCES = (
-    "Foolbox attacks misclassified images too, as our training attack does; ART and our "
-    "evaluation attack only those that are classified correctly.",
-    "Auto-PGD: ours keeps the first image that fools D, takes fooled images out of the batch at "
-    "the next checkpoint and ends it when all are fooled; ART makes all steps and judges the last "
-    "image, keeping the random start where that fails.",
-    "Auto-PGD: ours takes loss and gradient from one forward pass; ART makes another for the loss.",
-    "Auto-PGD: ours starts on the ball's edge, as the paper has it; ART starts within the ball.",
-    "Auto-PGD: ours counts a step as a rise if it beats the step before, as the paper has it; ART "
-    "if it beats the best so far.",
-    "Square: ART's iterations do not count the start, so ours are given one query more.",
-    "Square: ours makes one forward pass a query on the batch; ART three: on all images, and on "
-    "those not yet fooled before and after the change.",
-    "Square: ours draws a square and signs for each image, ART one for all images.",
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,101 +116,6 @@ class Case:
     library: str
     runner: Callable
     request: dict
-
-
-class Libraries:
-    """The process of the libraries, with a copy of the same D and images.
-
-    Args:
-      python: interpreter of an environment with the libraries.
-      arrays: as `pytorch_discriminator.build` takes them.
-      subject: a Subject.
-      threads: number of threads of PyTorch.
-
-    Attributes:
-      versions: dict from package to version.
-      logits: dict from form to the logits of its D, [N, K].
-
-    Raises:
-      UserError: if the interpreter cannot run it.
-    """
-
-    def __init__(self, python, arrays, subject, threads):
-        self._folder = tempfile.TemporaryDirectory()
-        path = pathlib.Path(self._folder.name)
-        self._stderr = path / "stderr"
-        np.savez(path / "arrays.npz", images=subject.images, labels=subject.labels, **arrays)
-        self._process = self._started(
-            [python, str(WORKER)],
-            [f"--arrays={path}/arrays.npz", f"--logits={path}/logits.npz", f"--threads={threads}"],
-        )
-        try:
-            self.versions = self._answer()["versions"]
-        except UserError:
-            self.close()
-            raise
-        with np.load(path / "logits.npz") as logits:
-            self.logits = dict(logits)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.close()
-
-    def close(self):
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
-        self._folder.cleanup()
-
-    def attack(self, request):
-        """Runs one of the worker's attacks.
-
-        Args:
-          request: dict of the attack's name, the form of D, the images and further arguments.
-
-        Returns:
-          Adversarial images, whether each is classified correctly, seconds, processor seconds.
-
-        Raises:
-          UserError: if the worker ended.
-        """
-        output = pathlib.Path(self._folder.name) / "found.npz"
-        self._process.stdin.write(json.dumps({"output": str(output), **request}) + "\n")
-        self._process.stdin.flush()
-        times = self._answer()
-        with np.load(output) as found:
-            return (
-                found["adversarial"],
-                found["correct"],
-                times["seconds"],
-                times["processor_seconds"],
-            )
-
-    def _started(self, worker, arguments):
-        try:
-            with open(self._stderr, "w") as stderr:
-                return subprocess.Popen(
-                    [*worker, *arguments],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=stderr,
-                    text=True,
-                )
-        except OSError as error:
-            raise UserError(f"--pytorch_python={worker[0]}: {error.strerror}") from error
-
-    def _answer(self):
-        line = self._process.stdout.readline()
-        if line:
-            return json.loads(line)
-        self._process.wait()
-        reason = (self._stderr.read_text().strip().splitlines() or ["without a message"])[-1]
-        raise UserError(
-            "the process of the libraries ended; the interpreter of --pytorch_python needs "
-            f"the packages of tools/requirements-pytorch.txt ({reason})"
-        )
 
 
 def in_float32(run):
@@ -433,64 +314,6 @@ def _row(ours, theirs, compilation):
     }
 
 
-def targets(rows):
-    """What was asked for, and whether each row meets it.
-
-    Returns:
-      A list of dicts with `target`, `measured` and `met`.
-    """
-    checks = []
-    for row in rows:
-        name = f"{row['attack']}, {row['library']} {FORMS[row['form']]}"
-        if row["attack"] == "FGSM":
-            equal = row["equal_pixels"]
-            target = f"{name}: at least {LEAST_EQUAL_PIXELS:.1%} of pixels equal"
-            checks.append(_check(target, f"{equal:.3%}", equal >= LEAST_EQUAL_PIXELS))
-            continue
-        most = MOST_POINTS[row["library"]]
-        # An accuracy is a count over the images: 0.3 points must not fail by its rounding.
-        met = abs(row["points"]) <= most + 1e-9
-        checks.append(_check(f"{name}: within {most:g} points", f"{row['points']:+.2f}", met))
-        if row["library"] == ART:
-            target = f"{name}: at least {LEAST_SPEED:g} times as fast"
-            speeds = row["speed"], row["speed_by_processor_time"]
-            measured = "{:.2f}, by processor time {:.2f}".format(*speeds)
-            checks.append(_check(target, measured, min(speeds) >= LEAST_SPEED))
-    return checks
-
-
-def _check(target, measured, met):
-    return {"target": target, "measured": measured, "met": bool(met)}
-
-
-def markdown(record):
-    """Renders a record: the table, the targets, what differs."""
-    lines = [
-        f"{record['model']}: {record['chosen']}, epsilon {format_radius(record['epsilon'])}, "
-        f"clean accuracy {record['clean_accuracy']:.2%}",
-        "",
-        "| attack | library (D in PyTorch) | accuracy: ours | library | points | equal pixels "
-        "| seconds: ours (compilation) | library | times as fast (by batch) | cold "
-        "| by processor time |",
-        f"|{11 * '---|'}",
-    ]
-    for row in record["rows"]:
-        seconds, (slow, fast) = row["seconds"], row["speed_range"]
-        lines.append(
-            f"| {row['attack']} | {row['library']} ({FORMS[row['form']]}) "
-            f"| {row['accuracy']['ours']:.2%} | {row['accuracy']['library']:.2%} "
-            f"| {row['points']:+.2f} | {row['equal_pixels']:.3%} "
-            f"| {seconds['ours']:.1f} (+{seconds['compilation']:.1f}) | {seconds['library']:.1f} "
-            f"| {row['speed']:.2f} ({slow:.2f} to {fast:.2f}) | {row['speed_cold']:.2f} "
-            f"| {row['speed_by_processor_time']:.2f} |"
-        )
-    lines.append("")
-    for check in record["targets"]:
-        verdict = "met" if check["met"] else "NOT MET"
-        lines.append(f"- {verdict}: {check['target']}: {check['measured']}")
-    return "\n".join([*lines, "", *(f"- {difference}" for difference in record["differences"])])
-
-
 def main(argv=None):
     """Runs the command; returns its exit status.
 
@@ -528,7 +351,11 @@ def main(argv=None):
             print(f"{case.name} ...", file=sys.stderr, flush=True)
             rows += compare(case, subject, libraries, arguments.epsilon)
     record["load_average"]["after"] = os.getloadavg()
-    record["machine"] = _machine(threads)
+    record["machine"] = {
+        **describe(),
+        "threads": threads,
+        "peak_gigaflops_per_second": convolution_peaks()["float32"] / 1e9,
+    }
     record |= {"rows": rows, "targets": targets(rows), "differences": DIFFERENCES}
     print(markdown(record))
     if arguments.output:
@@ -617,22 +444,6 @@ def _logits(subject):
 
 def _versions():
     return {"tensorflow": tf.__version__, "keras": keras.__version__}
-
-
-def _machine(threads):
-    processor = "unknown processor"
-    information = pathlib.Path("/proc/cpuinfo")
-    if information.exists():
-        lines = information.read_text().splitlines()
-        processor = next(
-            (line.partition(": ")[2] for line in lines if line.startswith("model name")), processor
-        )
-    return {
-        "processor": processor,
-        "threads": threads,
-        "python": platform.python_version(),
-        "peak_gigaflops_per_second": convolution_peaks()["float32"] / 1e9,
-    }
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.data import evaluation_batches, load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation import accuracy_under_attack
+from robgan_tf.evaluation.gap import evenly_spaced
 from robgan_tf.reporting import read_metrics
 from robgan_tf.settings import DataSettings
 from robgan_tf.training.checkpoints import kept_steps
@@ -166,8 +167,7 @@ def _accuracies(run_dir, arguments):
 
 def _test_batches(settings, arguments):
     test = load_image_data(**settings[DataSettings].loading(arguments.data_dir)).test
-    chosen = np.linspace(0, len(test) - 1, arguments.images).round().astype(int)
-    return list(evaluation_batches(test.subset(chosen), 100))
+    return list(evaluation_batches(evenly_spaced(test, arguments.images), 100))
 
 
 def _draw(records, path):

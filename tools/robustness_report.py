@@ -1,6 +1,6 @@
 """Table 1 and Figures 2 and 6 from committed records of runs.
 
-    python -m tools.robustness_report docs/results/table1_5000
+    python -m tools.robustness_report docs/results/EXPERIMENT
 
 reads the records (`tools.record_run`) in the folders below, each holding one run:
   adversarial_training/          equation (3), as many updates on real images as both stages

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.errors import UserError
-from robgan_tf.files import digest
+from robgan_tf.errors import UserError, first_line
+from robgan_tf.files import tree_digest
 from robgan_tf.layers import hold_normalized_kernels
 
 _PROBE_IMAGES = 16
@@ -108,9 +108,9 @@ def load_model_file(path, input_range):
         else:
             call = functools.partial(keras.models.load_model(path, compile=False), training=False)
     except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
-        raise UserError(f"model {path} cannot be loaded: {_first_line(error)}") from error
+        raise UserError(f"model {path} cannot be loaded: {first_line(error)}") from error
     return Classifier(
-        path.name, lambda images: call(input_range(images)), f"{path.name} {_file_digest(path)}"
+        path.name, lambda images: call(input_range(images)), f"{path.name} {tree_digest(path)}"
     )
 
 
@@ -134,7 +134,7 @@ def check_classifier(classifier, images, num_classes):
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         raise UserError(
             f"{classifier.name} does not take images of shape {tuple(images.shape[1:])}: "
-            f"{_first_line(error)}"
+            f"{first_line(error)}"
         ) from error
     values = np.asarray(logits)
     if values.ndim != 2 or len(values) != len(images):
@@ -149,13 +149,18 @@ def check_classifier(classifier, images, num_classes):
             f"{classifier.name} knows {values.shape[1]} classes and the data has {num_classes}: "
             "evaluate it on data of its own classes"
         )
-    sums = np.abs(values.sum(axis=1) - 1.0)
-    if values.min() >= 0.0 and sums.max() < _PROBABILITY_TOLERANCE:
+    if are_probabilities(values):
         raise UserError(
             f"{classifier.name} gives probabilities, not logits: attacks through a softmax that "
             "saturates find nothing and overstate robustness; leave out its last activation"
         )
     return values.shape[1]
+
+
+def are_probabilities(values):
+    """Whether an array [N, K] is of probabilities, where logits are wanted."""
+    sums = np.abs(values.sum(axis=1) - 1.0)
+    return bool(values.min() >= 0.0 and sums.max() < _PROBABILITY_TOLERANCE)
 
 
 def _signature(loaded, path):
@@ -183,12 +188,3 @@ def _signature(loaded, path):
 
     # The variables live no longer than what was loaded, so it is bound to the function.
     return lambda images, _loaded=loaded: chosen(**{name: images})[output]
-
-
-def _file_digest(path):
-    files = [path] if path.is_file() else sorted(x for x in path.rglob("*") if x.is_file())
-    return digest(*(file.read_bytes() for file in files))
-
-
-def _first_line(error):
-    return str(error).strip().splitlines()[0]

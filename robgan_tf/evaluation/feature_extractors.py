@@ -17,11 +17,11 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.data.batches import scale_images
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, first_line
 from robgan_tf.evaluation import inception
-from robgan_tf.evaluation.classifier import InputRange
+from robgan_tf.evaluation.classifier import InputRange, are_probabilities
 from robgan_tf.evaluation.feature_statistics import row_blocks
-from robgan_tf.files import digest
+from robgan_tf.files import tree_digest
 from robgan_tf.layers import to_precision
 from robgan_tf.models import PreActResNet18
 from robgan_tf.models.preact_resnet import LEAK
@@ -32,8 +32,6 @@ SPECS = (
     "SavedModel directory or a .keras or .h5 file"
 )
 _PROBE_IMAGES = 3
-# How far sums of rows may be from 1 for values in [0, 1] to be taken for probabilities.
-_PROBABILITY_TOLERANCE = 1e-3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -325,13 +323,11 @@ def _opened(name, call, shape, source):
     """Calls an extractor once to see what it gives."""
     probe = np.random.default_rng(0).integers(0, 256, [_PROBE_IMAGES, *shape], np.uint8)
     features, logits = _outputs(name, call, probe)
-    if logits is not None:
-        sums = np.abs(logits.sum(axis=1) - 1.0)
-        if logits.min() >= 0.0 and sums.max() < _PROBABILITY_TOLERANCE:
-            raise UserError(
-                f"{name} gives probabilities for logits; leave out its last activation, since a "
-                "softmax follows"
-            )
+    if logits is not None and are_probabilities(logits):
+        raise UserError(
+            f"{name} gives probabilities for logits; leave out its last activation, since a "
+            "softmax follows"
+        )
     classes = None if logits is None else logits.shape[1]
     return FeatureExtractor(name, call, features.shape[1], classes, shape, source)
 
@@ -388,9 +384,7 @@ def _softmax(logits):
 
 
 def _identity(path):
-    path = pathlib.Path(path)
-    files = [path] if path.is_file() else sorted(x for x in path.rglob("*") if x.is_file())
-    return f"{path.name} {digest(*(file.read_bytes() for file in files))}"
+    return f"{pathlib.Path(path).name} {tree_digest(path)}"
 
 
 def _file_name(path):
@@ -411,5 +405,4 @@ def _shown(shape):
 
 
 def _described(error):
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+    return f"{type(error).__name__}: {first_line(error)}"

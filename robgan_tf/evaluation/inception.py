@@ -12,7 +12,7 @@ import keras
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, first_line
 
 SIZE = 299
 GRAPH_FILE = "classify_image_graph_def.pb"
@@ -99,7 +99,7 @@ def load_keras_inception(path):
             with warnings.catch_warnings(action="ignore"):  # Of each layer before the error.
                 model.load_weights(path)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            reason = _first_line(error)
+            reason = first_line(error)
             continue
         if not has_top:
             return lambda images, model=model: (model(images, training=False), None)
@@ -140,7 +140,7 @@ def _frozen_graph(content, path):
                 graph, {f"{entry}:0": fed}, [f"{_POOLED}:0", _PRODUCT], name=""
             )
         except ValueError as error:
-            raise UserError(f"the graph {path} cannot be used: {_first_line(error)}") from error
+            raise UserError(f"the graph {path} cannot be used: {first_line(error)}") from error
         weights = product.inputs[1]
         features = tf.reshape(pooled, [-1, weights.shape[0]])
         logits = tf.matmul(features, weights)
@@ -152,7 +152,7 @@ def _saved_model(path):
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
-        raise UserError(f"the SavedModel {path} cannot be loaded: {_first_line(error)}") from error
+        raise UserError(f"the SavedModel {path} cannot be loaded: {first_line(error)}") from error
     signature = loaded.signatures.get("serving_default")
     if not callable(loaded) and signature is None:
         raise UserError(f"the SavedModel {path} has no signature serving_default")
@@ -170,7 +170,3 @@ def _saved_model(path):
         return tuple(tf.reshape(part, [tf.shape(part)[0], -1]) for part in flat)
 
     return network
-
-
-def _first_line(error):
-    return str(error).strip().splitlines()[0].rstrip(":")

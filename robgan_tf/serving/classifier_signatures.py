@@ -30,17 +30,12 @@ def classifier_signatures(model, class_names, with_realness):
     side, channels = model.resolution, model.channels
 
     def answer(images):
-        source_logits, logits = model(images, training=False)
-        probabilities = tf.nn.softmax(logits)
-        top, indices = tf.math.top_k(probabilities, min(TOP_CLASSES, len(class_names)))
-        outputs = {
-            "logits": logits,
-            "probabilities": probabilities,
-            "top_classes": tf.gather(tf.constant(class_names), indices),
-            "top_probabilities": top,
-        }
-        if with_realness:
-            outputs["realness"] = tf.sigmoid(source_logits)
+        outputs = classified(model, images)
+        top, indices = tf.math.top_k(outputs["probabilities"], min(TOP_CLASSES, len(class_names)))
+        outputs["top_classes"] = tf.gather(tf.constant(class_names), indices)
+        outputs["top_probabilities"] = top
+        if not with_realness:
+            del outputs["realness"]
         return outputs
 
     floats = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
@@ -102,14 +97,29 @@ def discriminator_signatures(model):
         images = checked_shape(images, spec)
         check_count(images)
         check_images(images)
-        source_logits, class_logits = model(images, training=False)
-        return {
-            "source_logits": source_logits,
-            "realness": tf.sigmoid(source_logits),
-            "class_logits": class_logits,
-        }
+        return discriminated(model, images)
 
     return {"discriminate": discriminate}
+
+
+def classified(model, images):
+    """What a classifier says of images that have been checked: a dict of numbers."""
+    source_logits, logits = model(images, training=False)
+    return {
+        "logits": logits,
+        "probabilities": tf.nn.softmax(logits),
+        "realness": tf.sigmoid(source_logits),
+    }
+
+
+def discriminated(model, images):
+    """What a discriminator says of images that have been checked: a dict of numbers."""
+    source_logits, class_logits = model(images, training=False)
+    return {
+        "source_logits": source_logits,
+        "realness": tf.sigmoid(source_logits),
+        "class_logits": class_logits,
+    }
 
 
 def fit(images, side):

@@ -12,6 +12,7 @@ import os
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
+from robgan_tf.serving.classifier_signatures import classified, discriminated
 from robgan_tf.serving.model_card import as_json, as_markdown
 
 # Of 2021: what tf2onnx prefers, and old enough for the runtimes in use.
@@ -49,12 +50,11 @@ def onnx_part(part):
       An ExportedPart.
     """
     name, checked = next(iter(part.signatures.items()))
-    answer = _ANSWERS[name](part.model)
     kept = checked.get_concrete_function().structured_outputs
 
     @tf.function(input_signature=checked.input_signature)
     def unchecked(*inputs):
-        outputs = answer(*inputs)
+        outputs = _ANSWERS[name](part.model, *inputs)
         return {output: value for output, value in outputs.items() if output in kept}
 
     return dataclasses.replace(
@@ -104,35 +104,8 @@ def converted(function):
     return model
 
 
-def _generate(model):
-    def answer(latents, labels):
-        return {"images": model(latents, tf.cast(labels, tf.int32), training=False)}
-
-    return answer
+def _generated(model, latents, labels):
+    return {"images": model(latents, tf.cast(labels, tf.int32), training=False)}
 
 
-def _classify(model):
-    def answer(images):
-        source_logits, logits = model(images, training=False)
-        return {
-            "logits": logits,
-            "probabilities": tf.nn.softmax(logits),
-            "realness": tf.sigmoid(source_logits),
-        }
-
-    return answer
-
-
-def _discriminate(model):
-    def answer(images):
-        source_logits, class_logits = model(images, training=False)
-        return {
-            "source_logits": source_logits,
-            "realness": tf.sigmoid(source_logits),
-            "class_logits": class_logits,
-        }
-
-    return answer
-
-
-_ANSWERS = {"generate": _generate, "classify": _classify, "discriminate": _discriminate}
+_ANSWERS = {"generate": _generated, "classify": classified, "discriminate": discriminated}

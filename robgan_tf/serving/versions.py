@@ -1,6 +1,6 @@
 """Version directories `<base>/<name>/<integer>/`: there whole or not at all, never overwritten."""
 
-import contextlib
+import errno
 import os
 import pathlib
 import shutil
@@ -57,10 +57,13 @@ def _rename(aside, directory, version):
         number = version or max(versions(directory), default=0) + 1
         target = directory / str(number)
         if not target.exists():
-            with contextlib.suppress(FileExistsError):
-                # Fails where another export has meanwhile put files there.
+            try:
                 os.rename(aside, target)
                 return target
+            except OSError as error:
+                # Another export has meanwhile put files there.
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
         if version is not None:
             raise _exists(directory, version)
 

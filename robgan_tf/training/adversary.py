@@ -68,10 +68,7 @@ class TrainingAdversary:
 
     def epsilon(self, step):
         """Radius at a training step (counted from 1), on [-1, 1]; a scalar tensor."""
-        epsilon = tf.constant(self.attack.epsilon, tf.float32)
-        if not self.warmup_steps:
-            return epsilon
-        return epsilon * tf.minimum(1.0, tf.cast(step, tf.float32) / self.warmup_steps)
+        return warmed_up(self.attack.epsilon, self.warmup_steps, step)
 
     def objective(self, discriminator, labels):
         """Returns the function of images [N, H, W, C] whose values [N] the attack maximises."""
@@ -102,3 +99,17 @@ class TrainingAdversary:
         return self.attack(
             self.objective(discriminator, labels), images, seed=seeds, epsilon=self.epsilon(step)
         )
+
+
+def warmed_up(epsilon, warmup_steps, step):
+    """The radius at a step (counted from 1): from 0 straight up to epsilon; a scalar tensor.
+
+    Args:
+      epsilon: the full radius.
+      warmup_steps: steps that it takes to reach it; 0 for the full radius from the first step on.
+      step: the step.
+    """
+    epsilon = tf.constant(epsilon, tf.float32)
+    if not warmup_steps:
+        return epsilon
+    return epsilon * tf.minimum(1.0, tf.cast(step, tf.float32) / warmup_steps)

@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, first_line
 
 
 class Checkpoints:
@@ -43,8 +43,9 @@ class Checkpoints:
         try:
             self._checkpoint.restore(self.latest).assert_consumed()
         except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise UserError(f"checkpoint {self.latest} cannot be restored: {reason}") from error
+            raise UserError(
+                f"checkpoint {self.latest} cannot be restored: {first_line(error)}"
+            ) from error
         return int(self._step)
 
     def _refuse_lost_state(self):
@@ -147,5 +148,6 @@ def load_weights(path, models):
         status = tf.train.Checkpoint(**models).restore(path)
         status.assert_existing_objects_matched().expect_partial()
     except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"checkpoint {path} does not fit this run's models: {reason}") from error
+        raise UserError(
+            f"checkpoint {path} does not fit this run's models: {first_line(error)}"
+        ) from error

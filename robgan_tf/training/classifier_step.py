@@ -18,6 +18,7 @@ from robgan_tf.evaluation.lipschitz import local_lipschitz_values
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import class_loss, smoothed_class_loss
 from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.training.adversary import warmed_up
 from robgan_tf.training.distribution import local_part, share_out
 from robgan_tf.training.moving_average import update_moving_average
 from robgan_tf.training.replicated import apply_gradients, raise_if_not_finite, run_on_replicas
@@ -146,10 +147,7 @@ class ClassifierStep:
 
     def epsilon(self, step):
         """Radius at a step, on [-1, 1]; a scalar tensor."""
-        epsilon = tf.constant(self.attack.epsilon, tf.float32)
-        if not self.objective.warmup_steps:
-            return epsilon
-        return epsilon * tf.minimum(1.0, tf.cast(step, tf.float32) / self.objective.warmup_steps)
+        return warmed_up(self.attack.epsilon, self.objective.warmup_steps, step)
 
     def _distributed_step(self, parts, counts, step):
         self._names, metrics, non_finite = run_on_replicas(

@@ -12,7 +12,7 @@ import pathlib
 import tensorflow as tf
 
 from robgan_tf.data import load_generated_images, training_batches
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, first_line
 from robgan_tf.randomness import Purpose, derive_seed
 
 # Sets the order and augmentation of stored images apart from those of the real ones.
@@ -129,8 +129,9 @@ def load_exported_generator(path, resolution, channels, num_classes):
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"generator {path} cannot be loaded: {reason} (--generated)") from error
+        raise UserError(
+            f"generator {path} cannot be loaded: {first_line(error)} (--generated)"
+        ) from error
     if "generate" not in loaded.signatures:
         known = ", ".join(loaded.signatures) or "none"
         raise UserError(f"generator {path} has no signature `generate`: {known} (--generated)")

@@ -174,6 +174,18 @@ def test_the_best_checkpoint_of_a_fine_tuned_classifier(folder, tmp_path):
     assert missing.returncode == 2 and "has no generator: it holds classifier" in missing.stderr
 
 
+def test_an_exported_generator_serves_another_classifier(folder, exported, tmp_path):
+    process = run(
+        "robgan_tf.finetune", f"--gin_file={folder / 'tiny.gin'}",
+        f"--gin_file={ROOT / 'gin/finetune/gan_aided.gin'}",
+        f"--gin_file={folder / 'finetune.gin'}",
+        "--gin_param=classifier_optimizer.schedule='constant'",
+        f"--generated={exported / 'generator' / '1'}", f"--run_dir={tmp_path / 'run'}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "batch 4 real and 4 generated images" in process.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,5 +1,6 @@
 """Version directories: the next free one, nothing overwritten, nothing half there."""
 
+import os
 import random
 import signal
 import subprocess
@@ -48,6 +49,21 @@ def test_an_existing_version_is_refused_and_left_alone(tmp_path):
         write_version(tmp_path, write_text("second"), 3)
     assert (tmp_path / "3" / "file").read_text() == "first"
     assert [entry.name for entry in tmp_path.iterdir()] == ["3"]
+
+
+def test_a_version_that_another_export_writes_meanwhile_is_left_alone(tmp_path, monkeypatch):
+    rename, raced = os.rename, []
+
+    def rename_after_another(source, target):
+        if not raced:
+            raced.append(target)
+            write_text("theirs")(target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", rename_after_another)
+    assert write_version(tmp_path, write_text("ours")).name == "2"
+    assert (tmp_path / "1" / "file").read_text() == "theirs"
+    assert (tmp_path / "2" / "file").read_text() == "ours"
 
 
 def test_a_failure_leaves_nothing(tmp_path):

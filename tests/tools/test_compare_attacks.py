@@ -24,7 +24,8 @@ from robgan_tf.settings import TrainSettings
 from robgan_tf.training.finished_run import FinishedRun
 from tests import tiny
 from tools import compare_attacks
-from tools.compare_attacks import ART, BATCH_SIZE, FOOLBOX, Subject, cases, compare, kernels
+from tools.attack_report import ART, FOOLBOX, targets
+from tools.compare_attacks import BATCH_SIZE, Subject, cases, compare, kernels
 
 ROOT = pathlib.Path(__file__).parents[2]
 EPSILON = 0.1
@@ -210,7 +211,7 @@ def row(attack="Square", library=ART, points=0.0, equal=0.5, speed=6.0, by_proce
     ],
 )
 def test_targets(measured, met):
-    assert [check["met"] for check in compare_attacks.targets([measured])] == met
+    assert [check["met"] for check in targets([measured])] == met
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def compared_runs(options):
 
 
 def both_stages(options):
-    """A step of each training in docs/results/table1_5000, for its equal wall-clock."""
+    """A step of each training of gin/experiments, to compare them at equal wall-clock."""
     joint = [SMALL, "gin/baselines/without_spectral_normalization.gin"]
     joint.append("gin/experiments/small_joint.gin")
     overlay = "gin/experiments/small_classifier.gin"

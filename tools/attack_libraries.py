@@ -1,0 +1,107 @@
+"""The process in which Foolbox and ART attack a PyTorch copy of a D: attack_libraries_worker."""
+
+import json
+import pathlib
+import subprocess
+import tempfile
+
+import numpy as np
+
+from robgan_tf.errors import UserError
+
+WORKER = pathlib.Path(__file__).with_name("attack_libraries_worker.py")
+
+
+class Libraries:
+    """The process of the libraries, with a copy of the same D and images.
+
+    Args:
+      python: interpreter of an environment with the libraries.
+      arrays: as `pytorch_discriminator.build` takes them.
+      subject: a Subject.
+      threads: number of threads of PyTorch.
+
+    Attributes:
+      versions: dict from package to version.
+      logits: dict from form to the logits of its D, [N, K].
+
+    Raises:
+      UserError: if the interpreter cannot run it.
+    """
+
+    def __init__(self, python, arrays, subject, threads):
+        self._folder = tempfile.TemporaryDirectory()
+        path = pathlib.Path(self._folder.name)
+        self._stderr = path / "stderr"
+        np.savez(path / "arrays.npz", images=subject.images, labels=subject.labels, **arrays)
+        self._process = self._started(
+            [python, str(WORKER)],
+            [f"--arrays={path}/arrays.npz", f"--logits={path}/logits.npz", f"--threads={threads}"],
+        )
+        try:
+            self.versions = self._answer()["versions"]
+        except UserError:
+            self.close()
+            raise
+        with np.load(path / "logits.npz") as logits:
+            self.logits = dict(logits)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        """Ends the process."""
+        self._process.stdin.close()
+        self._process.wait()
+        self._folder.cleanup()
+
+    def attack(self, request):
+        """Runs one of the worker's attacks.
+
+        Args:
+          request: dict of the attack's name, the form of D, the images and further arguments.
+
+        Returns:
+          Adversarial images, whether each is classified correctly, seconds, processor seconds.
+
+        Raises:
+          UserError: if the worker ended.
+        """
+        output = pathlib.Path(self._folder.name) / "found.npz"
+        self._process.stdin.write(json.dumps({"output": str(output), **request}) + "\n")
+        self._process.stdin.flush()
+        times = self._answer()
+        with np.load(output) as found:
+            return (
+                found["adversarial"],
+                found["correct"],
+                times["seconds"],
+                times["processor_seconds"],
+            )
+
+    def _started(self, worker, arguments):
+        try:
+            with open(self._stderr, "w") as stderr:
+                return subprocess.Popen(
+                    [*worker, *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=stderr,
+                    text=True,
+                )
+        except OSError as error:
+            raise UserError(f"--pytorch_python={worker[0]}: {error.strerror}") from error
+
+    def _answer(self):
+        line = self._process.stdout.readline()
+        if line:
+            return json.loads(line)
+        self._process.wait()
+        reason = (self._stderr.read_text().strip().splitlines() or ["without a message"])[-1]
+        raise UserError(
+            "the process of the libraries ended; the interpreter of --pytorch_python needs "
+            f"the packages of tools/requirements-pytorch.txt ({reason})"
+        )
