@@ -4,7 +4,12 @@ import tensorflow as tf
 
 from robgan_tf.data import scale_images
 from robgan_tf.data.sources import resize_antialiased
-from robgan_tf.serving.request_checks import check_count, check_images, checked_shape
+from robgan_tf.serving.request_checks import (
+    checked_count,
+    checked_images,
+    checked_pixels,
+    checked_shape,
+)
 
 TOP_CLASSES = 5
 
@@ -42,25 +47,20 @@ def classifier_signatures(model, class_names, with_realness):
 
     @tf.function(input_signature=[floats])
     def classify(images):
-        images = checked_shape(images, floats)
-        check_count(images)
-        check_images(images)
-        return answer(images)
+        return answer(checked_images(checked_count(checked_shape(images, floats))))
 
     of_any_size = tf.TensorSpec([None, None, None, channels], tf.uint8, "images")
 
     @tf.function(input_signature=[of_any_size])
     def classify_uint8(images):
-        images = checked_shape(images, of_any_size)
-        check_count(images)
+        images = checked_count(checked_shape(images, of_any_size))
         return answer(scale_images(fit(images, side)))
 
     encoded = tf.TensorSpec([None], tf.string, "image_bytes")
 
     @tf.function(input_signature=[encoded])
     def classify_bytes(image_bytes):
-        image_bytes = checked_shape(image_bytes, encoded)
-        check_count(image_bytes)
+        image_bytes = checked_count(checked_shape(image_bytes, encoded))
 
         def decode(encoded):
             image = tf.io.decode_image(encoded, channels, expand_animations=False)
@@ -94,9 +94,7 @@ def discriminator_signatures(model):
 
     @tf.function(input_signature=[spec])
     def discriminate(images):
-        images = checked_shape(images, spec)
-        check_count(images)
-        check_images(images)
+        images = checked_images(checked_count(checked_shape(images, spec)))
         return discriminated(model, images)
 
     return {"discriminate": discriminate}
@@ -124,8 +122,8 @@ def discriminated(model, images):
 
 def fit(images, side):
     """Cuts uint8 images [N, H, W, C] to their centre square and resizes them to a side."""
+    images = checked_pixels(images)
     height, width = tf.shape(images)[1], tf.shape(images)[2]
-    tf.debugging.assert_positive(height * width, "an image without pixels")
     shorter = tf.minimum(height, width)
     top, left = (height - shorter) // 2, (width - shorter) // 2
     square = images[:, top : top + shorter, left : left + shorter]

@@ -5,11 +5,12 @@ import math
 import tensorflow as tf
 
 from robgan_tf.serving.request_checks import (
-    check_count,
-    check_finite,
-    check_labels,
-    check_same_length,
+    checked_count,
+    checked_finite,
+    checked_labels,
+    checked_length,
     checked_shape,
+    checked_truncation,
 )
 
 _LABELS = tf.TensorSpec([None], tf.int64, "labels")
@@ -41,23 +42,19 @@ def generator_signatures(generator):
 
     @tf.function(input_signature=[spec, _LABELS])
     def generate(latents, labels):
-        latents, labels = checked_shape(latents, spec), checked_shape(labels, _LABELS)
-        check_count(labels)
-        check_same_length(labels=labels, latents=latents)
-        check_labels(labels, generator.num_classes)
-        check_finite("latents", latents)
+        labels = checked_count(checked_shape(labels, _LABELS))
+        latents = checked_length(checked_shape(latents, spec), labels, "latents")
+        latents = checked_finite("latents", latents)
+        labels = checked_labels(labels, generator.num_classes)
         return images_of(latents, labels)
 
     @tf.function(input_signature=[_LABELS, _SEED, _TRUNCATION])
     def sample(labels, seed, truncation):
-        labels, seed = checked_shape(labels, _LABELS), checked_shape(seed, _SEED)
-        truncation = checked_shape(truncation, _TRUNCATION)
-        check_count(labels)
-        check_same_length(labels=labels, seed=seed, truncation=truncation)
-        check_labels(labels, generator.num_classes)
-        tf.debugging.Assert(
-            tf.reduce_all(truncation > 0.0), ["truncation must be above 0, not", truncation]
-        )
+        labels = checked_count(checked_shape(labels, _LABELS))
+        seed = checked_length(checked_shape(seed, _SEED), labels, "seed")
+        truncation = checked_length(checked_shape(truncation, _TRUNCATION), labels, "truncation")
+        truncation = checked_truncation(truncation)
+        labels = checked_labels(labels, generator.num_classes)
         return images_of(truncated_normal(seed, truncation, generator.latent_size), labels)
 
     return {"generate": generate, "sample": sample}

@@ -1,4 +1,8 @@
-"""Checks within the exported graphs: a bad request gets INVALID_ARGUMENT, not a wrong answer."""
+"""Checks within the exported graphs: a bad request gets INVALID_ARGUMENT, not a wrong answer.
+
+Each returns the values it checked, to be used from there on: an assertion whose result nobody
+waits for runs beside the operations that it is to guard, and their error may come first.
+"""
 
 import tensorflow as tf
 
@@ -6,11 +10,18 @@ import tensorflow as tf
 MOST_IMAGES = 1024
 
 
-def check_count(values):
-    """Asserts that a request asks for a sensible number of images: 1 to `MOST_IMAGES`."""
+def checked_count(values):
+    """Returns values, of which there must be a sensible number: 1 to `MOST_IMAGES`."""
     count = tf.shape(values)[0]
-    tf.debugging.assert_less_equal(count, MOST_IMAGES, f"at most {MOST_IMAGES} images in a request")
-    tf.debugging.assert_positive(count, "a request needs at least one image")
+    return _once(
+        [
+            tf.debugging.assert_less_equal(
+                count, MOST_IMAGES, f"at most {MOST_IMAGES} images in a request"
+            ),
+            tf.debugging.assert_positive(count, "a request needs at least one image"),
+        ],
+        values,
+    )
 
 
 def checked_shape(values, spec):
@@ -21,34 +32,47 @@ def checked_shape(values, spec):
     return tf.ensure_shape(values, spec.shape)
 
 
-def check_labels(labels, num_classes):
-    """Asserts that labels [N] are classes."""
-    inside = (labels >= 0) & (labels < num_classes)
-    tf.debugging.Assert(
-        tf.reduce_all(inside), [f"labels must be from 0 to {num_classes - 1}, not", labels]
+def checked_labels(labels, num_classes):
+    """Returns labels [N], which must be classes."""
+    inside = tf.reduce_all((labels >= 0) & (labels < num_classes))
+    message = [f"labels must be from 0 to {num_classes - 1}, not", labels]
+    return _once([tf.debugging.Assert(inside, message)], labels)
+
+
+def checked_length(values, labels, name):
+    """Returns values, of which there must be as many as labels."""
+    same = tf.debugging.assert_equal(
+        tf.shape(values)[0], tf.shape(labels)[0], f"{name} and labels must have the same length"
     )
+    return _once([same], values)
 
 
-def check_same_length(**values):
-    """Asserts that all values have as many entries as the first."""
-    (first, one), *others = values.items()
-    for name, other in others:
-        tf.debugging.assert_equal(
-            tf.shape(other)[0], tf.shape(one)[0], f"{name} and {first} must have the same length"
-        )
+def checked_finite(name, values):
+    """Returns values, none of which may be infinite or NaN."""
+    finite = tf.reduce_all(tf.math.is_finite(values))
+    return _once([tf.debugging.Assert(finite, [f"{name} must not be infinite or NaN"])], values)
 
 
-def check_finite(name, values):
-    """Asserts that no value is infinite or NaN."""
-    tf.debugging.Assert(
-        tf.reduce_all(tf.math.is_finite(values)), [f"{name} must not be infinite or NaN"]
-    )
+def checked_truncation(truncation):
+    """Returns truncation [N], which must be positive."""
+    message = ["truncation must be above 0, not", truncation]
+    return _once([tf.debugging.Assert(tf.reduce_all(truncation > 0.0), message)], truncation)
 
 
-def check_images(images):
-    """Asserts that float images lie in [-1, 1]; NaN does not."""
+def checked_images(images):
+    """Returns float images, which must lie in [-1, 1]; NaN does not."""
     inside = tf.reduce_all(tf.abs(images) <= 1.0 + 1e-6)
-    tf.debugging.Assert(
-        inside,
-        ["images must be finite and in [-1, 1]; for bytes of [0, 255] use the uint8 signature"],
-    )
+    message = "images must be finite and in [-1, 1]; for bytes of [0, 255] use the uint8 signature"
+    return _once([tf.debugging.Assert(inside, [message])], images)
+
+
+def checked_pixels(images):
+    """Returns images [N, H, W, C], which must have height and width."""
+    message = "an image without pixels"
+    return _once([tf.debugging.assert_positive(tf.shape(images)[1:3], message)], images)
+
+
+def _once(assertions, values):
+    """Values that are computed only once the assertions hold."""
+    with tf.control_dependencies(assertions):
+        return tf.identity(values)
