@@ -65,14 +65,14 @@ def main():
 
 
 def _thin(records):
-    """About MOST_POINTS records, the last and those in which the gap was measured besides."""
+    """About MOST_POINTS records, the last and those with a gap or image quality besides."""
     stride = max(1, -(-len(records) // MOST_POINTS))
     return [
         record
         for number, record in enumerate(records)
         if number % stride == 0
         or number == len(records) - 1
-        or any(name.startswith("gap/") for name in record)
+        or any(name.startswith(("gap/", "fid/")) for name in record)
     ]
 
 

@@ -1,12 +1,16 @@
 """What is measured: accuracy under attack, local Lipschitz values, image quality."""
 
-from robgan_tf.evaluation.accuracy import accuracy_under_attack
+from typing import TYPE_CHECKING
+
 from robgan_tf.evaluation.feature_statistics import FeatureStatistics
 from robgan_tf.evaluation.frechet import frechet_distance
 from robgan_tf.evaluation.inception_score import inception_score
 from robgan_tf.evaluation.kernel_distance import kernel_distance
-from robgan_tf.evaluation.lipschitz import local_lipschitz_values
 from robgan_tf.evaluation.precision_recall import precision_recall
+
+if TYPE_CHECKING:
+    from robgan_tf.evaluation.accuracy import accuracy_under_attack
+    from robgan_tf.evaluation.lipschitz import local_lipschitz_values
 
 __all__ = [
     "FeatureStatistics",
@@ -17,3 +21,16 @@ __all__ = [
     "local_lipschitz_values",
     "precision_recall",
 ]
+
+
+def __getattr__(name):
+    # TensorFlow takes seconds to import, and reports of finished runs do without.
+    if name == "accuracy_under_attack":
+        from robgan_tf.evaluation.accuracy import accuracy_under_attack
+
+        return accuracy_under_attack
+    if name == "local_lipschitz_values":
+        from robgan_tf.evaluation.lipschitz import local_lipschitz_values
+
+        return local_lipschitz_values
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
