@@ -12,10 +12,11 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from absl import app, flags, logging
 
-from robgan_tf.errors import NonFiniteError, UserError
+from robgan_tf.errors import CollapseError, NonFiniteError, UserError
 
 USER_ERROR_STATUS = 2
 NON_FINITE_STATUS = 3
+COLLAPSE_STATUS = 4
 INTERRUPTED_STATUS = 130
 
 
@@ -33,7 +34,8 @@ def finish(main, argv, kinds=()):
     """Runs a command's `main()` and turns the ways it can end into an exit status.
 
     A UserError ends as one line on standard error and status 2, a NonFiniteError likewise with
-    status 3, without tracebacks; any other exception is a fault of this package and shows one.
+    status 3 and a CollapseError with status 4, without tracebacks; any other exception is a fault
+    of this package and shows one.
 
     Args:
       main: as in `run`.
@@ -56,6 +58,9 @@ def finish(main, argv, kinds=()):
     except NonFiniteError as error:
         print(f"stopped, nothing of this step is saved: {error}", file=sys.stderr)
         return NON_FINITE_STATUS
+    except CollapseError as error:
+        print(f"stopped by an alarm and saved: {error}", file=sys.stderr)
+        return COLLAPSE_STATUS
 
 
 def _kind(argv, kinds):

@@ -13,6 +13,10 @@ class NonFiniteError(Exception):
     """A loss or gradient became infinite or NaN; the message names the culprit."""
 
 
+class CollapseError(Exception):
+    """An alarm stopped the run, which was saved; the message says what was seen."""
+
+
 def first_line(error):
     """The first line of an exception's message, for a message of one line."""
     lines = str(error).strip().splitlines()

@@ -60,8 +60,8 @@ _SAVE_IMAGES = flags.DEFINE_bool("save_images", False, "Write the adversarial im
 _FEATURES = flags.DEFINE_string(
     "features",
     None,
-    "For quality: inception2015:FILE, keras_inceptionv3:WEIGHTS, a SavedModel or Keras file, "
-    "FILE.py:FUNCTION, or classifier:RUN_DIR.",
+    "For quality: pixels, inception2015:FILE, keras_inceptionv3:WEIGHTS, a SavedModel or Keras "
+    "file, FILE.py:FUNCTION, or classifier:RUN_DIR.",
 )
 _WEIGHTS = flags.DEFINE_enum(
     "weights", "average", ["average", "live"], "For quality: the moving average of G, or G itself."
@@ -145,12 +145,13 @@ def _quality():
     from robgan_tf.data import load_image_data
     from robgan_tf.evaluation.quality_run import QUALITY_IMAGES, evaluate_quality
     from robgan_tf.training.finished_run import open_run
+    from robgan_tf.training.opened_features import open_features
 
     (run_dir,) = _RUN_DIR.value
     run = open_run(run_dir, _CHECKPOINT.value)
     settings = run.settings[DataSettings]
     generator = run.load_generator(live=_WEIGHTS.value == "live")
-    extractor = _extractor(settings)
+    extractor = open_features(_FEATURES.value, settings.resolution, settings.channels)
     split = _SPLIT.value if _SPLIT.present else "train"
     path = pathlib.Path(run_dir)
     print(
@@ -160,7 +161,7 @@ def _quality():
             getattr(load_image_data(**settings.loading(_data_dir())), split),
             subject=f"{_WEIGHTS.value} G of {run.identity}",
             real_name=split,
-            dataset=settings.dataset.replace("/", "_").replace(":", "_"),
+            dataset=settings.file_name,
             images=_IMAGES.value or QUALITY_IMAGES,
             seed=_SEED.value,
             directory=path / "evaluations",
@@ -169,23 +170,6 @@ def _quality():
         )
     )
     return 0
-
-
-def _extractor(settings):
-    from robgan_tf.evaluation.feature_extractors import classifier_extractor, open_extractor
-    from robgan_tf.training.finished_run import best_or_last, open_run
-
-    kind, _, run_dir = _FEATURES.value.partition(":")
-    if kind == "classifier":
-        run = open_run(run_dir, best_or_last(run_dir))
-        return classifier_extractor(
-            run.load_classifier("float32"),
-            pathlib.Path(run_dir).name,
-            settings.resolution,
-            settings.channels,
-            source=run.identity,
-        )
-    return open_extractor(_FEATURES.value, settings.resolution, settings.channels)
 
 
 def _runs(name):

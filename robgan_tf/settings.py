@@ -130,6 +130,11 @@ class DataSettings(Settings):
         minimum=0,
     )
 
+    @property
+    def file_name(self):
+        """The data set's name, fit to be part of a file's."""
+        return self.dataset.replace("/", "_").replace(":", "_")
+
     def loading(self, data_dir):
         """The arguments of `data.load_image_data`; `dequantize` is one of `training_batches`."""
         return {name: value for name, value in vars(self).items() if name != "dequantize"} | {
@@ -165,8 +170,19 @@ class DiscriminatorSettings(Settings):
         "spectral",
         choices=choices.DISCRIMINATOR_NORMALIZATIONS,
     )
+    head: str = setting(
+        "how D judges classes: by a class head (the paper's), by projection on a class embedding "
+        "(SN-GAN's, which leaves no classifier), or not at all, which makes G one without classes",
+        "class",
+        choices=choices.DISCRIMINATOR_HEADS,
+    )
     use_bias: bool = setting("of convolutions", False)
     power_iterations: int = setting("of spectral normalization in each D update", 256, minimum=1)
+
+    @property
+    def has_class_head(self):
+        """Whether D is a classifier too."""
+        return self.head == "class"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -284,6 +300,59 @@ class GapSettings(Settings):
         minimum=0,
     )
     images: int = setting("of each of training, validation and test split", 500, minimum=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QualitySettings(Settings):
+    """`quality`: image quality while training, on the features of `--features`.
+
+    The averaged G is compared with training images as `evaluate quality` does, on fewer images.
+    """
+
+    gin_name = "quality"
+
+    every: int = setting(
+        "steps between measurements, which the last step has too in a run that is at least so "
+        "long; 0 for none, and no alarms",
+        1000,
+        minimum=0,
+    )
+    images: int = setting("generated ones", 1000, minimum=20)
+    real_images: int = setting(
+        "training images compared with, evenly spaced; all if there are fewer", 10_000, minimum=20
+    )
+    best: str = setting(
+        "the measure that chooses the best checkpoint, which is kept apart",
+        "none",
+        choices=("none", *choices.QUALITY_MEASURES),
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.best != "none" and not self.every:
+            raise UserError(
+                f"quality.best = {self.best!r} needs measurements: bind quality.every above 0"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AlarmSettings(Settings):
+    """`alarms`: at what a warning is shown while training; looked at with each measured quality."""
+
+    gin_name = "alarms"
+
+    from_step: int = setting("no alarm before: what is new has not learnt yet", 2000, minimum=0)
+    diversity: float = setting(
+        "below this share of the real images' mean distance within a class", 0.25, minimum=0.0
+    )
+    similarity: float = setting("above this mean MS-SSIM within a class", 0.8, minimum=0.0)
+    saturation: float = setting(
+        "D is right on real or on generated images with this mean probability", 0.98, above=0.5
+    )
+    worsening: float = setting(
+        "Fréchet distance, in multiples of the lowest so far", 2.0, minimum=1.0
+    )
+    stop: bool = setting("save and end the run at an alarm (exit status 4)", False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -452,6 +521,8 @@ TRAINING_SETTINGS = (
     GeneratorOptimizerSettings,
     DiscriminatorOptimizerSettings,
     GapSettings,
+    QualitySettings,
+    AlarmSettings,
     FinalEvaluationSettings,
 )
 FINETUNE_SETTINGS = (

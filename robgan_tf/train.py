@@ -15,6 +15,12 @@ from robgan_tf.settings import TRAINING_SETTINGS, TrainSettings
 _WARM_START = flags.DEFINE_string(
     "warm_start", None, "Another run's directory: start a new run from its newest weights."
 )
+_FEATURES = flags.DEFINE_string(
+    "features",
+    "pixels",
+    "What image quality is measured on while training: pixels (averaged to 8 x 8), or as in "
+    "evaluate quality.",
+)
 
 
 def main():
@@ -25,7 +31,9 @@ def main():
     # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
     from robgan_tf.training.joint_run import JointRun
 
-    joint_run = JointRun(settings, run_flags.run_dir(), run_flags.data_dir(), _WARM_START.value)
+    joint_run = JointRun(
+        settings, run_flags.run_dir(), run_flags.data_dir(), _WARM_START.value, _FEATURES.value
+    )
     if run_flags.is_dry_run():
         joint_run.describe()
         return 0
@@ -33,7 +41,9 @@ def main():
     if stop is not None:
         return stop.exit_status
     longer = 2 * settings[TrainSettings].steps
-    line = run_flags.continuation("robgan_tf.train", "train.steps", longer, [_WARM_START])
+    line = run_flags.continuation(
+        "robgan_tf.train", "train.steps", longer, [_WARM_START, _FEATURES]
+    )
     print(f"Next: train longer with\n  {line}")
     return 0
 

@@ -27,8 +27,10 @@ from robgan_tf.models import PreActResNet18
 from robgan_tf.models.preact_resnet import LEAK
 
 BATCH_SIZE = 50
+PIXELS = "pixels"
+PIXELS_SIDE = 8
 SPECS = (
-    "inception2015:PATH, keras_inceptionv3:WEIGHTS.h5, FILE.py:FUNCTION, or the path of a "
+    "pixels, inception2015:PATH, keras_inceptionv3:WEIGHTS.h5, FILE.py:FUNCTION, or the path of a "
     "SavedModel directory or a .keras or .h5 file"
 )
 _PROBE_IMAGES = 3
@@ -54,6 +56,11 @@ class FeatureExtractor:
     classes: int | None
     image_shape: tuple
     source: str = ""
+
+    @property
+    def identity(self):
+        """Name and weights, wherever they are."""
+        return f"{self.name} ({self.source})"
 
     def __call__(self, images, batch_size=BATCH_SIZE):
         """Extracts from any number of images, a batch at a time.
@@ -102,6 +109,8 @@ def open_extractor(spec, resolution, channels, input_range=None):
 
     Args:
       spec: one of
+        pixels, the image itself, averaged down to 8 x 8 where that divides its side: at hand
+          anywhere and blind to what an image shows, so good for alarms and not for ranking;
         inception2015:PATH, the network of published scores; see `inception.load_inception2015`.
           Called "inception2015-tf1resize" if PATH is the original file, by its sha256, otherwise
           "inception2015-unverified-tf1resize";
@@ -123,6 +132,8 @@ def open_extractor(spec, resolution, channels, input_range=None):
       UserError: if it does not exist, cannot be loaded or called, or its output is not as above.
     """
     shape = (resolution, resolution, channels)
+    if spec == PIXELS:
+        return _pixels(shape)
     kind, _, path = spec.partition(":")
     if kind in _INCEPTIONS:
         if not path:
@@ -182,6 +193,17 @@ def _blocks(model, hidden):
     for name in model.block_names:
         hidden = getattr(model, name)(hidden, training=False)
     return hidden
+
+
+def _pixels(shape):
+    side = PIXELS_SIDE if shape[0] % PIXELS_SIDE == 0 else shape[0]
+    factor = shape[0] // side
+
+    def call(images):
+        means = tf.nn.avg_pool2d(scale_images(images), factor, factor, "VALID")
+        return tf.reshape(means, [len(images), -1])
+
+    return _opened(f"pixels-area{side}", call, shape, source="")
 
 
 def _inception2015(path, shape):

@@ -5,37 +5,54 @@ import tensorflow as tf
 
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting.images import to_uint8
+from robgan_tf.sampling.latents import normal_latents
 
 
-def generated_set(generator, count, seed, batch_size=100):
+def generated_labels(count, seed, num_classes):
+    """Classes of the images of a `generated_set`, as even as the count allows, in random order.
+
+    Args:
+      count: how many images.
+      seed: of the order.
+      num_classes: of the generator; all labels are 0 where it has no classes.
+
+    Returns:
+      int32 array [count].
+    """
+    labels = np.arange(count, dtype=np.int32) % max(num_classes, 1)
+    np.random.default_rng(seed).shuffle(labels)
+    return labels
+
+
+def generated_set(generator, count, seed, batch_size=100, truncation=None, first=0):
     """Yields images of a generator in inference mode, as saved PNGs would hold them.
 
-    An image is a function of the seed and its number, so batches change nothing. Classes are as
-    even as the count allows, in random order.
+    An image is a function of the seed, the truncation and its number, so batches change nothing
+    but rounding. Its class is that of `generated_labels`.
 
     Args:
       generator: a built `ResNetGenerator`.
       count: how many images.
       seed: of latents and of the order of classes.
       batch_size: images at a time.
+      truncation: bound of the latents, above 0; None, as in measurements, for none.
+      first: number of the first image wanted; those before it are not made.
 
     Yields:
       (uint8 images [n, H, W, C], labels int32 [n]).
     """
-    labels = np.arange(count, dtype=np.int32) % max(generator.num_classes, 1)
-    np.random.default_rng(seed).shuffle(labels)
+    labels = generated_labels(count, seed, generator.num_classes)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def images_of(first, labels):
-        latents = tf.map_fn(
-            lambda number: tf.random.stateless_normal(
-                [generator.latent_size], derive_seed(seed, Purpose.MEASURED_LATENTS, number)
-            ),
+        seeds = tf.map_fn(
+            lambda number: derive_seed(seed, Purpose.MEASURED_LATENTS, number),
             first + tf.range(tf.shape(labels)[0]),
-            fn_output_signature=tf.TensorSpec([generator.latent_size], tf.float32),
+            fn_output_signature=tf.TensorSpec([2], tf.int32),
         )
+        latents = normal_latents(seeds, generator.latent_size, truncation)
         return generator(latents, labels, training=False)
 
-    for start in range(0, count, batch_size):
+    for start in range(first, count, batch_size):
         part = labels[start : start + batch_size]
         yield to_uint8(images_of(tf.constant(start), tf.constant(part)).numpy()), part

@@ -147,20 +147,34 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
 
         Args:
           inputs: [N, H, W, C] activations; the same N on every replica.
-          labels: [N] integers in [0, num_classes).
+          labels: [N] integers in [0, num_classes), or [N, num_classes] floats: weights by which
+            a sample mixes the gammas and betas of the classes, each row adding up to 1.
           training: use the statistics of the global batch, otherwise the moving averages.
           update_statistics: with `training`, whether the moving averages move.
 
         Returns:
           Activations of the same shape.
+
+        Raises:
+          ValueError: if there are floats of another shape.
         """
-        # A product with one-hot labels has a dense gradient, which replicas can add up.
-        one_hot = tf.one_hot(labels, self.num_classes, dtype=self.dtype)
+        weights = self._class_weights(tf.convert_to_tensor(labels))
         gamma, beta = (
-            tf.matmul(one_hot, tf.convert_to_tensor(table))[:, None, None, :]
+            tf.matmul(weights, tf.convert_to_tensor(table))[:, None, None, :]
             for table in (self.gamma, self.beta)
         )
         return self._normalize(inputs, gamma, beta, training, update_statistics)
+
+    def _class_weights(self, labels):
+        if not labels.dtype.is_floating:
+            # A product with one-hot labels has a dense gradient, which replicas can add up.
+            return tf.one_hot(labels, self.num_classes, dtype=self.dtype)
+        if labels.shape.rank != 2 or labels.shape[1] != self.num_classes:
+            raise ValueError(
+                f"labels that are floats must be weights [N, {self.num_classes}], not of shape "
+                f"{labels.shape}"
+            )
+        return tf.cast(labels, self.dtype)
 
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}

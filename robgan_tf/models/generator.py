@@ -90,7 +90,8 @@ class ResNetGenerator(keras.Model):
 
         Args:
           latents: [N, Z] floats, standard normal in training.
-          labels: [N] integers in [0, num_classes).
+          labels: [N] integers in [0, num_classes), or [N, num_classes] floats, weights of a
+            mixture of classes; see `ClassConditionalBatchNormalization`.
           training: batch statistics in batch normalization, otherwise its moving averages.
           update_statistics: with `training`, whether the moving averages move (only in G's own
             update).
@@ -100,7 +101,7 @@ class ResNetGenerator(keras.Model):
         """
         labels = tf.convert_to_tensor(labels)
         if self.num_classes == 0:
-            labels = tf.zeros_like(labels)
+            labels = tf.zeros(tf.shape(labels)[:1], tf.int32)
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = self.dense(latents)
         hidden = tf.reshape(hidden, [-1, SMALLEST_SIZE, SMALLEST_SIZE, self.first_width])

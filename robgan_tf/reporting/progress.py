@@ -84,6 +84,11 @@ class Progress:
         rate = self._throughput.last_rate
         return None if rate is None else rate * self._images_per_step
 
+    @property
+    def training_seconds(self) -> float:
+        """Seconds of training since the first step was done, pauses left out."""
+        return self._throughput.seconds
+
     def advance(self, step: int) -> None:
         """Notes that `step` steps are done; moves the bar if there is one."""
         self._throughput.step_done(step)

@@ -23,6 +23,7 @@ class Throughput:
         self._paused_seconds = 0.0
         self._pause_start: float | None = None
         self._interval_start: tuple[int, float] | None = None
+        self._first_end: float | None = None
         # Few enough to follow a machine that becomes slower, enough to be calm.
         self._intervals: deque[tuple[int, float]] = deque(maxlen=5)
 
@@ -43,6 +44,7 @@ class Throughput:
         """Notes that `step` steps are done; the first call starts the first interval."""
         if self._interval_start is None:
             self._interval_start = (step, self._working_time())
+            self._first_end = self._working_time()
 
     def end_interval(self, step: int) -> None:
         """Ends the interval at `step` and starts the next one there."""
@@ -53,6 +55,11 @@ class Throughput:
         if step > first_step and now > start:
             self._intervals.append((step - first_step, now - start))
             self._interval_start = (step, now)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the first step was done, pauses left out."""
+        return 0.0 if self._first_end is None else self._working_time() - self._first_end
 
     @property
     def last_rate(self) -> float | None:

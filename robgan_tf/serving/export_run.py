@@ -9,6 +9,10 @@ from robgan_tf.serving.model_card import model_card
 from robgan_tf.serving.onnx_export import DIRECTORY_SUFFIX, onnx_part, write_onnx
 from robgan_tf.serving.saved_model import write_saved_model
 from robgan_tf.serving.versions import write_version
+from robgan_tf.settings import DiscriminatorSettings
+
+# What the one label of a generator without classes is called.
+WITHOUT_CLASSES = ("image",)
 
 
 def export_parts(run, class_names, export_dir, what=None, version=None, file_format="saved_model"):
@@ -29,6 +33,8 @@ def export_parts(run, class_names, export_dir, what=None, version=None, file_for
       UserError: if the run has no such part, or the version exists.
     """
     names = what or parts_of(run)
+    if run.is_joint and run.settings[DiscriminatorSettings].head == "none":
+        class_names = WITHOUT_CLASSES
     evaluations = read_evaluations(run)
     # All are built before any is written: a part that the run lacks leaves nothing behind.
     parts = {name: build_part(run, name, class_names) for name in names}

@@ -15,6 +15,7 @@ from robgan_tf.settings import DiscriminatorSettings, FinetuneSettings
 from robgan_tf.training.building import build_discriminator
 
 JOINT_PARTS = ("generator", "classifier", "discriminator")
+GENERATOR_PARTS = ("generator",)
 CLASSIFIER_PARTS = ("classifier",)
 
 
@@ -35,7 +36,10 @@ class ExportedPart:
 
 def parts_of(run):
     """Names of the parts that a FinishedRun has."""
-    return JOINT_PARTS if run.is_joint else CLASSIFIER_PARTS
+    if not run.is_joint:
+        return CLASSIFIER_PARTS
+    # Without a class head D is of no use outside training.
+    return JOINT_PARTS if run.settings[DiscriminatorSettings].has_class_head else GENERATOR_PARTS
 
 
 def build_part(run, name, class_names):

@@ -34,6 +34,9 @@ def generator_signatures(generator):
       Dict from name to tf.function with an input signature.
     """
 
+    # A generator without classes takes label 0.
+    num_classes = max(generator.num_classes, 1)
+
     def images_of(latents, labels):
         images = generator(latents, tf.cast(labels, tf.int32), training=False)
         return {"images": images, "images_uint8": as_bytes(images)}
@@ -45,7 +48,7 @@ def generator_signatures(generator):
         labels = checked_count(checked_shape(labels, _LABELS))
         latents = checked_length(checked_shape(latents, spec), labels, "latents")
         latents = checked_finite("latents", latents)
-        labels = checked_labels(labels, generator.num_classes)
+        labels = checked_labels(labels, num_classes)
         return images_of(latents, labels)
 
     @tf.function(input_signature=[_LABELS, _SEED, _TRUNCATION])
@@ -54,7 +57,7 @@ def generator_signatures(generator):
         seed = checked_length(checked_shape(seed, _SEED), labels, "seed")
         truncation = checked_length(checked_shape(truncation, _TRUNCATION), labels, "truncation")
         truncation = checked_truncation(truncation)
-        labels = checked_labels(labels, generator.num_classes)
+        labels = checked_labels(labels, num_classes)
         return images_of(truncated_normal(seed, truncation, generator.latent_size), labels)
 
     return {"generate": generate, "sample": sample}

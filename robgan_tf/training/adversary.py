@@ -74,7 +74,9 @@ class TrainingAdversary:
         """Returns the function of images [N, H, W, C] whose values [N] the attack maximises."""
 
         def losses(images):
-            terms = self.loss.discriminator_real(*discriminator(images, training=False), labels)
+            terms = self.loss.discriminator_real(
+                *discriminator(images, labels, training=False), labels
+            )
             return {
                 "source_and_class": terms.total,
                 "class": terms.classification,

@@ -39,8 +39,8 @@ class AttackPictures:
         return attack_sheet(
             self._images.numpy(),
             attacked.numpy(),
-            f"{format_radius(self._attack.epsilon, self._attack.norm)}; "
-            "class: D says before -> after",
+            format_radius(self._attack.epsilon, self._attack.norm)
+            + ("" if before is None else "; class: D says before -> after"),
             self._captions(before, after),
         )
 
@@ -49,7 +49,7 @@ class AttackPictures:
         seed = derive_seed(self._seed, Purpose.ATTACK_SHEET)
         with hold_normalized_kernels(self._model):
             attacked = self._attack(self._objective(labels), images, seed=seed)
-            logits = [self._model(x, training=False)[1] for x in (images, attacked)]
+            logits = [self._model(x, labels, training=False)[1] for x in (images, attacked)]
         if logits[0] is None:
             return attacked, None, None
         return attacked, *(tf.argmax(values, axis=1) for values in logits)

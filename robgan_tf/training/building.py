@@ -15,7 +15,7 @@ from robgan_tf.settings import (
 from robgan_tf.training.learning_rates import StepLearningRate
 
 
-def build_model(model_class, own, data, precision, name, rewritten=True):
+def build_model(model_class, own, data, precision, name, rewritten=True, has_classes=True):
     """Builds a model with all its variables.
 
     Args:
@@ -25,6 +25,7 @@ def build_model(model_class, own, data, precision, name, rewritten=True):
       precision: "float32" or "bfloat16".
       name: of the model.
       rewritten: False for the model's plain form, to compare with.
+      has_classes: False for a model that knows nothing of the data's classes.
 
     Raises:
       UserError: if the model cannot be built so, such as widths that do not fit the resolution.
@@ -33,7 +34,7 @@ def build_model(model_class, own, data, precision, name, rewritten=True):
         model = model_class(
             resolution=data.resolution,
             channels=data.channels,
-            num_classes=data.num_classes,
+            num_classes=data.num_classes if has_classes else 0,
             precision=precision,
             rewritten=rewritten,
             name=name,
@@ -58,8 +59,17 @@ def build_discriminator(settings, precision, rewritten=True):
 
 
 def build_classifier(settings, name="classifier", precision=None):
-    """Builds the network that `finetune.network` names, in the run's precision or another."""
+    """Builds the network that `finetune.network` names, in the run's precision or another.
+
+    Raises:
+      UserError: if it cannot be built so, or would have no class head.
+    """
     wanted = settings[FinetuneSettings]
+    head = settings[DiscriminatorSettings].head
+    if wanted.network == "discriminator" and head != "class":
+        raise UserError(
+            f"ResNetDiscriminator.head = {head!r} leaves no classifier to train: bind 'class'"
+        )
     precision = precision or wanted.precision
     if wanted.network == "discriminator":
         return build_discriminator(settings, precision)

@@ -81,7 +81,7 @@ class BestCheckpoint:
     """
 
     def __init__(self, directory, objects):
-        self.value = tf.Variable(-1.0, dtype=tf.float64, trainable=False)
+        self.value = tf.Variable(float("-inf"), dtype=tf.float64, trainable=False)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._checkpoints = Checkpoints(directory, objects, keep=1)
 

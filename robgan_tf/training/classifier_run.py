@@ -202,7 +202,7 @@ class ClassifierRun:
         meter = gap_meter(self._settings, data, step.players.measured)
         shown = data.validation if len(data.validation) else data.train
         loop = TrainingLoop(
-            ClassifierTask(step, shown, meter, best),
+            ClassifierTask(step, shown, meter, self._settings[GapSettings].every, best),
             run,
             checkpoints,
             Rhythm(
@@ -210,7 +210,6 @@ class ClassifierRun:
                 wanted.log_every,
                 wanted.picture_every,
                 wanted.checkpoint_every,
-                self._settings[GapSettings].every,
             ),
             images_per_step=wanted.batch_size,
             description=as_markdown(as_gin(self._settings.values())),

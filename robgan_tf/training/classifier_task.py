@@ -13,12 +13,14 @@ class ClassifierTask:
       classifier_step: the compiled step.
       source: an ImageSource whose first images are shown attacked; best not trained on.
       gap_meter: a GapMeter of the model that is measured.
+      gap_every: steps between its measurements.
       best: a BestCheckpoint.
     """
 
-    def __init__(self, classifier_step, source, gap_meter, best):
+    def __init__(self, classifier_step, source, gap_meter, gap_every, best):
         self._step = classifier_step
         self._gap_meter = gap_meter
+        self._gap_every = gap_every
         self._best = best
         model = classifier_step.players.measured
         self._attack_pictures = AttackPictures(
@@ -43,11 +45,13 @@ class ClassifierTask:
             "count/classifier_updates": step * self._step.replays,
         }
 
-    def evaluate(self, step):
+    def evaluate(self, step, due):
         """Measures the gap, and keeps the model if none withstood the attack better."""
+        if not due(self._gap_every):
+            return {}, {}
         values = self._gap_meter()
         self._best.offer(values.get("gap/validation_attacked"), step)
-        return values
+        return values, {}
 
     def pictures(self):
         """Draws the attacked images."""

@@ -60,14 +60,18 @@ class Diagnostics:
             attacked = adversary.perturb(discriminator, images, labels, step, seeds)
             objective = adversary.objective(discriminator, labels)
             values = {
-                **_accuracies("real", discriminator(images, training=False), labels, True),
-                **_accuracies("attacked", discriminator(attacked, training=False), labels, True),
-                **_accuracies("fake", discriminator(fakes, training=False), fake_labels, False),
+                **_accuracies("real", discriminator(images, labels, training=False), labels, True),
+                **_accuracies(
+                    "attacked", discriminator(attacked, labels, training=False), labels, True
+                ),
+                **_accuracies(
+                    "fake", discriminator(fakes, fake_labels, training=False), fake_labels, False
+                ),
                 "attack/loss_before": objective(images),
                 "attack/loss_after": objective(attacked),
                 "attack/epsilon": adversary.epsilon(step),
-                "lipschitz_source/real": self._source_lipschitz(images),
-                "lipschitz_source/fake": self._source_lipschitz(fakes),
+                "lipschitz_source/real": self._source_lipschitz(images, labels),
+                "lipschitz_source/fake": self._source_lipschitz(fakes, fake_labels),
             }
         if adversary.attack.norm == "linf":
             values["attack/share_at_edge"] = share_at_edge(
@@ -80,9 +84,9 @@ class Diagnostics:
         self._names = list(values)
         return tf.stack([tf.cast(tf.reduce_mean(value), tf.float32) for value in values.values()])
 
-    def _source_lipschitz(self, images):
+    def _source_lipschitz(self, images, labels):
         discriminator = self._step.players.discriminator
-        return local_lipschitz_values(lambda x: discriminator(x, training=False)[0], images)
+        return local_lipschitz_values(lambda x: discriminator(x, labels, training=False)[0], images)
 
 
 def _accuracies(name, logits, labels, are_real):

@@ -13,6 +13,7 @@ from robgan_tf.run_directory import BEST_CHECKPOINT, CHECKPOINTS
 from robgan_tf.settings import (
     FINETUNE_SETTINGS,
     TRAINING_SETTINGS,
+    DiscriminatorSettings,
     FinetuneSettings,
     TrainSettings,
 )
@@ -71,10 +72,11 @@ class FinishedRun:
           precision: to compute in; that of the run if not given.
 
         Raises:
-          UserError: if the checkpoint does not fit.
+          UserError: if the checkpoint does not fit, or D has no class head.
         """
         keras.utils.set_random_seed(0)
         if self.is_joint:
+            self._check_class_head()
             own = self.settings[TrainSettings].precision
             model = build_discriminator(self.settings, precision or own)
         else:
@@ -98,6 +100,14 @@ class FinishedRun:
         name = "generator" if live else "average_generator"
         load_weights(self.checkpoint, {name: generator})
         return generator
+
+    def _check_class_head(self):
+        head = self.settings[DiscriminatorSettings].head
+        if head != "class":
+            raise UserError(
+                f"{self.path} holds no classifier: its D was trained with "
+                f"ResNetDiscriminator.head = {head!r}"
+            )
 
 
 def best_or_last(run_dir):

@@ -235,8 +235,8 @@ class GanStep:
                 attacked = perturb(discriminator)
             watched = [attacked] if self.adversary.free else []
             tape.watch(watched)
-            real_logits = discriminator(attacked, training=True)
-            fake_logits = discriminator(fakes, training=True)
+            real_logits = discriminator(attacked, labels, training=True)
+            fake_logits = discriminator(fakes, fake_labels, training=True)
             real = self.loss.discriminator_real(*real_logits, labels)
             fake = self.loss.discriminator_fake(*fake_logits, fake_labels)
             losses = real.total + fake.total
@@ -262,7 +262,7 @@ class GanStep:
         update = self.discriminator_updates * self.adversary.replays
         with tf.GradientTape() as tape, hold_normalized_kernels(discriminator):
             fakes, labels = self.generate(step, update, training_statistics=True)
-            logits = discriminator(fakes, training=True, update_statistics=False)
+            logits = discriminator(fakes, labels, training=True, update_statistics=False)
             terms = self.loss.generator(*logits, labels)
             total = tf.reduce_sum(terms.total) / self.batch_size
         variables = generator.trainable_variables

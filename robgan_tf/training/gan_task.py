@@ -18,14 +18,14 @@ class GanTask:
     Args:
       gan_step: the compiled step.
       source: an ImageSource whose first images are shown attacked; best not trained on.
-      gap_meter: a GapMeter of D.
+      evaluations: the run's GanEvaluations.
     """
 
-    def __init__(self, gan_step, source, gap_meter):
+    def __init__(self, gan_step, source, evaluations):
         self._gan_step = gan_step
         self._diagnostics = Diagnostics(gan_step)
         self._class_names = source.class_names
-        self._gap_meter = gap_meter
+        self._evaluations = evaluations
         discriminator, adversary = gan_step.players.discriminator, gan_step.adversary
         self._attack_pictures = AttackPictures(
             discriminator,
@@ -51,10 +51,9 @@ class GanTask:
             "learning_rate/discriminator": _learning_rate(players.discriminator_optimizer),
         }
 
-    def evaluate(self, step):
-        """Measures D on training, validation and test images, clean and under attack."""
-        del step
-        return self._gap_meter()
+    def evaluate(self, step, due):
+        """Measures what is due: D as a classifier, G as an image generator."""
+        return self._evaluations(step, due)
 
     def pictures(self):
         """Draws the sample sheet and the attacked images."""

@@ -9,6 +9,7 @@ from robgan_tf.settings import (
     AdversarySettings,
     DataSettings,
     DiscriminatorOptimizerSettings,
+    DiscriminatorSettings,
     GeneratorOptimizerSettings,
     GeneratorSettings,
     LossSettings,
@@ -65,7 +66,10 @@ def build_players(settings, strategy, replays=1, rewritten=True):
 
 
 def build_generator(settings, name="average_generator", rewritten=True, precision=None):
-    """Builds G alone, in the run's precision or another; see `build_players`."""
+    """Builds G alone, in the run's precision or another; see `build_players`.
+
+    Where D has no head that knows classes, G has none either.
+    """
     return build_model(
         ResNetGenerator,
         settings[GeneratorSettings],
@@ -73,6 +77,7 @@ def build_generator(settings, name="average_generator", rewritten=True, precisio
         precision or settings[TrainSettings].precision,
         name,
         rewritten,
+        has_classes=settings[DiscriminatorSettings].head != "none",
     )
 
 
@@ -80,9 +85,16 @@ def build_adversary(settings):
     """Builds the adversary of training.
 
     Raises:
-      UserError: if the attack's numbers make no sense, such as a negative radius.
+      UserError: if the attack's numbers make no sense, such as a negative radius, or it has
+        nothing to maximise.
     """
     adversary = settings[AdversarySettings]
+    head = settings[DiscriminatorSettings].head
+    if adversary.target == "class" and head != "class":
+        raise UserError(
+            f"TrainingAdversary.target = 'class' has nothing to maximise where "
+            f"ResNetDiscriminator.head = {head!r}: bind 'source_and_class' or 'source'"
+        )
     try:
         return TrainingAdversary(
             build_attack(settings),

@@ -4,10 +4,23 @@ import os
 
 from robgan_tf.configuration import as_gin, as_markdown, flat, flat_defaults
 from robgan_tf.data import load_image_data, training_batches
+from robgan_tf.evaluation.feature_extractors import PIXELS
 from robgan_tf.run_directory import RunDirectory
-from robgan_tf.settings import DataSettings, GapSettings, TrainSettings
+from robgan_tf.settings import (
+    AlarmSettings,
+    DataSettings,
+    DiscriminatorSettings,
+    GapSettings,
+    QualitySettings,
+    TrainSettings,
+)
 from robgan_tf.training import run_report
-from robgan_tf.training.checkpoints import Checkpoints, checkpoint_of_step, load_weights
+from robgan_tf.training.checkpoints import (
+    BestCheckpoint,
+    Checkpoints,
+    checkpoint_of_step,
+    load_weights,
+)
 from robgan_tf.training.distribution import check_batch_size, make_strategy
 from robgan_tf.training.final_evaluation import (
     build_evaluation_attack,
@@ -15,6 +28,7 @@ from robgan_tf.training.final_evaluation import (
     gap_meter,
     write_gap,
 )
+from robgan_tf.training.gan_evaluations import GanEvaluations
 from robgan_tf.training.gan_task import GanTask
 from robgan_tf.training.joint import (
     build_adversary,
@@ -22,6 +36,8 @@ from robgan_tf.training.joint import (
     build_step,
 )
 from robgan_tf.training.loop import Rhythm, TrainingLoop
+from robgan_tf.training.opened_features import open_features
+from robgan_tf.training.quality_meter import quality_meter
 
 
 class JointRun:
@@ -34,16 +50,18 @@ class JointRun:
       run_dir: the run directory.
       data_dir: where the data is, or None for the TFDS default.
       warm_start: run directory whose newest weights a new run starts from, or None.
+      features: what image quality is measured on while training; see `open_features`.
 
     Raises:
       UserError: if the settings make no sense together or on this machine.
     """
 
-    def __init__(self, settings, run_dir, data_dir=None, warm_start=None):
+    def __init__(self, settings, run_dir, data_dir=None, warm_start=None, features=PIXELS):
         self._settings = settings
         self._run_dir = run_dir
         self._data_dir = data_dir
         self._warm_start = warm_start
+        self._features = features
         self._adversary = build_adversary(settings)
         build_evaluation_attack(settings)  # Its numbers are refused now, not at the end.
         train = settings[TrainSettings]
@@ -69,36 +87,71 @@ class JointRun:
         Raises:
           UserError: if the run directory or the data cannot be used.
           NonFiniteError: if a loss or gradient becomes infinite or NaN.
+          CollapseError: at an alarm, if `alarms.stop` is set.
         """
-        config = {**flat(self._settings.values()), "--warm_start": self._warm_start}
+        extractor = self._open_extractor()
+        config = {
+            **flat(self._settings.values()),
+            "--warm_start": self._warm_start,
+            "--features": None if self._features == PIXELS else extractor.identity,
+        }
         defaults = flat_defaults(self._settings)
         run = RunDirectory(self._run_dir, config, grows="train.steps", defaults=defaults)
         data = self._load_data()
         players = build_players(self._settings, self._strategy, self._adversary.replays)
+        best = self._best(run, players)
+        evaluations = self._evaluations(run, data, players, extractor, best)
         run.write_config(as_gin(self._settings.values()), data.description)
         keep = self._settings[TrainSettings].keep_checkpoints
-        checkpoints = Checkpoints(run.checkpoints_path, vars(players), keep)
+        objects = {**vars(players), **({} if best is None else best.objects())}
+        checkpoints = Checkpoints(run.checkpoints_path, objects, keep)
         start_step = self._start(checkpoints, players)
         run_report.print_start(self._settings, self._strategy, data, run, start_step)
-        stop = self._loop(run, data, players, checkpoints, start_step)
+        stop = self._loop(run, data, evaluations, checkpoints, players, start_step)
         if stop is None:
             steps = self._settings[TrainSettings].steps
-            accuracy = final_accuracy(self._settings, run, data, players.discriminator, steps)
-            write_gap(self._settings, run)
+            accuracy = None
+            if self._has_class_head:
+                accuracy = final_accuracy(self._settings, run, data, players.discriminator, steps)
+                write_gap(self._settings, run)
             run_report.print_summary(run, steps, checkpoints.latest, accuracy)
+            if best is not None:
+                run_report.print_best(self._settings[QualitySettings].best, best)
         else:
             print(f"Stopped and saved {checkpoints.latest}; the same command continues.")
         run_report.print_corrupt_files(data)
         return stop
 
+    @property
+    def _has_class_head(self):
+        return self._settings[DiscriminatorSettings].has_class_head
+
+    def _evaluations(self, run, data, players, extractor, best):
+        gap_every, quality = self._settings[GapSettings].every, self._settings[QualitySettings]
+        of_gap = of_quality = None
+        if self._has_class_head:
+            of_gap = gap_meter(self._settings, data, players.discriminator)
+        if 0 < quality.every <= self._settings[TrainSettings].steps:
+            of_quality = quality_meter(self._settings, run, data, players, extractor)
+        return GanEvaluations(of_gap, gap_every, of_quality, quality.every, best)
+
+    def _open_extractor(self):
+        prepared = self._settings[DataSettings]
+        return open_features(self._features, prepared.resolution, prepared.channels)
+
     def _load_data(self):
         return load_image_data(**self._settings[DataSettings].loading(self._data_dir))
+
+    def _best(self, run, players):
+        """Keeps the models that a measure of quality is best for; None if it is not asked for."""
+        if self._settings[QualitySettings].best == "none":
+            return None
+        return BestCheckpoint(run.best_checkpoint_path, _models(players))
 
     def _start(self, checkpoints, players):
         step = checkpoints.restore_latest()
         if checkpoints.latest is None and self._warm_start is not None:
-            names = ("generator", "discriminator", "average_generator")
-            models = {name: getattr(players, name) for name in names}
+            models = _models(players)
             loaded = checkpoint_of_step(os.path.join(self._warm_start, "checkpoints"))
             load_weights(loaded, models)
             print(f"Weights from {loaded}; optimizers and steps start anew.")
@@ -106,17 +159,13 @@ class JointRun:
             checkpoints.save(0)
         return step
 
-    def _loop(self, run, data, players, checkpoints, start_step):
+    def _loop(self, run, data, evaluations, checkpoints, players, start_step):
         train, data_settings = self._settings[TrainSettings], self._settings[DataSettings]
         if start_step >= train.steps:
             return None
         gan_step = build_step(self._settings, players, self._adversary, self._strategy)
         loop = TrainingLoop(
-            GanTask(
-                gan_step,
-                data.validation if len(data.validation) else data.train,
-                gap_meter(self._settings, data, players.discriminator),
-            ),
+            GanTask(gan_step, data.validation if len(data.validation) else data.train, evaluations),
             run,
             checkpoints,
             Rhythm(
@@ -124,10 +173,10 @@ class JointRun:
                 train.log_every,
                 train.sample_every,
                 train.checkpoint_every,
-                self._settings[GapSettings].every,
             ),
             images_per_step=train.discriminator_updates * train.batch_size,
             description=as_markdown(as_gin(self._settings.values())),
+            stop_at_alarm=self._settings[AlarmSettings].stop,
         )
         batches = training_batches(
             data.train,
@@ -139,3 +188,8 @@ class JointRun:
             dequantize=data_settings.dequantize,
         )
         return loop.run(batches, start_step)
+
+
+def _models(players):
+    names = ("generator", "discriminator", "average_generator")
+    return {name: getattr(players, name) for name in names}

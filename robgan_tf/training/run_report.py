@@ -11,6 +11,7 @@ from robgan_tf.settings import (
     AdversarySettings,
     AttackSettings,
     DataSettings,
+    DiscriminatorSettings,
     FinalEvaluationSettings,
     TrainSettings,
 )
@@ -47,10 +48,11 @@ def print_plan(settings, strategy, data, players, run_dir):
         f"One step   images [{batches}, {side}, {side}, {data_settings.channels}] in [-1, 1], "
         f"labels [{batches}]"
     )
-    print(
-        f"Evaluation {evaluation.images} test images, PGD-{evaluation.attack_steps} of radius "
-        f"{format_radius(evaluation.epsilon)}"
-    )
+    if settings[DiscriminatorSettings].has_class_head:
+        print(
+            f"Evaluation {evaluation.images} test images, PGD-{evaluation.attack_steps} of radius "
+            f"{format_radius(evaluation.epsilon)}"
+        )
     print(f"Run        {run_dir} (nothing was written)")
 
 
@@ -66,6 +68,17 @@ def print_summary(run, steps, checkpoint, accuracy):
     print(f"\nFinished at step {steps}.")
     print(f"  samples       {run.picture_path('samples', steps)}")
     print_results(run, steps, checkpoint, accuracy)
+
+
+def print_best(measure, best):
+    """Prints which checkpoint was kept as the best.
+
+    Args:
+      measure: what chose it, one of `choices.QUALITY_MEASURES`.
+      best: the BestCheckpoint.
+    """
+    if int(best.step):
+        print(f"  best {measure:<8} step {int(best.step)} (--checkpoint=best)")
 
 
 def print_results(run, steps, checkpoint, accuracy):

@@ -43,7 +43,7 @@ def run(module, *arguments):
 def deterministic(run_dir):
     """Everything recorded that does not depend on the clock."""
     return [
-        {name: value for name, value in record.items() if not name.startswith("speed/")}
+        {name: value for name, value in record.items() if not name.startswith(("speed/", "time/"))}
         for record in read_metrics(run_dir / "metrics.jsonl")
     ]
 

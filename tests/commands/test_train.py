@@ -9,8 +9,12 @@ import sys
 import time
 
 import pytest
+import tensorflow as tf
 
+from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
+from robgan_tf.serving.export_run import export_parts
+from robgan_tf.training.finished_run import open_run
 from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -23,6 +27,7 @@ def gin_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("gin") / "tiny.gin"
     extra = (f"train.steps = {STEPS}", "train.log_every = 1", "train.sample_every = 15")
     extra += ("train.checkpoint_every = 1000",)
+    extra += ("quality.every = 20", "quality.images = 40", "quality.real_images = 100")
     extra += ("final_evaluation.images = 50", "final_evaluation.attack_steps = 2")
     path.write_text("\n".join([*tiny.BINDINGS, *extra]) + "\n")
     return path
@@ -44,7 +49,7 @@ def train(gin_file, run_dir, *arguments):
 def deterministic(run_dir):
     """Everything recorded that does not depend on the clock."""
     return [
-        {name: value for name, value in record.items() if not name.startswith("speed/")}
+        {name: value for name, value in record.items() if not name.startswith(("speed/", "time/"))}
         for record in read_metrics(run_dir / "metrics.jsonl")
     ]
 
@@ -62,6 +67,10 @@ def test_a_run_leaves_what_it_promises(finished):
     records = read_metrics(run_dir / "metrics.jsonl")
     assert [record["step"] for record in records] == list(range(1, STEPS + 1))
     assert any("loss" in name for name in records[-1])
+    measured = [record["step"] for record in records if "fid/pixels-area8/train100-40" in record]
+    assert measured == [20, 40]
+    seconds = [record["time/training_seconds"] for record in records]
+    assert seconds == sorted(seconds) and seconds[-1] > seconds[0] == 0.0
     for kind in ("samples", "attacks"):
         assert [path.name for path in sorted((run_dir / kind).iterdir())] == [
             "step_00000015.png",
@@ -172,3 +181,59 @@ def test_dry_run_prints_and_writes_nothing(gin_file, tmp_path):
     assert not (tmp_path / "dry").exists()
     for expected in ("train.batch_size = 8", "block_1", "total", "images [2, 8, 16, 16, 1]"):
         assert expected in process.stdout
+
+
+def test_an_alarm_warns_saves_and_stops_where_that_is_asked(gin_file, tmp_path):
+    # No class of G differs five times as much as real ones.
+    bindings = ("alarms.stop = True", "alarms.from_step = 0", "alarms.diversity = 5.0")
+    bindings += ("quality.best = 'fid'", "train.log_every = 10")
+    arguments = [f"--gin_param={binding}" for binding in bindings]
+    for step in (20, 40):
+        process = train(gin_file, tmp_path / "run", *arguments)
+        assert process.returncode == 4, process.stderr
+        warning = f"WARNING at step {step}: the images of one class of G differ"
+        assert warning in process.stdout
+        assert process.stderr.startswith(f"stopped by an alarm and saved: step {step}: ")
+        assert (tmp_path / "run" / "checkpoints" / f"step-{step}.index").exists()
+    records = {record["step"]: record for record in read_metrics(tmp_path / "run/metrics.jsonl")}
+    assert [step for step, record in records.items() if "alarm/diversity" in record] == [20, 40]
+    # The second session counts on from the first one's seconds.
+    assert records[30]["time/training_seconds"] >= records[20]["time/training_seconds"] > 0.0
+    name = "fid/pixels-area8/train100-40"
+    best = min((20, 40), key=lambda step: records[step][name])
+    assert (tmp_path / "run" / "best_checkpoint" / f"step-{best}.index").exists()
+    assert open_run(tmp_path / "run", "best").step == best
+
+
+@pytest.mark.parametrize(
+    ("overlay", "message"),
+    [
+        ("sn_gan", "ResNetDiscriminator.head = 'projection'"),
+        ("without_classes", "ResNetDiscriminator.head = 'none'"),
+    ],
+)
+def test_baselines_without_a_class_head_train_and_are_exported(
+    gin_file, tmp_path, overlay, message
+):
+    process = train(
+        gin_file, tmp_path / "run", f"--gin_file=gin/baselines/{overlay}.gin",
+        "--gin_param=train.steps=2",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    (record,) = [x for x in read_metrics(tmp_path / "run/metrics.jsonl") if x["step"] == 2]
+    assert "loss_discriminator/real_source" in record
+    assert not [name for name in record if "class" in name and name.startswith("accuracy")]
+    assert "classifier" not in process.stdout
+    run = open_run(tmp_path / "run")
+    paths = export_parts(run, tuple("0123456789"), tmp_path / "exports")
+    assert list(paths) == ["generator"]
+    generate = tf.saved_model.load(str(paths["generator"])).signatures["sample"]
+    classes = 10 if overlay == "sn_gan" else 1
+    images = generate(
+        labels=tf.constant([classes - 1], tf.int64),
+        seed=tf.constant([1], tf.int64),
+        truncation=tf.constant([2.0]),
+    )
+    assert images["images"].shape == (1, 16, 16, 1)
+    with pytest.raises(UserError, match=message):
+        run.load_classifier()

@@ -73,6 +73,25 @@ def assert_one_line(result, *expected):
         (["--gin_param=train.seed=5000000000"], "train.seed = 5000000000 is too high"),
         (["--gin_param=import nope"], "No module named 'nope'"),
         (["--gin_param=ResNetGenerator.widths='4; 4'"], "lead from 4 to 8 pixels, not to 16"),
+        (
+            [
+                "--gin_param=TrainingAdversary.target='class'",
+                "--gin_param=ResNetDiscriminator.head='none'",
+            ],
+            "has nothing to maximise where",
+        ),
+        (["--gin_param=ResNetDiscriminator.head='both'"], "head = 'both' does not exist"),
+        (
+            ["--gin_param=quality.best='fid'", "--gin_param=quality.every=0"],
+            "needs measurements: bind quality.every above 0",
+        ),
+        (
+            ["--gin_param=quality.best='is'", "--gin_param=quality.every=2"],
+            "pixels-area8 gives no class logits",
+        ),
+        (["--features=/nowhere"], "the extractor /nowhere does not exist"),
+        (["--features=classifier:/nowhere"], "/nowhere holds no run"),
+        (["--features=classifier:"], "the classifier of which run?"),
         (["--warm_start=/nowhere"], "there is no checkpoint under /nowhere/checkpoints"),
         (["extra"], "unexpected argument 'extra'"),
         (["--gin_param=data.num_classes=11"], "data.num_classes"),
@@ -85,6 +104,11 @@ def assert_one_line(result, *expected):
 )
 def test_bad_input_gets_one_clear_line(run, arguments, message):
     assert_one_line(run(*arguments), message)
+
+
+def test_what_was_refused_leaves_no_run_behind(run, tmp_path):
+    assert run("--gin_param=quality.best='is'", "--gin_param=quality.every=2")[0] == 2
+    assert not (tmp_path / "run" / "config.json").exists()
 
 
 def test_no_gin_file(run, tmp_path):

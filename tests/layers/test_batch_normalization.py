@@ -52,6 +52,45 @@ def test_class_conditional_form_starts_as_plain_normalization():
     np.testing.assert_allclose(outputs, normalized(*batch_moments()), atol=2e-5)
 
 
+def layer_with_classes():
+    """A layer with different gammas and betas, and these."""
+    layer = ClassConditionalBatchNormalization(num_classes=3)
+    layer.build(INPUTS.shape)
+    tables = [np.random.default_rng(seed).normal(size=(3, 5)).astype(np.float32) for seed in (1, 2)]
+    layer.gamma.assign(tables[0])
+    layer.beta.assign(tables[1])
+    return layer, *tables
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_one_hot_weights_are_the_same_as_labels(training):
+    layer, *_ = layer_with_classes()
+    one_hot = np.eye(3, dtype=np.float32)[LABELS]
+    outputs = [layer(INPUTS, labels, training=training) for labels in (LABELS, one_hot)]
+    np.testing.assert_array_equal(*outputs)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_weights_mix_gamma_and_beta_of_the_classes(training):
+    layer, gamma, beta = layer_with_classes()
+    weights = np.random.default_rng(3).dirichlet(np.ones(3), size=6).astype(np.float32)
+    moments = batch_moments() if training else (np.zeros(5), np.ones(5))
+    expected = np.empty(INPUTS.shape)
+    for sample, shares in enumerate(weights):
+        mixed_gamma = sum(share * row for share, row in zip(shares, gamma, strict=True))
+        mixed_beta = sum(share * row for share, row in zip(shares, beta, strict=True))
+        expected[sample] = normalized(*moments)[sample] * mixed_gamma + mixed_beta
+    outputs = layer(INPUTS, weights, training=training, update_statistics=False)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=5e-5)
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 2), (6, 3, 1)])
+def test_weights_of_another_shape_are_refused(shape):
+    layer, *_ = layer_with_classes()
+    with pytest.raises(ValueError, match=r"must be weights \[N, 3\]"):
+        layer(INPUTS, np.ones(shape, np.float32))
+
+
 def test_each_sample_takes_gamma_and_beta_of_its_class():
     layer = ClassConditionalBatchNormalization(num_classes=3)
     layer.build(INPUTS.shape)

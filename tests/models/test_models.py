@@ -183,3 +183,38 @@ def test_initial_kernels_have_glorot_limits():
 def test_refuses_what_does_not_fit(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("normalization", ["spectral", "none"])
+def test_projection_adds_the_product_of_features_and_embedding(normalization):
+    model = ResNetDiscriminator(
+        16, num_classes=3, base_width=4, widths="1, 2", normalization=normalization,
+        head="projection",
+    )  # fmt: skip
+    model.build()
+    images = tf.random.stateless_uniform([6, 16, 16, 3], [1, 2], -1.0, 1.0)
+    labels = tf.constant([0, 1, 2, 2, 1, 0])
+    logits, classes = model(images, labels)
+    assert classes is None
+    hidden = images
+    for name in model.block_names:
+        hidden = getattr(model, name)(hidden)
+    features = tf.reduce_sum(tf.nn.relu(hidden), axis=[1, 2]).numpy()
+    if normalization == "spectral":
+        kernels = [layer.normalized_kernel() for layer in (model.source_head, model.projection)]
+        bias = model.source_head.layer.bias
+        assert np.linalg.svd(kernels[1], compute_uv=False)[0] == pytest.approx(1.0, abs=1e-4)
+    else:
+        kernels = [layer.kernel for layer in (model.source_head, model.projection)]
+        bias = model.source_head.bias
+    source, embedding = map(np.array, kernels)
+    expected = features @ source[:, 0] + np.array(bias)
+    expected += [features[n] @ embedding[:, label] for n, label in enumerate(labels.numpy())]
+    np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_projection_needs_labels():
+    model = ResNetDiscriminator(16, num_classes=3, base_width=4, widths="1", head="projection")
+    model.build()
+    with pytest.raises(ValueError, match="given labels"):
+        model(tf.zeros([1, 16, 16, 3]))

@@ -1,0 +1,114 @@
+"""Alarms for what goes wrong unseen in a GAN: collapse, a saturated D, classes that mean nothing.
+
+They read what `training.quality_meter` has measured, by name, and know nothing of models.
+"""
+
+import dataclasses
+import math
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds:
+    """What an alarm is raised at.
+
+    Attributes:
+      diversity: share of the real images' within-class distance, below which a class of G has
+        collapsed.
+      similarity: mean MS-SSIM of a generated class, above which it has collapsed, if it is that
+        much above the real classes too (halfway from them to 1).
+      saturation: mean probability with which D is right, on real or on generated images, from
+        which on it leaves G nothing to learn.
+      worsening: how many times the best Fréchet distance of the run is far above it.
+    """
+
+    diversity: float = 0.25
+    similarity: float = 0.8
+    saturation: float = 0.98
+    worsening: float = 2.0
+
+
+def collapse_alarms(values, history, thresholds, num_classes, held_out):
+    """Looks for the signs of a run that fails.
+
+    Args:
+      values: dict from name to number: what was measured now.
+      history: dicts of what was measured before.
+      thresholds: Thresholds.
+      num_classes: of the class head; 0 without one.
+      held_out: how many images accuracies were measured on.
+
+    Returns:
+      Dict from the name of an alarm to one line that says what was seen; empty for a run in which
+      nothing was.
+    """
+    alarms = {
+        "diversity": _diversity(values, thresholds.diversity),
+        "similarity": _similarity(values, thresholds.similarity),
+        "saturation": _saturation(values, thresholds.saturation),
+        "worsening": _worsening(values, history, thresholds.worsening),
+    }
+    if num_classes > 1:
+        alarms["classes"] = _classes(values, num_classes, held_out)
+    return {name: line for name, line in alarms.items() if line}
+
+
+def _diversity(values, least):
+    share = values.get("diversity/worst_class")
+    if share is not None and share < least:
+        return (
+            f"the images of one class of G differ {share:.2f} times as much as real ones "
+            f"(all classes: {values['diversity/mean']:.2f}): G has collapsed there"
+        )
+    return None
+
+
+def _similarity(values, most):
+    worst, real = values.get("ms_ssim/worst_class"), values.get("ms_ssim/real")
+    # Real classes of some data sets are alike; then so may be those of G.
+    if worst is not None and worst > max(most, (1.0 + real) / 2.0):
+        return (
+            f"the images of one class of G look alike: MS-SSIM {worst:.2f}, real classes {real:.2f}"
+        )
+    return None
+
+
+def _saturation(values, most):
+    real, fake = values.get("realness/real"), values.get("realness/fake")
+    if real is None or fake is None:
+        return None
+    right = (("real", real), ("generated", 1.0 - fake))
+    wins = [(name, value) for name, value in right if value >= most]
+    if not wins:
+        return None
+    certain = " and ".join(f"{name} images as {name} with {value:.3f}" for name, value in wins)
+    return f"D is saturated, it knows {certain}: G learns nothing from it"
+
+
+def _classes(values, num_classes, held_out):
+    chance = 1.0 / num_classes
+    limit = chance + 3.0 * math.sqrt(chance * (1.0 - chance) / held_out)
+    real, fake = values.get("accuracy_class/held_out"), values.get("accuracy_class/generated")
+    if real is not None and real <= limit:
+        return (
+            f"D's class accuracy on held-out real images is {real:.1%}, chance is {chance:.1%}: "
+            "do the labels belong to the images?"
+        )
+    if fake is not None and fake <= limit:
+        return (
+            f"D finds the class G was asked for in {fake:.1%} of its images, chance is "
+            f"{chance:.1%}: G ignores classes"
+        )
+    return None
+
+
+def _worsening(values, history, factor):
+    for name, value in values.items():
+        if not name.startswith("fid/"):
+            continue
+        before = [record[name] for record in history if name in record]
+        if before and value > factor * min(before):
+            return (
+                f"{name} is {value:.4g}, {value / min(before):.1f} times its best so far "
+                f"({min(before):.4g})"
+            )
+    return None

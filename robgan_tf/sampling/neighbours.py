@@ -1,0 +1,105 @@
+"""The nearest training images of samples in feature space: does a generator memorise?
+
+A distance alone says little, so it is compared with how far training images lie from their own
+nearest neighbours: a memorised image is much nearer than that.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from robgan_tf.evaluation.feature_statistics import check_feature_sets, row_blocks
+
+_BLOCK_SIZE = 2000
+# Rounding in a matrix product could swap neighbours that are almost equally far.
+_SPARE = 5
+# More would change the median by little and cost much.
+MOST_MEASURED = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Neighbours:
+    """The k nearest of some images for each of N others, the nearest first.
+
+    Attributes:
+      indices: int [N, k], which images.
+      distances: float64 [N, k], Euclidean.
+    """
+
+    indices: np.ndarray
+    distances: np.ndarray
+
+
+def nearest(features, candidates, k, excluded=None):
+    """Finds the nearest neighbours.
+
+    Distances are sums of squared differences in float64, so that a duplicate is at exactly 0; of
+    candidates equally far the first comes first.
+
+    Args:
+      features: [n, d], finite.
+      candidates: [m, d], finite; at least k, and one more where some are excluded.
+      k: how many neighbours, at least 1.
+      excluded: int [n], the candidate that is not a neighbour of each row; or None.
+
+    Returns:
+      Neighbours.
+
+    Raises:
+      ValueError: if k is less than 1, there are too few candidates, a set is not a finite matrix,
+        or the widths differ.
+    """
+    if k < 1:
+        raise ValueError(f"k must be at least 1, not {k}")
+    least = k + (excluded is not None)
+    (candidates,) = check_feature_sets({"candidates": candidates}, least)
+    features, _ = check_feature_sets({"features": features, "candidates": candidates[:1]}, 1)
+    kept = min(k + _SPARE, len(candidates) - (excluded is not None))
+    found = _roughly_nearest(features, candidates, kept, excluded)
+    exact = np.stack(
+        [
+            np.linalg.norm(row.astype(np.float64) - candidates[chosen].astype(np.float64), axis=1)
+            for row, chosen in zip(features, found, strict=True)
+        ]
+    )
+    order = np.lexsort((found, exact), axis=1)[:, :k]
+    return Neighbours(
+        np.take_along_axis(found, order, axis=1), np.take_along_axis(exact, order, axis=1)
+    )
+
+
+def median_nearest_distance(features):
+    """The median distance of an image to its nearest neighbour in its own set.
+
+    Args:
+      features: [m, d], finite, at least 2 rows.
+
+    Returns:
+      A float: over all images, or over `MOST_MEASURED` of them, evenly spaced.
+    """
+    count = min(len(features), MOST_MEASURED)
+    rows = np.linspace(0, len(features) - 1, count).round().astype(int)
+    return float(np.median(nearest(features[rows], features, 1, excluded=rows).distances))
+
+
+def _roughly_nearest(features, candidates, count, excluded):
+    """int [n, count]: the nearest candidates up to rounding, by |x|^2 + |y|^2 - 2 x.y."""
+    # Far from the origin, differences of large squares would be left with few digits.
+    origin = candidates.mean(axis=0, dtype=np.float64)
+    centred = features - origin
+    indices = np.zeros([len(features), 0], int)
+    distances = np.zeros([len(features), 0])
+    for block in row_blocks(len(candidates), _BLOCK_SIZE):
+        others = candidates[block] - origin
+        # Without |x|^2, which is the same for all of a row.
+        new = np.sum(others**2, axis=1) - 2.0 * (centred @ others.T)
+        numbers = np.arange(block.start, block.stop)
+        if excluded is not None:
+            new[np.asarray(excluded)[:, None] == numbers] = np.inf
+        distances = np.hstack([distances, new])
+        indices = np.hstack([indices, np.broadcast_to(numbers, new.shape)])
+        if distances.shape[1] > count:
+            chosen = np.argpartition(distances, count - 1, axis=1)[:, :count]
+            distances = np.take_along_axis(distances, chosen, axis=1)
+            indices = np.take_along_axis(indices, chosen, axis=1)
+    return indices

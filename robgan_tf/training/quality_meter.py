@@ -1,0 +1,217 @@
+"""Image quality while training: the measures of `evaluate quality` on fewer images, and alarms."""
+
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.data import scale_images
+from robgan_tf.errors import UserError
+from robgan_tf.evaluation.collapse import Thresholds, collapse_alarms
+from robgan_tf.evaluation.diversity import within_class_distance, within_class_similarity
+from robgan_tf.evaluation.gap import evenly_spaced
+from robgan_tf.evaluation.generated_set import generated_set
+from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
+from robgan_tf.evaluation.quality import bias_warning, quality
+from robgan_tf.reporting import read_metrics
+from robgan_tf.settings import AlarmSettings, DataSettings, QualitySettings, TrainSettings
+
+BATCH_SIZE = 100
+# Images on which D's judgement is measured: enough for accuracies to 5 points.
+JUDGED_IMAGES = 500
+LOWER_IS_BETTER = ("fid", "kid")
+
+
+class QualityMeter:
+    """Measures G and D of a run, as often as it is called.
+
+    Args:
+      players: the run's Players.
+      extractor: a FeatureExtractor.
+      data: the run's ImageData.
+      settings: QualitySettings.
+      alarms: AlarmSettings.
+      reference: directory where features of real images are kept, and the data set's name there.
+      history: records of metrics.jsonl so far.
+      seed: of the images, the same ones each time.
+
+    Raises:
+      UserError: if the extractor cannot give what chooses the best checkpoint, or kept features
+        are of other images.
+    """
+
+    def __init__(self, players, extractor, data, settings, alarms, *, reference, history, seed):
+        self._players = players
+        self._extractor = extractor
+        self._settings = settings
+        self._alarms = alarms
+        self._history = list(history)
+        self._seed = seed
+        if settings.best == "is" and extractor.classes is None:
+            raise UserError(
+                f"quality.best = 'is': {extractor.name} gives no class logits, which the Inception "
+                "Score needs; choose another measure, or other --features"
+            )
+        real = evenly_spaced(data.train, settings.real_images)
+        directory, dataset = reference
+        kept = ReferenceFeatures(directory, extractor, real, f"{dataset}-train", BATCH_SIZE)
+        self._real = kept.load()
+        self._held_out = evenly_spaced(
+            data.validation if len(data.validation) else data.test, JUDGED_IMAGES
+        )
+        self._of_real = self._diversity_of_real(real)
+        self._judge = tf.function(self._judged, autograph=False, reduce_retracing=True)
+
+    def warning(self):
+        """One line on why Fréchet distances of so few images are too high; None for enough."""
+        return bias_warning(self._real, range(self._settings.images))
+
+    def __call__(self, step):
+        """Measures.
+
+        Args:
+          step: of the run.
+
+        Returns:
+          Dict of numbers: quality by its full names, `diversity/`, `ms_ssim/`, `realness/`,
+          `accuracy_class/`, and `alarm/<name>` 1 for each alarm; and a dict from the name of an
+          alarm to one line.
+        """
+        generator = self._players.average_generator
+        batches = list(generated_set(generator, self._settings.images, self._seed, BATCH_SIZE))
+        fake = extract(self._extractor, batches)
+        images = np.concatenate([part for part, _ in batches])
+        values = {
+            **quality(self._real, fake, self._extractor.name, "train"),
+            **self._diversity(images, fake),
+            **self._judgement(),
+        }
+        values = {name: float(value) for name, value in values.items()}
+        alarms = self._raised(values, step)
+        self._history.append({"step": step, **values})
+        return {**values, **{f"alarm/{name}": 1.0 for name in alarms}}, alarms
+
+    def score(self, values):
+        """What the best checkpoint is chosen by, higher being better; None if by nothing."""
+        kind = self._settings.best
+        if kind == "none":
+            return None
+        (value,) = [value for name, value in values.items() if name.startswith(f"{kind}/")]
+        return -value if kind in LOWER_IS_BETTER else value
+
+    def _raised(self, values, step):
+        if step < self._alarms.from_step:
+            return {}
+        thresholds = Thresholds(
+            self._alarms.diversity,
+            self._alarms.similarity,
+            self._alarms.saturation,
+            self._alarms.worsening,
+        )
+        has_classes = self._players.discriminator.class_head is not None
+        # A record that a killed session wrote of later steps is not the past.
+        before = [record for record in self._history if record["step"] < step]
+        return collapse_alarms(
+            values,
+            before,
+            thresholds,
+            self._players.discriminator.num_classes if has_classes else 0,
+            len(self._held_out),
+        )
+
+    def _diversity_of_real(self, source):
+        """Within-class distance of each class, and mean MS-SSIM, of the real images."""
+        order = np.random.default_rng(self._seed).permutation(len(source))
+        labels = self._labels(source.labels[order])
+        distances = within_class_distance(self._real.features[order], labels)
+        shown = order[: self._settings.images]
+        similarities = within_class_similarity(
+            source.fetch(shown), self._labels(source.labels[shown])
+        )
+        return distances, _mean(similarities)
+
+    def _diversity(self, images, fake):
+        """Within-class distance as a share of the real one's; MS-SSIM."""
+        real, similarity_of_real = self._of_real
+        distances = within_class_distance(fake.features, fake.labels)
+        shares = [distances[label] / real[label] for label in distances if real.get(label)]
+        similarities = within_class_similarity(images, fake.labels)
+        values = {}
+        if shares:
+            values = {"diversity/mean": np.mean(shares), "diversity/worst_class": min(shares)}
+        if similarities and similarity_of_real is not None:
+            values["ms_ssim/mean"] = _mean(similarities)
+            values["ms_ssim/worst_class"] = max(similarities.values())
+            values["ms_ssim/real"] = similarity_of_real
+        return values
+
+    def _labels(self, labels):
+        """Classes as G knows them: one where it has none."""
+        return labels if self._players.average_generator.num_classes else np.zeros_like(labels)
+
+    def _judgement(self):
+        """What D makes of held-out real images and of what G, not its average, makes now."""
+        source = self._held_out
+        real = scale_images(source.fetch(np.arange(len(source))))
+        count = len(source)
+        parts = list(generated_set(self._players.generator, count, self._seed, BATCH_SIZE))
+        fake = scale_images(np.concatenate([images for images, _ in parts]))
+        fake_labels = np.concatenate([labels for _, labels in parts])
+        realness, accuracy = self._judge_all(real, source.labels)
+        fake_realness, fake_accuracy = self._judge_all(fake, fake_labels)
+        values = {"realness/real": realness, "realness/fake": fake_realness}
+        if self._players.discriminator.class_head is not None:
+            values["accuracy_class/held_out"] = accuracy
+            values["accuracy_class/generated"] = fake_accuracy
+        return values
+
+    def _judge_all(self, images, labels):
+        sums = np.zeros(2)
+        for start in range(0, len(labels), BATCH_SIZE):
+            part = slice(start, start + BATCH_SIZE)
+            sums += self._judge(images[part], tf.constant(labels[part], tf.int32)).numpy()
+        return sums / len(labels)
+
+    def _judged(self, images, labels):
+        source_logits, class_logits = self._players.discriminator(images, labels, training=False)
+        right = tf.zeros_like(source_logits)
+        if class_logits is not None:
+            predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
+            right = tf.cast(predicted == labels, source_logits.dtype)
+        return tf.stack([tf.reduce_sum(tf.sigmoid(source_logits)), tf.reduce_sum(right)])
+
+
+def quality_meter(settings, run, data, players, extractor):
+    """Builds the QualityMeter of a run, and prints what it measures on.
+
+    Features of real images are kept in `reference_features` beside the run, where
+    `evaluate quality` keeps them too.
+
+    Args:
+      settings: dict from settings class to instance.
+      run: its RunDirectory.
+      data: its ImageData.
+      players: its Players.
+      extractor: a FeatureExtractor.
+
+    Raises:
+      UserError: see `QualityMeter`.
+    """
+    wanted = settings[QualitySettings]
+    records = read_metrics(run.metrics_path) if run.metrics_path.exists() else []
+    print(f"Quality    on {extractor.name}, each {wanted.every} steps", flush=True)
+    meter = QualityMeter(
+        players,
+        extractor,
+        data,
+        wanted,
+        settings[AlarmSettings],
+        reference=(run.path.parent / "reference_features", settings[DataSettings].file_name),
+        history=records,
+        seed=settings[TrainSettings].seed,
+    )
+    if meter.warning():
+        print(f"           {meter.warning()}", flush=True)
+    return meter
+
+
+def _mean(by_class):
+    return float(np.mean(list(by_class.values()))) if by_class else None

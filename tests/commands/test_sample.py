@@ -1,0 +1,248 @@
+"""The sample command as a user runs it: each kind, the same again, bad input."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from robgan_tf.configuration import as_gin, read_settings
+from robgan_tf.data import load_generated_images, load_image_data
+from robgan_tf.evaluation.generated_set import generated_set
+from robgan_tf.settings import FINETUNE_SETTINGS, DataSettings
+from robgan_tf.training.building import build_discriminator
+from robgan_tf.training.checkpoints import Checkpoints
+from robgan_tf.training.finished_run import open_run
+from robgan_tf.training.joint import build_generator
+from tests import tiny
+from tests.sampling import tiny_generator
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+# Runs many command lines in one process, which spares the start of TensorFlow for each.
+MANY = """
+import contextlib, io, json, sys
+from absl import flags
+from absl.testing import flagsaver
+from robgan_tf import command, sample
+kinds = ("sheet", "interpolation", "images", "neighbours")
+results = []
+flags.FLAGS(["sample"])
+for line in json.load(sys.stdin):
+    errors = io.StringIO()
+    with flagsaver.flagsaver(), contextlib.redirect_stderr(errors):
+        left = flags.FLAGS(["sample", *line])
+        status = command.finish(sample.main, left, kinds)
+    results.append([status, errors.getvalue()])
+print("RESULTS", json.dumps(results))
+"""
+
+
+def sample(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "robgan_tf.sample", *map(str, arguments)],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
+
+
+def write_run(path, settings, models):
+    """A run directory with random weights at step 7, as training would leave it."""
+    path.mkdir()
+    (path / "config.gin").write_text(as_gin(settings.values()))
+    stored = {"finetune.steps": 1} if settings.keys() == set(FINETUNE_SETTINGS) else {}
+    (path / "config.json").write_text(json.dumps(stored))
+    if models:
+        Checkpoints(path / "checkpoints", models, keep=1).save(7)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    settings = tiny.settings()
+    models = {
+        "generator": build_generator(settings),
+        "average_generator": build_generator(settings),
+        "discriminator": build_discriminator(settings, "float32"),
+    }
+    tiny_generator.vary_classes(models["average_generator"])
+    write_run(folder / "run", settings, models)
+    write_run(folder / "no_checkpoint", settings, {})
+    without = tiny.settings("ResNetDiscriminator.head = 'none'")
+    write_run(folder / "no_classes", without, {"average_generator": build_generator(without)})
+    finetune = read_settings([], tiny_finetune(), FINETUNE_SETTINGS)
+    classifier = {"classifier": build_discriminator(finetune, "float32")}
+    write_run(folder / "finetune", finetune, classifier)
+    (folder / "features.py").write_text(
+        "def features(images):\n    return images.reshape(len(images), -1)[:, ::16]\n"
+        "def of_colours(images):\n    return images[:, 0, 0, [0, 2]]\n"
+    )
+    return folder
+
+
+def tiny_finetune():
+    networks = ("data.", "ResNetDiscriminator.", "ProjectedGradientDescent.")
+    shared = [line for line in tiny.BINDINGS if line.startswith(networks)]
+    return [*shared, "finetune.steps = 1", "finetune.batch_size = 8"]
+
+
+def written(process):
+    assert process.returncode == 0, process.stderr
+    lines = process.stdout.splitlines()
+    return [pathlib.Path(line.split(": ", 1)[1]) for line in lines if "written: " in line]
+
+
+def test_sheet_is_written_once(folder):
+    arguments = ["sheet", f"--run_dir={folder / 'run'}", "--columns=3", "--classes=4,2"]
+    (path,) = written(sample(*arguments))
+    assert path == folder / "run" / "generated" / "sheet_step_00000007_seed_0.png"
+    before = path.read_bytes()
+    with Image.open(path) as picture:
+        # 16 px three times magnified, 2 px around.
+        assert picture.height == 2 * 50 + 2
+        assert picture.width > 3 * 50
+    assert written(sample(*arguments, "--batch_size=2")) == [path]
+    assert path.read_bytes() == before
+    other = sample(*arguments, "--shared_latents")
+    assert other.returncode == 2
+    assert other.stderr.splitlines()[-1].endswith("remove it, or give another --output_dir")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(("between", "rows"), [("latents", 3), ("classes", 2)])
+def test_interpolation_is_a_grid_and_an_animation(folder, between, rows):
+    arguments = ["--frames=4", "--gif_frames=5", "--classes=1,5,9", "--truncation=0.8"]
+    picture_path, gif_path = written(
+        sample("interpolation", f"--run_dir={folder / 'run'}", f"--between={between}", *arguments)
+    )
+    name = f"interpolation_{between}_step_00000007_seed_0_truncation_0.8"
+    assert (picture_path.name, gif_path.name) == (f"{name}.png", f"{name}.gif")
+    with Image.open(picture_path) as picture, Image.open(gif_path) as gif:
+        assert picture.height == gif.height == rows * 50 + 2
+        assert picture.width - gif.width == 3 * 50
+        assert gif.n_frames == 2 * 5 - 2 and gif.info["loop"] == 0
+
+
+def test_images_are_those_that_are_measured_in_either_form(folder, tmp_path):
+    arguments = [f"--run_dir={folder / 'run'}", "--num_images=23", "--seed=5", "--batch_size=10"]
+    paths = [
+        *written(sample("images", *arguments, f"--output_dir={tmp_path}")),
+        *written(sample("images", *arguments, f"--output_dir={tmp_path}", "--format=npz")),
+    ]
+    assert [path.name for path in paths] == [
+        "images_23_step_00000007_seed_5",
+        "images_23_step_00000007_seed_5.npz",
+    ]
+    run = open_run(folder / "run")
+    batches = list(generated_set(run.load_generator(), 23, 5, 10))
+    images, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
+    names = load_image_data(**run.settings[DataSettings].loading(None)).class_names
+    order = np.argsort(labels, kind="stable")
+    for path, wanted in zip(paths, (order, np.arange(23)), strict=True):
+        source = load_generated_images(path, names, resolution=16, channels=1)
+        np.testing.assert_array_equal(source.labels, labels[wanted])
+        np.testing.assert_array_equal(source.fetch(np.arange(23)), images[wanted])
+    again = sample("images", *arguments, f"--output_dir={tmp_path}")
+    assert "(23 images were there already)" in again.stdout
+
+
+def test_neighbours_are_shown_and_numbers_written(folder, tmp_path):
+    arguments = [f"--run_dir={folder / 'run'}", f"--features=classifier:{folder / 'run'}"]
+    arguments += [f"--output_dir={tmp_path}", "--classes=3,8", "--neighbours=2"]
+    picture_path, numbers_path = written(sample("neighbours", *arguments))
+    with Image.open(picture_path) as picture:
+        assert picture.height > 4 * 96
+    record = json.loads(numbers_path.read_text())
+    assert record["generator"].startswith("average G of run at step 7 (")
+    assert [entry["class"] for entry in record["samples"]] == ["3", "3", "8", "8"]
+    smallest = record["median_nearest_distance_of_training_images"]
+    for entry in record["samples"]:
+        first, second = entry["neighbours"]
+        assert 0 < first["distance"] <= second["distance"]
+        assert first["in_medians"] == pytest.approx(first["distance"] / smallest)
+    assert len(list((folder / "reference_features").glob("digits-train-16px-*.npz"))) == 1
+
+
+BAD_INPUT = [
+    ("sheet --run_dir=run --classes=cow", "class 'cow' does not exist (--classes); there are 0, 1"),
+    ("sheet --run_dir=nowhere", "nowhere holds no run"),
+    ("sheet --run_dir=no_checkpoint", "there is no checkpoint under"),
+    ("sheet --run_dir=run --checkpoint=9", "there is no checkpoint of step 9"),
+    ("sheet --run_dir=finetune", "holds no generator: it is a run of finetune"),
+    ("sheet --run_dir=no_classes --classes=1", "has no classes: leave out --classes"),
+    ("interpolation --run_dir=no_classes --between=classes", "needs two classes or more"),
+    ("interpolation --run_dir=run --between=classes --classes=3", "needs two classes or more"),
+    ("images --run_dir=run --classes=3", "leave out --classes"),
+    ("images --run_dir=run --num_images=3 --output_dir=features.py", "cannot be written"),
+    ("neighbours --run_dir=run --features=classifier:nowhere", "nowhere holds no run"),
+    ("neighbours --run_dir=run --features=nothing", "the extractor nothing does not exist"),
+    ("neighbours --run_dir=run --features=features.py:of_colours", "fails on images of shape"),
+    ("neighbours --run_dir=run --features=features.py:features --training_images=5",
+     "5 training images are too few to find 5 neighbours"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    places = (*(entry.name for entry in folder.iterdir()), "nowhere")
+
+    def located(argument):
+        for place in places:
+            for before in ("=", "=classifier:"):
+                if argument.partition("=")[2].startswith(f"{before}{place}"[1:]):
+                    return argument.replace(f"{before}{place}", f"{before}{folder / place}")
+        return argument
+
+    lines = [[located(word) for word in line.split()] for line, _ in BAD_INPUT]
+    lines.append(["sheet", f"--run_dir={folder / 'no_classes'}", "--columns=2"])
+    lines.append(["interpolation", f"--run_dir={folder / 'no_classes'}", "--frames=2"])
+    lines.append(["images", f"--run_dir={folder / 'no_classes'}", "--num_images=3"])
+    process = subprocess.run(
+        [sys.executable, "-c", MANY],
+        cwd=ROOT, capture_output=True, text=True, input=json.dumps(lines),
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    return json.loads(process.stdout.rpartition("RESULTS ")[2])
+
+
+@pytest.mark.parametrize("number", range(len(BAD_INPUT)))
+def test_bad_input_is_one_line(results, number):
+    status, errors = results[number]
+    line, message = BAD_INPUT[number]
+    assert status == 2, line
+    (last,) = (text for text in errors.splitlines() if text.startswith("error: "))
+    assert message in last
+    assert "Traceback" not in errors
+
+
+def test_a_generator_without_classes_works(results, folder):
+    assert [status for status, _ in results[len(BAD_INPUT) :]] == [0, 0, 0]
+    generated = folder / "no_classes" / "generated"
+    with Image.open(generated / "sheet_step_00000007_seed_0.png") as picture:
+        assert picture.height == 52
+    names = sorted(path.name for path in (generated / "images_3_step_00000007_seed_0").iterdir())
+    assert names == [*(f"{number:08d}.png" for number in range(3)), "made_by.json"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "what to do? nothing was given; choose sheet or interpolation or images or neighbour"),
+        (["pictures"], "what to do? 'pictures' does not exist; choose sheet or"),
+        (["sheet"], "what to sample from? give --run_dir"),
+        (["sheet", "--run_dir=x", "--columns=0"], "--columns=0: give at least 1"),
+        (["sheet", "--run_dir=x", "--truncation=0"], "--truncation=0: give a bound above 0"),
+        (["sheet", "--run_dir=x", "--truncation=nan"], "--truncation=nan: give a bound above 0"),
+        (["sheet", "--run_dir=x", "--seed=-1"], "--seed=-1: give a whole number from 0"),
+        (["interpolation", "--run_dir=x", "--frames=1"], "--frames=1: give at least 2"),
+        (["neighbours", "--run_dir=x"], "nearest by what? give --features"),
+    ],
+)
+def test_wrong_flags_do_not_wait_for_tensorflow(words, message):
+    process = sample(*words)
+    assert process.returncode == 2
+    # Nothing else on standard error: TensorFlow would have had something to say.
+    assert process.stderr.startswith(f"error: {message}") and process.stderr.count("\n") == 1

@@ -1,0 +1,58 @@
+"""When an alarm is raised, and when not."""
+
+import pytest
+
+from robgan_tf.evaluation.collapse import Thresholds, collapse_alarms
+
+HEALTHY = {
+    "fid/x/train1k-1k": 60.0,
+    "diversity/mean": 0.9,
+    "diversity/worst_class": 0.7,
+    "ms_ssim/mean": 0.3,
+    "ms_ssim/worst_class": 0.4,
+    "ms_ssim/real": 0.2,
+    "realness/real": 0.7,
+    "realness/fake": 0.3,
+    "accuracy_class/held_out": 0.5,
+    "accuracy_class/generated": 0.6,
+}
+HISTORY = [{"step": 1000, "fid/x/train1k-1k": 50.0}, {"step": 2000, "loss": 1.0}]
+
+
+def alarms(changes, history=HISTORY, num_classes=10):
+    return collapse_alarms({**HEALTHY, **changes}, history, Thresholds(), num_classes, 500)
+
+
+def test_a_healthy_run_raises_none():
+    assert alarms({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        ({"diversity/worst_class": 0.1}, "diversity", "0.10 times as much"),
+        ({"ms_ssim/worst_class": 0.95}, "similarity", "MS-SSIM 0.95"),
+        ({"realness/fake": 0.005}, "saturation", "generated images as generated with 0.995"),
+        ({"realness/real": 0.99}, "saturation", "real images as real with 0.990"),
+        ({"accuracy_class/held_out": 0.11}, "classes", "chance is 10.0%"),
+        ({"accuracy_class/generated": 0.12}, "classes", "G ignores classes"),
+        ({"fid/x/train1k-1k": 101.0}, "worsening", "2.0 times its best"),
+    ],
+)
+def test_each_sign_raises_its_alarm_and_says_what_was_seen(changes, name, words):
+    raised = alarms(changes)
+    assert list(raised) == [name]
+    assert words in raised[name]
+
+
+def test_alike_images_are_no_collapse_where_the_real_ones_are_alike_too():
+    assert alarms({"ms_ssim/worst_class": 0.85, "ms_ssim/real": 0.8}) == {}
+    assert list(alarms({"ms_ssim/worst_class": 0.95, "ms_ssim/real": 0.8})) == ["similarity"]
+
+
+def test_without_classes_there_is_no_alarm_about_them():
+    assert alarms({"accuracy_class/held_out": 0.0}, num_classes=0) == {}
+
+
+def test_the_first_measurement_has_nothing_to_be_worse_than():
+    assert alarms({"fid/x/train1k-1k": 1e6}, history=[]) == {}

@@ -1,0 +1,122 @@
+"""Nearest neighbours against brute force, with planted duplicates."""
+
+import numpy as np
+import pytest
+
+from robgan_tf.errors import UserError
+from robgan_tf.sampling import neighbours as module
+from robgan_tf.sampling.memorising import compare
+from robgan_tf.sampling.neighbours import median_nearest_distance, nearest
+from tests.data.helpers import numbered_source
+from tests.evaluation.test_quality import Brightness
+
+
+def points(count, seed=0, offset=0.0):
+    generator = np.random.default_rng(seed)
+    return (generator.normal(size=[count, 12]) + offset).astype(np.float32)
+
+
+def brute_force(features, candidates):
+    differences = features[:, None].astype(np.float64) - candidates[None].astype(np.float64)
+    return np.linalg.norm(differences, axis=2)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("block_size", [7, 50, 1000])
+def test_equals_brute_force(monkeypatch, block_size, offset):
+    monkeypatch.setattr(module, "_BLOCK_SIZE", block_size)
+    features, candidates = points(20, 1, offset), points(203, 2, offset)
+    distances = brute_force(features, candidates)
+    found = nearest(features, candidates, 5)
+    np.testing.assert_array_equal(found.indices, np.argsort(distances, axis=1)[:, :5])
+    np.testing.assert_allclose(found.distances, np.sort(distances, axis=1)[:, :5], rtol=1e-12)
+
+
+def test_a_planted_duplicate_is_found_at_exactly_0():
+    features, candidates = points(3, 1, 100.0), points(500, 2, 100.0)
+    candidates[[321, 77]] = features[1]
+    found = nearest(features, candidates, 3)
+    np.testing.assert_array_equal(found.indices[1, :2], [77, 321])
+    np.testing.assert_array_equal(found.distances[1, :2], [0.0, 0.0])
+    assert found.distances[[0, 2]].min() > 0.0
+
+
+def test_an_image_is_not_its_own_neighbour_but_its_duplicate_is():
+    features = points(100)
+    features[60] = features[5]
+    found = nearest(features, features, 1, excluded=np.arange(100))
+    distances = brute_force(features, features)
+    np.fill_diagonal(distances, np.inf)
+    np.testing.assert_array_equal(found.indices[:, 0], distances.argmin(axis=1))
+    assert found.indices[5, 0] == 60 and found.distances[5, 0] == 0.0
+    expected = np.median(distances.min(axis=1))
+    assert median_nearest_distance(features) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_median_may_be_over_some_of_them(monkeypatch):
+    monkeypatch.setattr(module, "MOST_MEASURED", 11)
+    features = points(101)
+    distances = brute_force(features, features)
+    np.fill_diagonal(distances, np.inf)
+    expected = np.median(distances[::10].min(axis=1))
+    assert median_nearest_distance(features) == pytest.approx(expected, rel=1e-12)
+
+
+def test_as_many_neighbours_as_candidates():
+    found = nearest(points(2, 1), points(4, 2), 4)
+    assert np.sort(found.indices, axis=1).tolist() == 2 * [[0, 1, 2, 3]]
+    with pytest.raises(ValueError, match="at least 4 rows"):
+        nearest(points(3), points(3), 3, excluded=np.arange(3))
+    with pytest.raises(ValueError, match="k must be at least 1"):
+        nearest(points(3), points(3), 0)
+
+
+def compared(samples, k=3, count=60):
+    source, extractor = numbered_source(count), Brightness()
+    features, _ = extractor(source.fetch(np.arange(count)))
+    return compare(samples, np.zeros(len(samples), int), extractor, source, features, k)
+
+
+def test_a_copy_of_a_training_image_is_at_0_and_shown_beside_it():
+    values = np.array([17, 200], np.uint8)
+    comparison = compared(np.broadcast_to(values[:, None, None, None], [2, 2, 2, 1]))
+    record = comparison.record(("a", "b", "c"))
+    assert record["training_images"] == 60
+    # Brightness is 0, 1, 2, ...: every image is at 1 from its nearest.
+    assert record["median_nearest_distance_of_training_images"] == 1.0
+    assert record["nearest_in_medians"] == 0.0
+    copy, far = (sample["neighbours"] for sample in record["samples"])
+    assert copy[0] == {
+        "index": 17, "id": None, "class": "class 2", "distance": 0.0, "in_medians": 0.0
+    }  # fmt: skip
+    assert {found["index"] for found in copy[1:]} == {16, 18}
+    assert [found["distance"] for found in far] == [141.0, 142.0, 143.0]
+    picture = comparison.picture(("a", "b", "c"))
+    assert picture.dtype == np.uint8 and picture.shape[2] == 3
+    # The sample and its copy, and nothing else, have the value 17.
+    assert (picture == 17).all(axis=2).sum() == pytest.approx(2 * 96 * 96, abs=50)
+
+
+def test_many_samples_continue_on_the_right():
+    def picture(count):
+        return compared(np.zeros([count, 2, 2, 1], np.uint8)).picture(())
+
+    few, many = picture(10), picture(21)
+    assert few.shape[0] == many.shape[0]
+    assert many.shape[1] > 2.5 * few.shape[1]
+
+
+def test_duplicates_everywhere_leave_no_unit():
+    source, extractor = numbered_source(1).subset(np.zeros(8, int)), Brightness()
+    features, _ = extractor(source.fetch(np.arange(8)))
+    samples = np.full([1, 2, 2, 1], 9, np.uint8)
+    comparison = compare(samples, [0], extractor, source, features, 2)
+    assert comparison.record(())["nearest_in_medians"] is None
+    assert comparison.record(())["samples"][0]["class"] is None
+    assert comparison.picture(()).shape[2] == 3
+    assert "times" not in comparison.summary()
+
+
+def test_too_few_training_images_are_refused():
+    with pytest.raises(UserError, match="3 training images are too few to find 3 neighbours"):
+        compared(np.zeros([1, 2, 2, 1], np.uint8), k=3, count=3)
