@@ -17,9 +17,11 @@ compares images of a run's generator with real ones: Inception Score, Fréchet d
 distance, precision and recall, on the features of any extractor.
 """
 
+import dataclasses
 import os
 import pathlib
 
+import numpy as np
 from absl import flags
 
 from robgan_tf import command
@@ -63,6 +65,17 @@ _FEATURES = flags.DEFINE_string(
     "For quality: pixels, inception2015:FILE, keras_inceptionv3:WEIGHTS, a SavedModel or Keras "
     "file, FILE.py:FUNCTION, or classifier:RUN_DIR.",
 )
+_GENERATED = flags.DEFINE_string(
+    "generated",
+    None,
+    "For quality, in place of a run: images of any generator, an npz or class folders.",
+)
+_REAL_IMAGES = flags.DEFINE_integer(
+    "real_images",
+    None,
+    "For quality: how many real images, evenly spaced; all by default.",
+    lower_bound=1,
+)
 _WEIGHTS = flags.DEFINE_enum(
     "weights", "average", ["average", "live"], "For quality: the moving average of G, or G itself."
 )
@@ -72,10 +85,12 @@ _STATISTICS_DIR = flags.DEFINE_string(
     "For quality: where features of real images are kept; reference_features beside the run.",
 )
 _NAME = flags.DEFINE_string("name", None, "Of the result files; robustness_<attack>_<split>.")
-_OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "For --model: where results are written.")
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "For --model and --generated: where results are written."
+)
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data is, as in training.")
 _GIN_FILE = flags.DEFINE_multi_string(
-    "gin_file", [], "For --model: gin files that choose the data."
+    "gin_file", [], "For --model and --generated: gin files that choose the data."
 )
 _INPUT_RANGE = flags.DEFINE_list("input_range", ["-1", "1"], "For --model: range of its pixels.")
 _INPUT_MEAN = flags.DEFINE_list("input_mean", [], "For --model: mean a channel, in that range.")
@@ -140,36 +155,107 @@ def _gap():
 
 
 def _quality():
-    if len(_RUN_DIR.value) != 1 or not _FEATURES.value:
-        raise UserError("quality measures the generator of one run: give --run_dir and --features")
+    if len(_RUN_DIR.value) + bool(_GENERATED.value) != 1 or not _FEATURES.value:
+        raise UserError(
+            "quality measures the generator of one run, or images that are stored: give --run_dir "
+            "or --generated, and --features"
+        )
     from robgan_tf.data import load_image_data
-    from robgan_tf.evaluation.quality_run import QUALITY_IMAGES, evaluate_quality
-    from robgan_tf.training.finished_run import open_run
+    from robgan_tf.evaluation.gap import evenly_spaced
+    from robgan_tf.evaluation.quality_run import evaluate_quality
     from robgan_tf.training.opened_features import open_features
 
-    (run_dir,) = _RUN_DIR.value
-    run = open_run(run_dir, _CHECKPOINT.value)
-    settings = run.settings[DataSettings]
-    generator = run.load_generator(live=_WEIGHTS.value == "live")
+    prepare = _stored_images if _GENERATED.value else _images_of_run
+    settings, make_batches, naming = prepare()
     extractor = open_features(_FEATURES.value, settings.resolution, settings.channels)
     split = _SPLIT.value if _SPLIT.present else "train"
-    path = pathlib.Path(run_dir)
+    data = load_image_data(**settings.loading(_data_dir()))
+    real = getattr(data, split)
     print(
         evaluate_quality(
-            generator,
+            make_batches(data.class_names),
             extractor,
-            getattr(load_image_data(**settings.loading(_data_dir())), split),
-            subject=f"{_WEIGHTS.value} G of {run.identity}",
+            evenly_spaced(real, _REAL_IMAGES.value or len(real)),
+            subject=naming.subject,
             real_name=split,
             dataset=settings.file_name,
-            images=_IMAGES.value or QUALITY_IMAGES,
-            seed=_SEED.value,
-            directory=path / "evaluations",
-            statistics_directory=_STATISTICS_DIR.value or path.parent / "reference_features",
+            name=f"quality_{naming.prefix}{extractor.name}_{naming.images}",
+            directory=naming.directory,
+            statistics_directory=_STATISTICS_DIR.value or naming.statistics_directory,
             batch_size=_BATCH_SIZE.value,
         )
     )
     return 0
+
+
+@dataclasses.dataclass(frozen=True)
+class _Naming:
+    """What results of quality are called, and where they go."""
+
+    subject: str
+    prefix: str
+    images: str
+    directory: pathlib.Path
+    statistics_directory: pathlib.Path
+
+
+def _images_of_run():
+    """DataSettings, function from class names to batches, and naming, of images of a run's G."""
+    from robgan_tf.evaluation.generated_set import generated_set
+    from robgan_tf.evaluation.quality_run import QUALITY_IMAGES
+    from robgan_tf.training.finished_run import open_run
+
+    (run_dir,) = _RUN_DIR.value
+    run = open_run(run_dir, _CHECKPOINT.value)
+    generator = run.load_generator(live=_WEIGHTS.value == "live")
+    images, seed = _IMAGES.value or QUALITY_IMAGES, _SEED.value
+    path = pathlib.Path(run_dir)
+    naming = _Naming(
+        f"{images} images of the {_WEIGHTS.value} G of {run.identity}, seed {seed}",
+        "",
+        str(images),
+        path / "evaluations",
+        path.parent / "reference_features",
+    )
+    return (
+        run.settings[DataSettings],
+        lambda names: generated_set(generator, images, seed, _BATCH_SIZE.value),
+        naming,
+    )
+
+
+def _stored_images():
+    """The same of images that any generator made, stored as npz or class folders."""
+    from robgan_tf.data.generated import load_generated_images
+
+    if not _GIN_FILE.value or not _OUTPUT_DIR.value:
+        raise UserError(
+            "--generated needs --gin_file, which says what data to compare with, and --output_dir, "
+            "where results are written"
+        )
+    settings = read_settings(_GIN_FILE.value, [], (DataSettings,))[DataSettings]
+    path = pathlib.Path(_GENERATED.value)
+
+    def batches(class_names):
+        stored = load_generated_images(
+            path, class_names, resolution=settings.resolution, channels=settings.channels
+        )
+        # Stored class by class, the splits of the Inception Score would be of one class each.
+        order = np.random.default_rng(_SEED.value).permutation(len(stored))[: _IMAGES.value]
+        for start in range(0, len(order), _BATCH_SIZE.value):
+            chosen = order[start : start + _BATCH_SIZE.value]
+            yield stored.fetch(chosen), stored.labels[chosen]
+
+    directory = pathlib.Path(_OUTPUT_DIR.value)
+    count = str(_IMAGES.value or "all")
+    naming = _Naming(
+        f"{count} images of {path.name}",
+        f"{path.stem}_",
+        count,
+        directory,
+        directory / "reference_features",
+    )
+    return settings, batches, naming
 
 
 def _runs(name):

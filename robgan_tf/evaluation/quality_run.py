@@ -4,7 +4,6 @@ import json
 import pathlib
 import time
 
-from robgan_tf.evaluation.generated_set import generated_set
 from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
 from robgan_tf.evaluation.quality import bias_warning, quality, quality_by_class
 from robgan_tf.files import write_atomically
@@ -13,30 +12,28 @@ QUALITY_IMAGES = 10_000
 
 
 def evaluate_quality(
-    generator,
+    batches,
     extractor,
     source,
     *,
     subject,
     real_name,
     dataset,
-    images,
-    seed,
+    name,
     directory,
     statistics_directory,
     batch_size=100,
 ):
-    """Measures a generator and writes `quality_<extractor>.json` and `.md`.
+    """Measures generated images and writes `<name>.json` and `.md`.
 
     Args:
-      generator: a built `ResNetGenerator`.
+      batches: iterable of (uint8 images [n, H, W, C], labels [n]), in random order of classes.
       extractor: a FeatureExtractor.
       source: ImageSource of the real images.
-      subject: what the generator is, for the record: run, step, weights.
+      subject: what made the images, for the record: run, step, weights, seed.
       real_name: their split.
       dataset: their data set.
-      images: how many are generated.
-      seed: of the generated images.
+      name: of the files.
       directory: where the result goes.
       statistics_directory: where features of real images are kept.
       batch_size: images at a time; changes nothing but rounding.
@@ -55,21 +52,24 @@ def evaluate_quality(
         f"Real       {len(source)} images of {dataset}, {real_name}: {reference.path}", flush=True
     )
     real = reference.load()
-    print(f"Generated  {images} images, seed {seed}: {subject}", flush=True)
-    fake = extract(extractor, generated_set(generator, images, seed, batch_size))
+    print(f"Generated  {subject}", flush=True)
+    extracting = time.monotonic()
+    fake = extract(extractor, batches)
+    extracting = time.monotonic() - extracting
     warning = bias_warning(real, fake)
     record = {
         "subject": subject,
-        "seed": seed,
+        "images": len(fake),
         "values": quality(real, fake, extractor.name, real_name),
         "by_class": quality_by_class(real, fake, source.class_names),
         "warning": warning,
         "seconds": round(time.monotonic() - start, 1),
+        "seconds_for_10000_images": round(extracting * 10_000 / len(fake), 1),
     }
     table = _table(record)
     directory = pathlib.Path(directory)
-    directory.mkdir(exist_ok=True)
-    path = directory / f"quality_{extractor.name}_{images}.json"
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{name}.json"
     write_atomically(path, json.dumps(record, indent=1) + "\n")
     write_atomically(path.with_suffix(".md"), table)
     print(f"  written: {path} and .md")
@@ -82,7 +82,7 @@ def _table(record):
     if record["by_class"]:
         lines += ["", "| class | Fréchet distance |", "|---|---|"]
         lines += [f"| {name} | {value:.5g} |" for name, value in record["by_class"].items()]
-    lines += ["", f"{record['subject']}, seed {record['seed']}. {record['seconds']:.0f} s."]
+    lines += ["", f"{record['subject']}. {record['seconds']:.0f} s."]
     if record["warning"]:
         lines += ["", f"Warning: {record['warning']}."]
     return "\n".join([*lines, ""])

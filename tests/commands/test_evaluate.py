@@ -201,10 +201,43 @@ def test_quality_of_a_run(trained):
         assert value == pytest.approx(record["values"][name], rel=1e-3, abs=1e-3)
 
 
+def test_quality_of_stored_images_is_that_of_the_run_they_come_from(trained, tmp_path):
+    of_run = run("evaluate", "quality", f"--run_dir={trained}", "--features=pixels", "--images=60")
+    assert of_run.returncode == 0, of_run.stderr
+    expected = json.loads((trained / "evaluations" / "quality_pixels-area8_60.json").read_text())[
+        "values"
+    ]
+    stored = run(
+        "sample", "images", f"--run_dir={trained}", "--num_images=60", "--format=npz",
+        f"--output_dir={tmp_path}",
+    )  # fmt: skip
+    assert stored.returncode == 0, stored.stderr
+    (path,) = tmp_path.glob("*.npz")
+    process = run(
+        "evaluate", "quality", f"--generated={path}", "--features=pixels", "--real_images=200",
+        f"--gin_file={trained.parent / 'tiny.gin'}", f"--output_dir={tmp_path / 'out'}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    (path,) = (tmp_path / "out").glob("quality_*.json")
+    values = json.loads(path.read_text())["values"]
+    # Of 200 and of all real images: other names, and nearly the same distance.
+    (name,) = [name for name in values if name.startswith("fid/")]
+    assert name == "fid/pixels-area8/train200-60"
+    (of_all,) = [value for name, value in expected.items() if name.startswith("fid/")]
+    assert values[name] == pytest.approx(of_all, rel=0.3)
+
+
+def test_stored_images_need_to_know_what_to_be_compared_with(tmp_path):
+    process = run("evaluate", "quality", "--generated=a.npz", "--features=pixels")
+    assert process.returncode == 2
+    assert "--generated needs --gin_file" in process.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "give --run_dir and --features"),
+        ([], "give --run_dir or --generated, and --features"),
+        (["--generated=a.npz", "--features=pixels"], "give --run_dir or --generated"),
         (["--features=nothing"], "nothing"),
         (["--images=5", "--features=classifier:RUN"], "5 images cannot be divided into 10 splits"),
         (["--features=classifier:nowhere"], "nowhere holds no run"),

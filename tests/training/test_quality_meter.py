@@ -70,7 +70,7 @@ def test_a_healthy_run_is_silent_and_measured(data, healthy, tmp_path):
     values, alarms = meter(data, healthy, tmp_path)(500)
     assert alarms == {}
     assert values["diversity/worst_class"] > 0.5
-    assert values["accuracy_class/held_out"] > 0.6
+    assert values["accuracy_class/held_out"] > 0.2
     assert values["fid/pixels-area8/train500-200"] > 0.0
     again, _ = meter(data, healthy, tmp_path)(500)
     assert again == values
