@@ -19,6 +19,11 @@ class GanEvaluations:
         self._quality_every = quality_every
         self._best = best
 
+    def print_description(self):
+        """Prints what is measured of G, if anything is."""
+        if self._quality_meter is not None:
+            print(self._quality_meter.description(), flush=True)
+
     def __call__(self, step, due):
         """Measures what is due and keeps the players if they are the best; see TrainingTask."""
         values, alarms = {}, {}

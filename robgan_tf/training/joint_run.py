@@ -107,6 +107,7 @@ class JointRun:
         checkpoints = Checkpoints(run.checkpoints_path, objects, keep)
         start_step = self._start(checkpoints, players)
         run_report.print_start(self._settings, self._strategy, data, run, start_step)
+        evaluations.print_description()
         stop = self._loop(run, data, evaluations, checkpoints, players, start_step)
         if stop is None:
             steps = self._settings[TrainSettings].steps

@@ -60,9 +60,15 @@ class QualityMeter:
         self._of_real = self._diversity_of_real(real)
         self._judge = tf.function(self._judged, autograph=False, reduce_retracing=True)
 
-    def warning(self):
-        """One line on why Fréchet distances of so few images are too high; None for enough."""
-        return bias_warning(self._real, range(self._settings.images))
+    def description(self):
+        """What is measured when, and why Fréchet distances of few images are too high, if so."""
+        wanted = self._settings
+        line = (
+            f"Quality    {wanted.images} images on {self._extractor.name}, "
+            f"every {wanted.every} steps"
+        )
+        warning = bias_warning(self._real, range(wanted.images))
+        return line if warning is None else f"{line}\n           {warning}"
 
     def __call__(self, step):
         """Measures.
@@ -180,7 +186,7 @@ class QualityMeter:
 
 
 def quality_meter(settings, run, data, players, extractor):
-    """Builds the QualityMeter of a run, and prints what it measures on.
+    """Builds the QualityMeter of a run.
 
     Features of real images are kept in `reference_features` beside the run, where
     `evaluate quality` keeps them too.
@@ -197,8 +203,7 @@ def quality_meter(settings, run, data, players, extractor):
     """
     wanted = settings[QualitySettings]
     records = read_metrics(run.metrics_path) if run.metrics_path.exists() else []
-    print(f"Quality    on {extractor.name}, each {wanted.every} steps", flush=True)
-    meter = QualityMeter(
+    return QualityMeter(
         players,
         extractor,
         data,
@@ -208,9 +213,6 @@ def quality_meter(settings, run, data, players, extractor):
         history=records,
         seed=settings[TrainSettings].seed,
     )
-    if meter.warning():
-        print(f"           {meter.warning()}", flush=True)
-    return meter
 
 
 def _mean(by_class):
