@@ -178,6 +178,7 @@ def _quality():
             evenly_spaced(real, _REAL_IMAGES.value or len(real)),
             subject=naming.subject,
             real_name=split,
+            has_classes=naming.has_classes,
             dataset=settings.file_name,
             name=f"quality_{naming.prefix}{extractor.name}_{naming.images}",
             directory=naming.directory,
@@ -193,6 +194,7 @@ class _Naming:
     """What results of quality are called, and where they go."""
 
     subject: str
+    has_classes: bool
     prefix: str
     images: str
     directory: pathlib.Path
@@ -212,6 +214,7 @@ def _images_of_run():
     path = pathlib.Path(run_dir)
     naming = _Naming(
         f"{images} images of the {_WEIGHTS.value} G of {run.identity}, seed {seed}",
+        bool(generator.num_classes),
         "",
         str(images),
         path / "evaluations",
@@ -250,6 +253,7 @@ def _stored_images():
     count = str(_IMAGES.value or "all")
     naming = _Naming(
         f"{count} images of {path.name}",
+        True,
         f"{path.stem}_",
         count,
         directory,

@@ -27,6 +27,9 @@ JOINT_PANELS = {
     "share D classifies right": ("accuracy_class/",),
     "attack: D's loss before and after": ("attack/loss",),
     "mean ||dS/dx||": ("lipschitz_source/",),
+    "Fréchet distance": ("fid/",),
+    "diversity within classes, as a share of the real": ("diversity/",),
+    "probability of real, on held-out and on generated images": ("realness/",),
 }
 CLASSIFIER_PANELS = {
     "loss on attacked images": ("loss/",),
@@ -96,12 +99,19 @@ def _evaluations(run_dir):
 
 
 def _plot(records, panels, path):
-    figure, axes = plt.subplots(2, 3, figsize=(13, 7), layout="constrained")
-    for axis, (title, prefixes) in zip(axes.flat, panels.items(), strict=True):
-        names = [name for name in records[-1] if name.startswith(prefixes)]
-        if not names:
-            axis.set_visible(False)
-            continue
+    measured = {name for record in records for name in record}
+    panels = {
+        title: sorted(name for name in measured if name.startswith(prefixes))
+        for title, prefixes in panels.items()
+    }
+    panels = {title: names for title, names in panels.items() if names}
+    rows = -(-len(panels) // 3)
+    figure, axes = plt.subplots(
+        rows, 3, figsize=(13, 3.5 * rows), layout="constrained", squeeze=False
+    )
+    for axis in axes.flat[len(panels) :]:
+        axis.set_visible(False)
+    for axis, (title, names) in zip(axes.flat, panels.items(), strict=False):
         for name in names:
             points = [(record["step"], record[name]) for record in records if name in record]
             axis.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=0.8)

@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.latents import normal_latents
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting.images import to_uint8
-from robgan_tf.sampling.latents import normal_latents
 
 
 def generated_labels(count, seed, num_classes):

@@ -18,6 +18,7 @@ def evaluate_quality(
     *,
     subject,
     real_name,
+    has_classes,
     dataset,
     name,
     directory,
@@ -32,6 +33,7 @@ def evaluate_quality(
       source: ImageSource of the real images.
       subject: what made the images, for the record: run, step, weights, seed.
       real_name: their split.
+      has_classes: whether the labels of the generated images mean anything.
       dataset: their data set.
       name: of the files.
       directory: where the result goes.
@@ -61,7 +63,7 @@ def evaluate_quality(
         "subject": subject,
         "images": len(fake),
         "values": quality(real, fake, extractor.name, real_name),
-        "by_class": quality_by_class(real, fake, source.class_names),
+        "by_class": quality_by_class(real, fake, source.class_names if has_classes else ()),
         "warning": warning,
         "seconds": round(time.monotonic() - start, 1),
         "seconds_for_10000_images": round(extracting * 10_000 / len(fake), 1),

@@ -6,9 +6,9 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.latents import sheet_latents
 from robgan_tf.models import ResNetGenerator
 from robgan_tf.sampling.interpolation import class_mixtures, spherical
-from robgan_tf.sampling.latents import sheet_latents
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """What an exported generator answers: images of given latents, and of seeds."""
 
-import math
-
 import tensorflow as tf
 
+from robgan_tf.latents import truncated_normal
 from robgan_tf.serving.request_checks import (
     checked_count,
     checked_finite,
@@ -61,28 +60,6 @@ def generator_signatures(generator):
         return images_of(truncated_normal(seed, truncation, generator.latent_size), labels)
 
     return {"generate": generate, "sample": sample}
-
-
-def truncated_normal(seeds, truncation, size):
-    """Normal numbers within +-truncation, by inverting the distribution function.
-
-    Args:
-      seeds: int64 [N].
-      truncation: float32 [N], above 0.
-      size: how many numbers a seed.
-
-    Returns:
-      float32 [N, size].
-    """
-    uniform = tf.map_fn(
-        lambda seed: tf.random.stateless_uniform([size], tf.stack([seed, seed * 0]), alg="philox"),
-        seeds,
-        fn_output_signature=tf.TensorSpec([size], tf.float32),
-    )
-    # In (0, 1), symmetric; the quantile of 0 would be infinite.
-    uniform = tf.clip_by_value(uniform, 2.0**-24, 1.0 - 2.0**-24)
-    bound = tf.math.erf(truncation / math.sqrt(2.0))[:, None]
-    return math.sqrt(2.0) * tf.math.erfinv((2.0 * uniform - 1.0) * tf.minimum(bound, 1.0))
 
 
 def as_bytes(images):

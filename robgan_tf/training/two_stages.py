@@ -40,6 +40,8 @@ def check_sources(settings, gan, generated):
         raise UserError("--generated is of no use with finetune.generated_share = 0.0")
     if gan is not None:
         _check_same_data(settings[DataSettings], gan)
+        if wanted.generated_share and generated is None:
+            _check_classes(gan)
     if wanted.start == "gan":
         _check_same_network(settings, gan)
 
@@ -53,6 +55,14 @@ def _check_same_data(ours, gan):
                 f"{getattr(ours, name)!r} here: both stages need the same data and the same "
                 "held-out images"
             )
+
+
+def _check_classes(gan):
+    if gan.settings[DiscriminatorSettings].head == "none":
+        raise UserError(
+            f"the generator of {gan.path} knows no classes (ResNetDiscriminator.head = 'none'), "
+            "and a classifier learns from images of given classes"
+        )
 
 
 def _check_same_network(settings, gan):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.latents import sheet_latents
 from robgan_tf.sampling.interpolation import spherical
-from robgan_tf.sampling.latents import sheet_latents
 from robgan_tf.sampling.sampler import Sampler
 from tests.sampling import tiny_generator
 

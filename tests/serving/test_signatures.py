@@ -6,12 +6,13 @@ import pytest
 import scipy.stats
 import tensorflow as tf
 
+from robgan_tf.latents import truncated_normal
 from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from robgan_tf.serving.classifier_signatures import classifier_signatures, fit
 from robgan_tf.serving.examples import as_png
 from robgan_tf.serving.folding import fold_spectral_normalization
-from robgan_tf.serving.generator_signatures import generator_signatures, truncated_normal
+from robgan_tf.serving.generator_signatures import generator_signatures
 
 NAMES = tuple("abcdefghij")
 

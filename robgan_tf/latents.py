@@ -1,9 +1,10 @@
 """Latents by seed: normal, or truncated at a bound."""
 
+import math
+
 import tensorflow as tf
 
 from robgan_tf.randomness import Purpose, derive_seed
-from robgan_tf.serving.generator_signatures import truncated_normal
 
 
 def normal_latents(seeds, size, truncation=None):
@@ -27,6 +28,28 @@ def normal_latents(seeds, size, truncation=None):
         )
     seeds = tf.bitcast(seeds, tf.int64)
     return truncated_normal(seeds, tf.fill(tf.shape(seeds), float(truncation)), size)
+
+
+def truncated_normal(seeds, truncation, size):
+    """Normal numbers within +-truncation, by inverting the distribution function.
+
+    Args:
+      seeds: int64 [N].
+      truncation: float32 [N], above 0.
+      size: how many numbers a seed.
+
+    Returns:
+      float32 [N, size].
+    """
+    uniform = tf.map_fn(
+        lambda seed: tf.random.stateless_uniform([size], tf.stack([seed, seed * 0]), alg="philox"),
+        seeds,
+        fn_output_signature=tf.TensorSpec([size], tf.float32),
+    )
+    # In (0, 1), symmetric; the quantile of 0 would be infinite.
+    uniform = tf.clip_by_value(uniform, 2.0**-24, 1.0 - 2.0**-24)
+    bound = tf.math.erf(truncation / math.sqrt(2.0))[:, None]
+    return math.sqrt(2.0) * tf.math.erfinv((2.0 * uniform - 1.0) * tf.minimum(bound, 1.0))
 
 
 def sheet_latents(seed, rows, columns, size, truncation=None):

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 from scipy import stats
 
+from robgan_tf.latents import normal_latents, sheet_latents
 from robgan_tf.randomness import Purpose, derive_seed
-from robgan_tf.sampling.latents import normal_latents, sheet_latents
 
 
 def seeds(count, seed=0):
