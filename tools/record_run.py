@@ -105,7 +105,7 @@ def _plot(records, panels, path):
         for title, prefixes in panels.items()
     }
     panels = {title: names for title, names in panels.items() if names}
-    rows = -(-len(panels) // 3)
+    rows = max(1, -(-len(panels) // 3))
     figure, axes = plt.subplots(
         rows, 3, figsize=(13, 3.5 * rows), layout="constrained", squeeze=False
     )
