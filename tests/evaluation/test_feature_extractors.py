@@ -348,7 +348,7 @@ def test_model_files_that_are_refused(tmp_path):
     (tmp_path / "text.keras").write_text("nothing")
     (tmp_path / "empty").mkdir()
     for name, message in {
-        "nowhere": "does not exist; give inception2015:PATH",
+        "nowhere": "does not exist; give pixels, inception2015:PATH",
         "flat.keras": "takes inputs of shape 48; square images",
         "oblong.keras": "takes inputs of shape 4 x 8 x 3; square images",
         "pixels.keras": r"features of shape \(3, 6, 6, 2\) for 3 images; .*: pool them",
@@ -409,7 +409,7 @@ def test_python_files_that_are_refused(tmp_path):
         f"{tmp_path}/nowhere.py:features": "does not exist",
         f"{broken}:features": "cannot be imported: ModuleNotFoundError: No module",
         "inception2015:": "which file",
-        "inception2016:graph.pb": "does not exist; give inception2015:PATH",
+        "inception2016:graph.pb": "does not exist; give pixels, inception2015:PATH",
     }.items():
         with pytest.raises(UserError, match=message):
             open_extractor(given, 8, 3)
@@ -562,3 +562,15 @@ def test_download_that_fails(url, message, archive, tmp_path, monkeypatch, capsy
     assert len(lines) == 1
     assert re.search(message, lines[0])
     assert not (tmp_path / "folder").exists()
+
+
+@pytest.mark.parametrize(("side", "channels", "kept"), [(32, 3, 8), (16, 1, 8), (20, 3, 20)])
+def test_pixels_are_means_of_squares(side, channels, kept):
+    images = np.random.default_rng(3).integers(0, 256, [5, side, side, channels], np.uint8)
+    extractor = open_extractor("pixels", side, channels)
+    assert extractor.name == f"pixels-area{kept}"
+    features, probabilities = extractor(images)
+    assert probabilities is None
+    step = side // kept
+    squares = images.reshape(5, kept, step, kept, step, channels).mean(axis=(2, 4))
+    np.testing.assert_allclose(features, (squares / 127.5 - 1.0).reshape(5, -1), atol=1e-5)
