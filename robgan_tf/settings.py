@@ -343,9 +343,11 @@ class AlarmSettings(Settings):
 
     from_step: int = setting("no alarm before: what is new has not learnt yet", 2000, minimum=0)
     diversity: float = setting(
-        "below this share of the real images' mean distance within a class", 0.25, minimum=0.0
+        "below this share of what images of a class differ by in the real data: mean distance of "
+        "features, and 1 - MS-SSIM",
+        0.25,
+        minimum=0.0,
     )
-    similarity: float = setting("above this mean MS-SSIM within a class", 0.8, minimum=0.0)
     saturation: float = setting(
         "D is right on real or on generated images with this mean probability", 0.98, above=0.5
     )

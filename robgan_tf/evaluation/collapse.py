@@ -12,17 +12,14 @@ class Thresholds:
     """What an alarm is raised at.
 
     Attributes:
-      diversity: share of the real images' within-class distance, below which a class of G has
-        collapsed.
-      similarity: mean MS-SSIM of a generated class, above which it has collapsed, if it is that
-        much above the real classes too (halfway from them to 1).
+      diversity: share of what the real images of a class differ by, below which G has collapsed
+        there: mean distance of features, and 1 - MS-SSIM.
       saturation: mean probability with which D is right, on real or on generated images, from
         which on it leaves G nothing to learn.
       worsening: how many times the best Fréchet distance of the run is far above it.
     """
 
     diversity: float = 0.25
-    similarity: float = 0.8
     saturation: float = 0.98
     worsening: float = 2.0
 
@@ -43,7 +40,7 @@ def collapse_alarms(values, history, thresholds, num_classes, held_out):
     """
     alarms = {
         "diversity": _diversity(values, thresholds.diversity),
-        "similarity": _similarity(values, thresholds.similarity),
+        "similarity": _similarity(values, thresholds.diversity),
         "saturation": _saturation(values, thresholds.saturation),
         "worsening": _worsening(values, history, thresholds.worsening),
     }
@@ -62,12 +59,11 @@ def _diversity(values, least):
     return None
 
 
-def _similarity(values, most):
-    worst, real = values.get("ms_ssim/worst_class"), values.get("ms_ssim/real")
-    # Real classes of some data sets are alike; then so may be those of G.
-    if worst is not None and worst > max(most, (1.0 + real) / 2.0):
+def _similarity(values, least):
+    fake, real = (values.get(f"ms_ssim/worst_class_{kind}") for kind in ("generated", "real"))
+    if fake is not None and 1.0 - fake < least * (1.0 - real):
         return (
-            f"the images of one class of G look alike: MS-SSIM {worst:.2f}, real classes {real:.2f}"
+            f"the images of one class of G look alike: MS-SSIM {fake:.2f}, {real:.2f} of real ones"
         )
     return None
 

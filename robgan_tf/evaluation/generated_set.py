@@ -25,34 +25,49 @@ def generated_labels(count, seed, num_classes):
 
 
 def generated_set(generator, count, seed, batch_size=100, truncation=None, first=0):
-    """Yields images of a generator in inference mode, as saved PNGs would hold them.
+    """Yields the images of a `GeneratedSet` that is used once; see there."""
+    yield from GeneratedSet(generator, truncation)(count, seed, batch_size, first)
+
+
+class GeneratedSet:
+    """Makes images of a generator in inference mode, as saved PNGs would hold them.
 
     An image is a function of the seed, the truncation and its number, so batches change nothing
-    but rounding. Its class is that of `generated_labels`.
+    but rounding. Its class is that of `generated_labels`. Compiled once for all calls.
 
     Args:
       generator: a built `ResNetGenerator`.
-      count: how many images.
-      seed: of latents and of the order of classes.
-      batch_size: images at a time.
       truncation: bound of the latents, above 0; None, as in measurements, for none.
-      first: number of the first image wanted; those before it are not made.
-
-    Yields:
-      (uint8 images [n, H, W, C], labels int32 [n]).
     """
-    labels = generated_labels(count, seed, generator.num_classes)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def images_of(first, labels):
+    def __init__(self, generator, truncation=None):
+        self._generator = generator
+        self._truncation = truncation
+        self._compiled = tf.function(self._images, autograph=False, reduce_retracing=True)
+
+    def __call__(self, count, seed, batch_size=100, first=0):
+        """Makes images.
+
+        Args:
+          count: how many images.
+          seed: of latents and of the order of classes.
+          batch_size: images at a time.
+          first: number of the first image wanted; those before it are not made.
+
+        Yields:
+          (uint8 images [n, H, W, C], labels int32 [n]).
+        """
+        labels = generated_labels(count, seed, self._generator.num_classes)
+        for start in range(first, count, batch_size):
+            part = labels[start : start + batch_size]
+            images = self._compiled(seed, tf.constant(start), tf.constant(part))
+            yield to_uint8(images.numpy()), part
+
+    def _images(self, seed, first, labels):
         seeds = tf.map_fn(
             lambda number: derive_seed(seed, Purpose.MEASURED_LATENTS, number),
             first + tf.range(tf.shape(labels)[0]),
             fn_output_signature=tf.TensorSpec([2], tf.int32),
         )
-        latents = normal_latents(seeds, generator.latent_size, truncation)
-        return generator(latents, labels, training=False)
-
-    for start in range(first, count, batch_size):
-        part = labels[start : start + batch_size]
-        yield to_uint8(images_of(tf.constant(start), tf.constant(part)).numpy()), part
+        latents = normal_latents(seeds, self._generator.latent_size, self._truncation)
+        return self._generator(latents, labels, training=False)

@@ -8,7 +8,7 @@ from robgan_tf.errors import UserError
 from robgan_tf.evaluation.collapse import Thresholds, collapse_alarms
 from robgan_tf.evaluation.diversity import within_class_distance, within_class_similarity
 from robgan_tf.evaluation.gap import evenly_spaced
-from robgan_tf.evaluation.generated_set import generated_set
+from robgan_tf.evaluation.generated_set import GeneratedSet
 from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
 from robgan_tf.evaluation.quality import bias_warning, quality
 from robgan_tf.reporting import read_metrics
@@ -58,6 +58,8 @@ class QualityMeter:
             data.validation if len(data.validation) else data.test, JUDGED_IMAGES
         )
         self._of_real = self._diversity_of_real(real)
+        self._averaged = GeneratedSet(players.average_generator)
+        self._live = GeneratedSet(players.generator)
         self._judge = tf.function(self._judged, autograph=False, reduce_retracing=True)
 
     def description(self):
@@ -81,8 +83,7 @@ class QualityMeter:
           `accuracy_class/`, and `alarm/<name>` 1 for each alarm; and a dict from the name of an
           alarm to one line.
         """
-        generator = self._players.average_generator
-        batches = list(generated_set(generator, self._settings.images, self._seed, BATCH_SIZE))
+        batches = list(self._averaged(self._settings.images, self._seed, BATCH_SIZE))
         fake = extract(self._extractor, batches)
         images = np.concatenate([part for part, _ in batches])
         values = {
@@ -108,7 +109,6 @@ class QualityMeter:
             return {}
         thresholds = Thresholds(
             self._alarms.diversity,
-            self._alarms.similarity,
             self._alarms.saturation,
             self._alarms.worsening,
         )
@@ -124,7 +124,7 @@ class QualityMeter:
         )
 
     def _diversity_of_real(self, source):
-        """Within-class distance of each class, and mean MS-SSIM, of the real images."""
+        """Within-class distance and MS-SSIM of each class of the real images."""
         order = np.random.default_rng(self._seed).permutation(len(source))
         labels = self._labels(source.labels[order])
         distances = within_class_distance(self._real.features[order], labels)
@@ -132,21 +132,26 @@ class QualityMeter:
         similarities = within_class_similarity(
             source.fetch(shown), self._labels(source.labels[shown])
         )
-        return distances, _mean(similarities)
+        return distances, similarities
 
     def _diversity(self, images, fake):
         """Within-class distance as a share of the real one's; MS-SSIM."""
-        real, similarity_of_real = self._of_real
+        real, real_similarities = self._of_real
         distances = within_class_distance(fake.features, fake.labels)
         shares = [distances[label] / real[label] for label in distances if real.get(label)]
         similarities = within_class_similarity(images, fake.labels)
         values = {}
         if shares:
             values = {"diversity/mean": np.mean(shares), "diversity/worst_class": min(shares)}
-        if similarities and similarity_of_real is not None:
-            values["ms_ssim/mean"] = _mean(similarities)
-            values["ms_ssim/worst_class"] = max(similarities.values())
-            values["ms_ssim/real"] = similarity_of_real
+        both = similarities.keys() & real_similarities.keys()
+        if both:
+            # Some classes are alike in the real images too.
+            shares = {k: (1.0 - similarities[k]) / (1.0 - real_similarities[k]) for k in both}
+            worst = min(sorted(both), key=shares.get)
+            values["ms_ssim/generated"] = np.mean([similarities[k] for k in sorted(both)])
+            values["ms_ssim/real"] = np.mean([real_similarities[k] for k in sorted(both)])
+            values["ms_ssim/worst_class_generated"] = similarities[worst]
+            values["ms_ssim/worst_class_real"] = real_similarities[worst]
         return values
 
     def _labels(self, labels):
@@ -158,7 +163,7 @@ class QualityMeter:
         source = self._held_out
         real = scale_images(source.fetch(np.arange(len(source))))
         count = len(source)
-        parts = list(generated_set(self._players.generator, count, self._seed, BATCH_SIZE))
+        parts = list(self._live(count, self._seed, BATCH_SIZE))
         fake = scale_images(np.concatenate([images for images, _ in parts]))
         fake_labels = np.concatenate([labels for _, labels in parts])
         realness, accuracy = self._judge_all(real, source.labels)
@@ -213,7 +218,3 @@ def quality_meter(settings, run, data, players, extractor):
         history=records,
         seed=settings[TrainSettings].seed,
     )
-
-
-def _mean(by_class):
-    return float(np.mean(list(by_class.values()))) if by_class else None
