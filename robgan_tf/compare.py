@@ -21,7 +21,7 @@ from PIL import Image
 
 from robgan_tf import command
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation import convergence
+from robgan_tf.evaluation import convergence, measures, run_configurations
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import convergence_table, read_metrics
 from robgan_tf.reporting.convergence_plot import convergence_plot, side_by_side
@@ -61,10 +61,10 @@ def main():
     sources = [_source(text) for text in _RUN.value]
     runs = _read_runs(sources)
     if not _MEASURE.value and not _SHEETS.value:
-        kinds = ", ".join(convergence.kinds_of(convergence.measures_of(runs)))
+        kinds = ", ".join(measures.kinds_of(measures.measures_of(runs)))
         raise UserError(f"compare what? give --measure, of {kinds}, or --sheets")
-    convergence.refuse_mixed_configurations(runs)
-    names = [convergence.find_measure(given, runs) for given in _MEASURE.value]
+    run_configurations.refuse_mixed_configurations(runs)
+    names = [measures.find_measure(given, runs) for given in _MEASURE.value]
     if len(set(names)) < len(names):
         raise UserError("--measure: the same measure is given twice")
     curves = {name: [convergence.curve_of(run, name) for run in runs] for name in names}

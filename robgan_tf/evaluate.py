@@ -18,13 +18,12 @@ distance, precision and recall, on the features of any extractor.
 """
 
 import dataclasses
-import os
 import pathlib
 
 import numpy as np
 from absl import flags
 
-from robgan_tf import command
+from robgan_tf import command, data_flag
 from robgan_tf.choices import ATTACK_PRESETS
 from robgan_tf.configuration import read_settings
 from robgan_tf.errors import UserError
@@ -88,7 +87,6 @@ _NAME = flags.DEFINE_string("name", None, "Of the result files; robustness_<atta
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "For --model and --generated: where results are written."
 )
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where the data is, as in training.")
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", [], "For --model and --generated: gin files that choose the data."
 )
@@ -145,12 +143,11 @@ def _gap():
     from robgan_tf.data import load_image_data
     from robgan_tf.training.checkpoint_gap import GAP_IMAGES, measure_checkpoints
 
+    def load_data(settings):
+        return load_image_data(**settings[DataSettings].loading(data_flag.data_dir()))
+
     for run_dir in _RUN_DIR.value:
-        measure_checkpoints(
-            run_dir,
-            lambda settings: load_image_data(**settings[DataSettings].loading(_data_dir())),
-            _IMAGES.value or GAP_IMAGES,
-        )
+        measure_checkpoints(run_dir, load_data, _IMAGES.value or GAP_IMAGES)
     return 0
 
 
@@ -169,7 +166,7 @@ def _quality():
     settings, make_batches, naming = prepare()
     extractor = open_features(_FEATURES.value, settings.resolution, settings.channels)
     split = _SPLIT.value if _SPLIT.present else "train"
-    data = load_image_data(**settings.loading(_data_dir()))
+    data = load_image_data(**settings.loading(data_flag.data_dir()))
     real = getattr(data, split)
     print(
         evaluate_quality(
@@ -322,12 +319,8 @@ def _images_of(settings):
 def _source(settings):
     from robgan_tf.data import load_image_data
 
-    data = load_image_data(**settings[DataSettings].loading(_data_dir()))
+    data = load_image_data(**settings[DataSettings].loading(data_flag.data_dir()))
     return getattr(data, _SPLIT.value)
-
-
-def _data_dir():
-    return _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
 
 
 def _numbers(flag):

@@ -8,11 +8,9 @@ warm-up requests. Existing versions are never touched; the next free one is take
 needs requirements-onnx.txt.
 """
 
-import os
-
 from absl import flags
 
-from robgan_tf import command
+from robgan_tf import command, data_flag
 from robgan_tf.errors import UserError
 from robgan_tf.settings import DataSettings
 
@@ -33,9 +31,6 @@ _FORMAT = flags.DEFINE_enum(
     ["saved_model", "onnx"],
     "saved_model: <name>/<version>/ for TensorFlow Serving; onnx: <name>_onnx/<version>/.",
 )
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Where the data is, as in training: the names of the classes are there."
-)
 
 
 def main():
@@ -51,8 +46,7 @@ def main():
     if _FORMAT.value == "onnx":
         check_converter()
     run = open_run(_RUN_DIR.value, _CHECKPOINT.value or best_or_last(_RUN_DIR.value))
-    data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
-    data = load_image_data(**run.settings[DataSettings].loading(data_dir))
+    data = load_image_data(**run.settings[DataSettings].loading(data_flag.data_dir()))
     print(f"Exporting  {run.identity}")
     paths = export_parts(
         run, data.class_names, _EXPORT_DIR.value, _WHAT.value, _VERSION.value, _FORMAT.value

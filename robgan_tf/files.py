@@ -5,6 +5,10 @@ import os
 import pathlib
 
 
+class OtherContentError(FileExistsError):
+    """A file that must not be replaced holds something else."""
+
+
 def write_atomically(path, content):
     """Writes a file aside and renames it into place.
 
@@ -23,6 +27,28 @@ def write_atomically(path, content):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_new(path, content):
+    """Writes a file that is there whole or not at all and replaces none; makes its directories.
+
+    A file that is there already and holds just this is left alone.
+
+    Args:
+      path: the file.
+      content: text or bytes.
+
+    Raises:
+      OtherContentError: if the file exists with other content; it is kept.
+    """
+    path = pathlib.Path(path)
+    content = content.encode() if isinstance(content, str) else content
+    if path.exists():
+        if path.read_bytes() == content:
+            return
+        raise OtherContentError(f"{path} exists already and holds something else")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, content)
 
 
 def tree_digest(path):

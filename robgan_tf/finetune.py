@@ -10,7 +10,7 @@ training. The same command on the same run directory continues where the run sto
 
 from absl import flags
 
-from robgan_tf import command, run_flags
+from robgan_tf import command, data_flag, run_flags
 from robgan_tf.configuration import as_gin, read_settings
 from robgan_tf.errors import UserError
 from robgan_tf.settings import (
@@ -47,7 +47,7 @@ def main():
     # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
     from robgan_tf.training.classifier_run import ClassifierRun
 
-    run = ClassifierRun(settings, run_flags.run_dir(), run_flags.data_dir(), gan, _GENERATED.value)
+    run = ClassifierRun(settings, run_flags.run_dir(), data_flag.data_dir(), gan, _GENERATED.value)
     if run_flags.is_dry_run():
         run.describe()
         return 0

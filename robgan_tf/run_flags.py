@@ -1,4 +1,4 @@
-"""The flags that every command that trains has: configuration, run directory, data."""
+"""The flags that every command that trains has besides `data_flag`."""
 
 import os
 import pathlib
@@ -6,6 +6,8 @@ import shlex
 import sys
 
 from absl import flags
+
+from robgan_tf import data_flag
 
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", [], "A gin file; repeat it to lay further files (gin/losses/...) over the first."
@@ -15,9 +17,6 @@ _GIN_PARAM = flags.DEFINE_multi_string(
 )
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "The run directory; runs/<name of the first gin file> by default."
-)
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Where the data is; TFDS_DATA_DIR or the TFDS default if not given."
 )
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "Print the configuration, the models and the data shapes, and exit."
@@ -37,11 +36,6 @@ def gin_params():
 def run_dir():
     """The run directory, given or by default; at least one gin file must be given."""
     return _RUN_DIR.value or os.path.join("runs", pathlib.Path(_GIN_FILE.value[0]).stem)
-
-
-def data_dir():
-    """Where the data is, or None."""
-    return _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
 
 
 def is_dry_run():
@@ -65,7 +59,7 @@ def continuation(module, steps_name, steps, more_flags):
         if binding.partition("=")[0].strip() != steps_name
     ]
     given.append(f"--gin_param={steps_name}={steps}")
-    for flag in (_DATA_DIR, *more_flags):
+    for flag in (data_flag.DATA_DIR, *more_flags):
         if flag.present:
             given.append(f"--{flag.name}={flag.value}")
     given.append(f"--run_dir={run_dir()}")

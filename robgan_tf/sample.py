@@ -26,12 +26,11 @@ What is there already is never overwritten.
 import itertools
 import json
 import math
-import os
 import pathlib
 
 from absl import flags
 
-from robgan_tf import command
+from robgan_tf import command, data_flag
 from robgan_tf.errors import UserError
 from robgan_tf.settings import DataSettings
 
@@ -57,9 +56,6 @@ _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "Where files are written; generated/ in the run directory by default."
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Images at a time.")
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", None, "Where the data is, as in training: the names of the classes are there."
-)
 _COLUMNS = flags.DEFINE_integer("columns", 10, "For sheet: images a row.")
 _SHARED_LATENTS = flags.DEFINE_bool(
     "shared_latents", False, "For sheet and interpolation: the same latents in every row."
@@ -146,8 +142,7 @@ def _check_flags(kind):
 
 
 def _sheet(run, generator):
-    from robgan_tf.reporting import sample_sheet
-    from robgan_tf.sampling.image_files import png
+    from robgan_tf.reporting import png, sample_sheet
 
     names = _class_names(run, generator)
     labels = _chosen(names, SHEET_CLASSES)
@@ -156,8 +151,8 @@ def _sheet(run, generator):
 
 
 def _interpolation(run, generator):
-    from robgan_tf.reporting import sample_sheet
-    from robgan_tf.sampling.image_files import back_and_forth_gif, png
+    from robgan_tf.reporting import png, sample_sheet
+    from robgan_tf.sampling.image_files import back_and_forth_gif
 
     names = _class_names(run, generator)
     labels = _chosen(names, SHEET_CLASSES)
@@ -203,8 +198,7 @@ def _images(run, generator):
 
 def _neighbours(run, generator):
     from robgan_tf.evaluation.image_features import ReferenceFeatures
-    from robgan_tf.reporting import to_uint8
-    from robgan_tf.sampling.image_files import png
+    from robgan_tf.reporting import png, to_uint8
     from robgan_tf.sampling.memorising import compare
     from robgan_tf.training.opened_features import open_features
 
@@ -253,8 +247,7 @@ def _training_images(run):
 def _load_data(run):
     from robgan_tf.data import load_image_data
 
-    data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
-    return load_image_data(**run.settings[DataSettings].loading(data_dir))
+    return load_image_data(**run.settings[DataSettings].loading(data_flag.data_dir()))
 
 
 def _class_names(run, generator):
@@ -301,9 +294,9 @@ def _path(kind, run, suffix):
 
 
 def _write(path, content):
-    from robgan_tf.sampling.image_files import write_new
+    from robgan_tf.sampling.image_files import write_result
 
-    write_new(path, content)
+    write_result(path, content)
     print(f"  written: {path}")
 
 

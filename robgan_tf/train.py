@@ -7,7 +7,7 @@ The same command on the same run directory continues where the run stopped.
 
 from absl import flags
 
-from robgan_tf import command, run_flags
+from robgan_tf import command, data_flag, run_flags
 from robgan_tf.configuration import read_settings
 from robgan_tf.errors import UserError
 from robgan_tf.settings import TRAINING_SETTINGS, TrainSettings
@@ -32,7 +32,7 @@ def main():
     from robgan_tf.training.joint_run import JointRun
 
     joint_run = JointRun(
-        settings, run_flags.run_dir(), run_flags.data_dir(), _WARM_START.value, _FEATURES.value
+        settings, run_flags.run_dir(), data_flag.data_dir(), _WARM_START.value, _FEATURES.value
     )
     if run_flags.is_dry_run():
         joint_run.describe()

@@ -3,25 +3,7 @@
 They read what `training.quality_meter` has measured, by name, and know nothing of models.
 """
 
-import dataclasses
 import math
-
-
-@dataclasses.dataclass(frozen=True)
-class Thresholds:
-    """What an alarm is raised at.
-
-    Attributes:
-      diversity: share of what the real images of a class differ by, below which G has collapsed
-        there: mean distance of features, and 1 - MS-SSIM.
-      saturation: mean probability with which D is right, on real or on generated images, from
-        which on it leaves G nothing to learn.
-      worsening: how many times the best Fréchet distance of the run is far above it.
-    """
-
-    diversity: float = 0.25
-    saturation: float = 0.98
-    worsening: float = 2.0
 
 
 def collapse_alarms(values, history, thresholds, num_classes, held_out):
@@ -30,7 +12,7 @@ def collapse_alarms(values, history, thresholds, num_classes, held_out):
     Args:
       values: dict from name to number: what was measured now.
       history: dicts of what was measured before.
-      thresholds: Thresholds.
+      thresholds: AlarmSettings.
       num_classes: of the class head; 0 without one.
       held_out: how many images accuracies were measured on.
 

@@ -1,6 +1,6 @@
 """How runs converge: a measure against steps, D updates and training seconds (Figure 8).
 
-Computations on the records of runs that are done, and their results as Markdown, CSV and JSON.
+Computations on the records of runs; `reporting.convergence_table` renders what they give.
 """
 
 import dataclasses
@@ -9,29 +9,14 @@ import statistics
 
 import numpy as np
 
-from robgan_tf.configuration import flat_defaults
 from robgan_tf.errors import UserError
-from robgan_tf.settings import FINETUNE_SETTINGS, TRAINING_SETTINGS
+from robgan_tf.evaluation.measures import LOWER, better_direction
+from robgan_tf.evaluation.run_configurations import ATTACK_STEPS, attack_shares
 
 SECONDS = "time/training_seconds"
 # A step of the finetune command is an update of D too, or of what stands in its place.
 UPDATE_COUNTS = ("count/discriminator_updates", "count/classifier_updates")
 AXES = ("step", "discriminator_updates", "seconds")
-LOWER, HIGHER = "lower", "higher"
-
-_NO_MEASURES = ("step", "count/", "time/")
-_LOWER_KINDS = ("fid", "kid", "loss", "loss_discriminator", "loss_generator")
-_HIGHER_KINDS = ("is", "precision", "recall", "diversity", "accuracy", "accuracy_class")
-_HIGHER_ENDINGS = ("_clean", "_attacked")  # of the gap's names; the Lipschitz value has no better
-_ATTACK_SETTINGS = ("ProjectedGradientDescent.", "TrainingAdversary.")
-_ATTACK_STEPS = "ProjectedGradientDescent.steps"
-# What changes neither a run's course at a step nor the time of its steps. Names with dashes are
-# flags: paths to other runs, which differ from seed to seed.
-_COURSE_UNCHANGED_BY = ("--", "gap.", "quality.", "alarms.", "final_evaluation.")
-_NAMES_UNCHANGED_BY = (
-    *("steps", "seed", "log_every", "sample_every", "picture_every"),
-    *("checkpoint_every", "keep_checkpoints"),
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +90,7 @@ class Run:
 
     def _updates_per_step(self):
         """By the settings; records made before updates were counted have no other source."""
-        replays = self.config.get(_ATTACK_STEPS, 1) if self.is_free else 1
+        replays = self.config.get(ATTACK_STEPS, 1) if self.is_free else 1
         return self.config.get("train.discriminator_updates", 1) * replays
 
 
@@ -161,69 +146,6 @@ class Curve:
                 else float(track[before] + share * (track[after] - track[before]))
             )
         return {**places, "is_bound": after == 0}
-
-
-def measures_of(runs):
-    """Names of what was measured in any of the runs, sorted."""
-    names = {name for run in runs for record in run.records for name in record}
-    return sorted(name for name in names if not name.startswith(_NO_MEASURES))
-
-
-def kinds_of(names):
-    """What names begin with, before the first slash, sorted."""
-    return sorted({name.partition("/")[0] for name in names})
-
-
-def find_measure(given, runs):
-    """The full name of a measure.
-
-    Args:
-      given: the name or what it begins with.
-      runs: the Runs, all of which must have it.
-
-    Returns:
-      The name.
-
-    Raises:
-      UserError: if no run has such a measure, one lacks it, or several names begin so.
-    """
-    known = measures_of(runs)
-    # "is" is all of is/..., not is_deviation/...; only where nothing is called so it may be cut
-    # anywhere.
-    stages = (
-        lambda name: name == given,
-        lambda name: name.startswith(f"{given}/"),
-        lambda name: name.startswith(given),
-    )
-    found = next(filter(None, ([*filter(stage, known)] for stage in stages)), [])
-    if not found or not given:
-        raise UserError(
-            f"--measure={given}: no run has such a measure; there are "
-            f"{', '.join(kinds_of(known)) or 'none at all'}"
-        )
-    if len(found) > 1:
-        raise UserError(
-            f"--measure={given} is {len(found)} measures, and numbers of different names cannot "
-            f"be compared: choose one of {', '.join(found)}"
-        )
-    (name,) = found
-    for run in runs:
-        if not any(name in record for record in run.records):
-            raise UserError(
-                f"--measure={given}: {name} was not measured in {run.label}, which has "
-                f"{', '.join(kinds_of(measures_of([run]))) or 'no measures'}"
-            )
-    return name
-
-
-def better_direction(name):
-    """Whether "lower" or "higher" values of a measure are better; None if neither is."""
-    kind = name.partition("/")[0]
-    if kind in _LOWER_KINDS:
-        return LOWER
-    if kind in _HIGHER_KINDS or (kind == "gap" and name.endswith(_HIGHER_ENDINGS)):
-        return HIGHER
-    return None
 
 
 def curve_of(run, name):
@@ -361,98 +283,6 @@ def _ratio(value, first):
     if _finite(value) is None or not _finite(first):
         return None
     return value / first
-
-
-def settings_that_differ(first, second, but_for=()):
-    """Names of settings in which two runs differ and that change their course or speed.
-
-    Args:
-      first: a Run.
-      second: a Run.
-      but_for: beginnings of names that may differ too.
-
-    Returns:
-      Sorted list. Seeds, paths, lengths and how often something is measured do not count.
-    """
-    configs = [_with_defaults(run) for run in (first, second)]
-    return sorted(
-        name
-        for name in set().union(*configs)
-        if configs[0].get(name) != configs[1].get(name)
-        and not name.startswith((*_COURSE_UNCHANGED_BY, *but_for))
-        and not _is_bookkeeping(name)
-    )
-
-
-def _with_defaults(run):
-    """The settings with those that came into being after the run was made."""
-    return {
-        **flat_defaults(TRAINING_SETTINGS if run.is_joint else FINETUNE_SETTINGS),
-        **run.config,
-    }
-
-
-def _is_bookkeeping(name):
-    group, _, setting = name.partition(".")
-    return group in ("train", "finetune") and setting in _NAMES_UNCHANGED_BY
-
-
-def refuse_mixed_configurations(runs):
-    """Refuses runs of one name that are not seeds of one configuration.
-
-    Raises:
-      UserError: if two runs of one name differ in more than the seed.
-    """
-    first = {}
-    for run in runs:
-        differing = settings_that_differ(first.setdefault(run.configuration, run), run)
-        if differing:
-            raise UserError(
-                f"the runs called {run.configuration} are not seeds of one configuration, they "
-                f"differ in {', '.join(differing)}: give them names of their own "
-                "(--run=NAME=PATH)"
-            )
-
-
-def attack_shares(runs):
-    """The attack's share of the time of a D update.
-
-    Args:
-      runs: Runs.
-
-    Returns:
-      List of dicts, one for each two configurations of which one has no attack and that are the
-      same but for settings of the attack; without free adversarial training, whose attack has no
-      cost of its own. Times are medians over seeds.
-    """
-    groups = {}
-    for run in runs:
-        if run.milliseconds_per_update is not None and not run.is_free:
-            groups.setdefault(run.configuration, []).append(run)
-    shares = []
-    for plain in groups.values():
-        if plain[0].config.get(_ATTACK_STEPS) != 0:
-            continue
-        for attacked in groups.values():
-            is_pair = attacked[0].config.get(_ATTACK_STEPS, 0) > 0
-            if is_pair and not settings_that_differ(plain[0], attacked[0], _ATTACK_SETTINGS):
-                shares.append(_share(plain, attacked))
-    return shares
-
-
-def _share(plain, attacked):
-    without, with_attack = (
-        statistics.median(run.milliseconds_per_update for run in group)
-        for group in (plain, attacked)
-    )
-    return {
-        "with_attack": attacked[0].configuration,
-        "without_attack": plain[0].configuration,
-        "attack_steps": attacked[0].config[_ATTACK_STEPS],
-        "milliseconds_with": with_attack,
-        "milliseconds_without": without,
-        "share": 1.0 - without / with_attack,
-    }
 
 
 def report(runs, comparisons):

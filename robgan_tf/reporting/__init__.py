@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from robgan_tf.reporting.console import format_duration
-from robgan_tf.reporting.images import attack_sheet, sample_sheet, save_png, to_uint8
+from robgan_tf.reporting.images import attack_sheet, png, sample_sheet, save_png, to_uint8
 from robgan_tf.reporting.metrics_file import MetricsFile, read_metrics
 from robgan_tf.reporting.progress import Progress
 from robgan_tf.reporting.units import format_radius
@@ -18,6 +18,7 @@ __all__ = [
     "attack_sheet",
     "format_duration",
     "format_radius",
+    "png",
     "read_metrics",
     "sample_sheet",
     "save_png",

@@ -1,12 +1,15 @@
 """Tiles and text: what picture sheets are made of."""
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 GAP = 2  # pixels between tiles and around them
 BACKGROUND = 224  # light gray, so that the border of a white or a mid gray tile is seen
+FONT_SIZE = 13
+_LONGEST_NAME = 200  # pixels; a longer name is wrapped
 _TEXT_MARGIN = 6  # pixels left and right of a text
 _BLACK = (0, 0, 0)
 
@@ -81,6 +84,21 @@ def text_box(text: str, height: int, width: int, font_size: int, align: str) -> 
     for number, line in enumerate(lines):
         draw.text((x, first_y + number * line_height), line, _BLACK, font, anchor)
     return np.array(box)
+
+
+def name_column(names: Sequence[str], tile_height: int) -> np.ndarray:
+    """Draws one name beside every row of a tile_grid.
+
+    Args:
+        names: A text for every row; long ones are wrapped.
+        tile_height: Of the grid's tiles, in pixels.
+
+    Returns:
+        uint8 [height of the grid, w, 3].
+    """
+    width = min(_LONGEST_NAME, max(text_width(name, FONT_SIZE) for name in names))
+    boxes = [text_box(name, tile_height, width, FONT_SIZE, "right") for name in names]
+    return tile_grid(np.stack(boxes)[:, np.newaxis])[:, GAP:-GAP]
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:

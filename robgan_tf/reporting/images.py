@@ -3,16 +3,17 @@
 import io
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from robgan_tf.files import write_atomically
+from robgan_tf.files import write_new
 from robgan_tf.reporting.drawing import (
     BACKGROUND,
+    FONT_SIZE,
     GAP,
     magnify,
+    name_column,
     pad_to,
     text_box,
     text_width,
@@ -20,9 +21,7 @@ from robgan_tf.reporting.drawing import (
     to_rgb,
 )
 
-_FONT_SIZE = 13
 _LINE_HEIGHT = 20  # of a headline with letters of that size
-_LONGEST_NAME = 200  # pixels; a longer name is wrapped
 _ATTACK_ROWS = 8  # more images continue in a further block on the right
 
 
@@ -75,7 +74,7 @@ def sample_sheet(images: np.ndarray, row_names: Sequence[str]) -> np.ndarray:
     height = images.shape[2]
     factor = 1 if height > 40 else max(2, -(-40 // height))
     tiles = magnify(to_rgb(to_uint8(images)), factor)
-    return np.hstack([_name_column(row_names, tiles.shape[2]), tile_grid(tiles)])
+    return np.hstack([name_column(row_names, tiles.shape[2]), tile_grid(tiles)])
 
 
 def attack_sheet(
@@ -116,8 +115,8 @@ def attack_sheet(
         blocks.append(_attack_block(tiles[rows], headlines, captions and captions[rows]))
     body = np.hstack([pad_to(block, blocks[0].shape[0], 0) for block in blocks])
     title = f"attack radius {epsilon_text}"
-    width = max(body.shape[1], text_width(title, _FONT_SIZE))
-    title_line = text_box(title, _LINE_HEIGHT + 4, width, _FONT_SIZE, "left")
+    width = max(body.shape[1], text_width(title, FONT_SIZE))
+    title_line = text_box(title, _LINE_HEIGHT + 4, width, FONT_SIZE, "left")
     return np.vstack([title_line, pad_to(body, 0, width)])
 
 
@@ -138,22 +137,14 @@ def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
         raise ValueError(
             f"a picture must be uint8 [h, w, 3], not {image.dtype} {list(image.shape)}"
         )
+    write_new(path, png(image))
+
+
+def png(image: np.ndarray) -> bytes:
+    """Encodes uint8 [H, W, C] in [0, 255], C 1 or 3, as the bytes of a PNG."""
     encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "PNG")
-    path = Path(path)
-    if path.exists():
-        if path.read_bytes() == encoded.getvalue():
-            return
-        raise FileExistsError(f"{path} already exists and holds another picture")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, encoded.getvalue())
-
-
-def _name_column(names: Sequence[str], tile_height: int) -> np.ndarray:
-    """Draws one name beside every row of a tile_grid; uint8 [height of the grid, w, 3]."""
-    width = min(_LONGEST_NAME, max(text_width(name, _FONT_SIZE) for name in names))
-    boxes = [text_box(name, tile_height, width, _FONT_SIZE, "right") for name in names]
-    return tile_grid(np.stack(boxes)[:, np.newaxis])[:, GAP:-GAP]
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(encoded, "PNG")
+    return encoded.getvalue()
 
 
 def _attack_block(
@@ -162,13 +153,13 @@ def _attack_block(
     """Draws uint8 [rows, 3, H, W, 3] tiles with headlines above and captions beside."""
     tile_width = tiles.shape[3]
     boxes = [
-        text_box(line, 2 * _LINE_HEIGHT, tile_width, _FONT_SIZE, "center") for line in headlines
+        text_box(line, 2 * _LINE_HEIGHT, tile_width, FONT_SIZE, "center") for line in headlines
     ]
     grid = tile_grid(tiles)
     grid = np.vstack([tile_grid(np.stack(boxes)[np.newaxis])[:-GAP], grid])
     if captions is None:
         return grid
-    names = _name_column(captions, tiles.shape[2])
+    names = name_column(captions, tiles.shape[2])
     above = np.full((len(grid) - len(names), names.shape[1], 3), BACKGROUND, np.uint8)
     return np.hstack([np.vstack([above, names]), grid])
 

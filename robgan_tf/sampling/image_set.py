@@ -13,7 +13,8 @@ import numpy as np
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.generated_set import generated_labels, generated_set
 from robgan_tf.files import write_atomically
-from robgan_tf.sampling.image_files import cannot_be_written, png, write_new
+from robgan_tf.reporting import png
+from robgan_tf.sampling.image_files import cannot_be_written, write_result
 from robgan_tf.sampling.progress import shown
 
 RECORD_NAME = "made_by.json"
@@ -50,7 +51,7 @@ def write_folder(directory, generator, class_names, record, batch_size=100):
     images = (image for batch, _ in batches for image in batch)
     for path, image in zip(paths[first:], images, strict=True):
         if not path.exists():
-            write_new(path, png(image))
+            write_result(path, png(image))
     return len(missing)
 
 
@@ -124,7 +125,7 @@ def _claim(directory, record):
             f"{directory} holds files, and no {RECORD_NAME} that says what made them: give another "
             "--output_dir"
         )
-    write_new(path, json.dumps(record, indent=1) + "\n")
+    write_result(path, json.dumps(record, indent=1) + "\n")
 
 
 def _make_directory(directory):

@@ -4,8 +4,10 @@ import numpy as np
 
 from robgan_tf.reporting.drawing import (
     BACKGROUND,
+    FONT_SIZE,
     GAP,
     magnify,
+    name_column,
     pad_to,
     text_box,
     text_width,
@@ -13,7 +15,6 @@ from robgan_tf.reporting.drawing import (
     to_rgb,
 )
 
-_FONT_SIZE = 13
 _SMALL_FONT_SIZE = 12
 _LINE_HEIGHT = 20
 _SMALLEST_TILE = 96  # pixels; captions need them
@@ -40,15 +41,15 @@ def neighbour_sheet(samples, neighbours, captions, row_names, headline):
     left = _captioned(samples[:, None], [["generated"]] * len(samples), factor)
     right = _captioned(neighbours, captions, factor)
     space = np.full((len(left), _MARGIN, 3), BACKGROUND, np.uint8)
-    rows = np.hstack([_names(row_names, len(left)), left, space, right])
     row_height = (len(left) - GAP) // len(samples)
+    rows = np.hstack([name_column(row_names, row_height - GAP), left, space, right])
     blocks = [
         rows[first : first + _ROWS * row_height + GAP]
         for first in range(0, len(left) - GAP, _ROWS * row_height)
     ]
     body = np.hstack([pad_to(block, len(blocks[0]), 0) for block in blocks])
-    width = max(body.shape[1], *(text_width(line, _FONT_SIZE) for line in headline))
-    above = [text_box(line, _LINE_HEIGHT, width, _FONT_SIZE, "left") for line in headline]
+    width = max(body.shape[1], *(text_width(line, FONT_SIZE) for line in headline))
+    above = [text_box(line, _LINE_HEIGHT, width, FONT_SIZE, "left") for line in headline]
     return np.vstack([*above, pad_to(body, 0, width)])
 
 
@@ -61,11 +62,3 @@ def _captioned(images, captions, factor):
         for row in captions
     ]
     return tile_grid(np.concatenate([tiles, np.array(boxes)], axis=2))
-
-
-def _names(names, height):
-    """Names beside a grid of `height` pixels."""
-    width = max(text_width(name, _FONT_SIZE) for name in names)
-    box_height = (height - GAP) // len(names)
-    boxes = [text_box(name, box_height, width, _FONT_SIZE, "right") for name in names]
-    return pad_to(np.vstack(boxes), height, width)

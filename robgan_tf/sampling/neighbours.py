@@ -7,10 +7,10 @@ nearest neighbours: a memorised image is much nearer than that.
 import dataclasses
 
 import numpy as np
+from sklearn.neighbors import NearestNeighbors
 
-from robgan_tf.evaluation.feature_statistics import check_feature_sets, row_blocks
+from robgan_tf.evaluation.feature_statistics import check_feature_sets
 
-_BLOCK_SIZE = 2000
 # Rounding in a matrix product could swap neighbours that are almost equally far.
 _SPARE = 5
 # More would change the median by little and cost much.
@@ -54,14 +54,19 @@ def nearest(features, candidates, k, excluded=None):
     least = k + (excluded is not None)
     (candidates,) = check_feature_sets({"candidates": candidates}, least)
     features, _ = check_feature_sets({"features": features, "candidates": candidates[:1]}, 1)
-    kept = min(k + _SPARE, len(candidates) - (excluded is not None))
-    found = _roughly_nearest(features, candidates, kept, excluded)
+    # Far from the origin, differences of large squares would be left with few digits.
+    origin = candidates.mean(axis=0, dtype=np.float64)
+    search = NearestNeighbors(algorithm="brute").fit(candidates - origin)
+    kept = min(least + _SPARE, len(candidates))
+    found = search.kneighbors(features - origin, kept, return_distance=False)
     exact = np.stack(
         [
             np.linalg.norm(row.astype(np.float64) - candidates[chosen].astype(np.float64), axis=1)
             for row, chosen in zip(features, found, strict=True)
         ]
     )
+    if excluded is not None:
+        exact[found == np.asarray(excluded)[:, None]] = np.inf
     order = np.lexsort((found, exact), axis=1)[:, :k]
     return Neighbours(
         np.take_along_axis(found, order, axis=1), np.take_along_axis(exact, order, axis=1)
@@ -80,26 +85,3 @@ def median_nearest_distance(features):
     count = min(len(features), MOST_MEASURED)
     rows = np.linspace(0, len(features) - 1, count).round().astype(int)
     return float(np.median(nearest(features[rows], features, 1, excluded=rows).distances))
-
-
-def _roughly_nearest(features, candidates, count, excluded):
-    """int [n, count]: the nearest candidates up to rounding, by |x|^2 + |y|^2 - 2 x.y."""
-    # Far from the origin, differences of large squares would be left with few digits.
-    origin = candidates.mean(axis=0, dtype=np.float64)
-    centred = features - origin
-    indices = np.zeros([len(features), 0], int)
-    distances = np.zeros([len(features), 0])
-    for block in row_blocks(len(candidates), _BLOCK_SIZE):
-        others = candidates[block] - origin
-        # Without |x|^2, which is the same for all of a row.
-        new = np.sum(others**2, axis=1) - 2.0 * (centred @ others.T)
-        numbers = np.arange(block.start, block.stop)
-        if excluded is not None:
-            new[np.asarray(excluded)[:, None] == numbers] = np.inf
-        distances = np.hstack([distances, new])
-        indices = np.hstack([indices, np.broadcast_to(numbers, new.shape)])
-        if distances.shape[1] > count:
-            chosen = np.argpartition(distances, count - 1, axis=1)[:, :count]
-            distances = np.take_along_axis(distances, chosen, axis=1)
-            indices = np.take_along_axis(indices, chosen, axis=1)
-    return indices

@@ -5,11 +5,12 @@ import tensorflow as tf
 
 from robgan_tf.data import scale_images
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation.collapse import Thresholds, collapse_alarms
+from robgan_tf.evaluation.collapse import collapse_alarms
 from robgan_tf.evaluation.diversity import within_class_distance, within_class_similarity
 from robgan_tf.evaluation.gap import evenly_spaced
 from robgan_tf.evaluation.generated_set import GeneratedSet
 from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
+from robgan_tf.evaluation.measures import LOWER, better_direction
 from robgan_tf.evaluation.quality import bias_warning, quality
 from robgan_tf.reporting import read_metrics
 from robgan_tf.settings import AlarmSettings, DataSettings, QualitySettings, TrainSettings
@@ -17,7 +18,6 @@ from robgan_tf.settings import AlarmSettings, DataSettings, QualitySettings, Tra
 BATCH_SIZE = 100
 # Images on which D's judgement is measured: enough for accuracies to 5 points.
 JUDGED_IMAGES = 500
-LOWER_IS_BETTER = ("fid", "kid")
 
 
 class QualityMeter:
@@ -101,24 +101,19 @@ class QualityMeter:
         kind = self._settings.best
         if kind == "none":
             return None
-        (value,) = [value for name, value in values.items() if name.startswith(f"{kind}/")]
-        return -value if kind in LOWER_IS_BETTER else value
+        (name,) = [name for name in values if name.startswith(f"{kind}/")]
+        return -values[name] if better_direction(name) == LOWER else values[name]
 
     def _raised(self, values, step):
         if step < self._alarms.from_step:
             return {}
-        thresholds = Thresholds(
-            self._alarms.diversity,
-            self._alarms.saturation,
-            self._alarms.worsening,
-        )
         has_classes = self._players.discriminator.class_head is not None
         # A record that a killed session wrote of later steps is not the past.
         before = [record for record in self._history if record["step"] < step]
         return collapse_alarms(
             values,
             before,
-            thresholds,
+            self._alarms,
             self._players.discriminator.num_classes if has_classes else 0,
             len(self._held_out),
         )

@@ -227,6 +227,22 @@ def test_quality_of_stored_images_is_that_of_the_run_they_come_from(trained, tmp
     assert values[name] == pytest.approx(of_all, rel=0.3)
 
 
+def test_a_generator_without_classes_has_no_distance_by_class(tmp_path):
+    gin_file = tmp_path / "tiny.gin"
+    extra = ("train.steps = 1", "ResNetDiscriminator.head = 'none'")
+    gin_file.write_text("\n".join([*tiny.BINDINGS, *extra]) + "\n")
+    process = run("train", f"--gin_file={gin_file}", f"--run_dir={tmp_path / 'run'}")
+    assert process.returncode == 0, process.stderr
+    process = run(
+        "evaluate", "quality", f"--run_dir={tmp_path / 'run'}", "--features=pixels", "--images=100"
+    )
+    assert process.returncode == 0, process.stderr
+    (path,) = (tmp_path / "run" / "evaluations").glob("quality_*.json")
+    record = json.loads(path.read_text())
+    # Enough images of 64 dimensions: with classes there would be distances.
+    assert record["by_class"] == {} and len(record["values"]) == 4
+
+
 def test_stored_images_need_to_know_what_to_be_compared_with(tmp_path):
     process = run("evaluate", "quality", "--generated=a.npz", "--features=pixels")
     assert process.returncode == 2

@@ -195,6 +195,14 @@ def test_an_alarm_warns_saves_and_stops_where_that_is_asked(gin_file, tmp_path):
         assert warning in process.stdout
         assert f"stopped by an alarm and saved: step {step}: " in process.stderr.splitlines()[-1]
         assert (tmp_path / "run" / "checkpoints" / f"step-{step}.index").exists()
+    texts = [
+        (value.tag, value.tensor.string_val[0].decode())
+        for file in sorted((tmp_path / "run" / "tensorboard").iterdir())
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+        if value.tag == "alarm/diversity" and value.tensor.string_val
+    ]
+    assert len(texts) == 2 and "differ" in texts[0][1]
     records = {record["step"]: record for record in read_metrics(tmp_path / "run/metrics.jsonl")}
     assert [step for step, record in records.items() if "alarm/diversity" in record] == [20, 40]
     # The second session counts on from the first one's seconds.
@@ -235,5 +243,6 @@ def test_baselines_without_a_class_head_train_and_are_exported(
         truncation=tf.constant([2.0]),
     )
     assert images["images"].shape == (1, 16, 16, 1)
+    assert run.load_generator().num_classes == (10 if overlay == "sn_gan" else 0)
     with pytest.raises(UserError, match=message):
         run.load_classifier()

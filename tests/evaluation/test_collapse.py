@@ -2,7 +2,8 @@
 
 import pytest
 
-from robgan_tf.evaluation.collapse import Thresholds, collapse_alarms
+from robgan_tf.evaluation.collapse import collapse_alarms
+from robgan_tf.settings import AlarmSettings
 
 HEALTHY = {
     "fid/x/train1k-1k": 60.0,
@@ -19,7 +20,7 @@ HISTORY = [{"step": 1000, "fid/x/train1k-1k": 50.0}, {"step": 2000, "loss": 1.0}
 
 
 def alarms(changes, history=HISTORY, num_classes=10):
-    return collapse_alarms({**HEALTHY, **changes}, history, Thresholds(), num_classes, 500)
+    return collapse_alarms({**HEALTHY, **changes}, history, AlarmSettings(), num_classes, 500)
 
 
 def test_a_healthy_run_raises_none():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation import convergence
+from robgan_tf.evaluation import convergence, measures, run_configurations
 from robgan_tf.evaluation.convergence import Run
 from robgan_tf.reporting import convergence_table
 
@@ -138,7 +138,7 @@ def test_seconds_of_a_run_that_was_killed_do_not_run_backwards():
     ],
 )
 def test_direction(name, direction):
-    assert convergence.better_direction(name) == direction
+    assert measures.better_direction(name) == direction
 
 
 def test_best_is_the_first_of_the_best():
@@ -221,13 +221,15 @@ def test_seeds_differ_in_seed_path_and_length_alone():
         alarms__stop=True,
         **{"--warm_start": "x"},
     )
-    convergence.refuse_mixed_configurations([a, b])
+    run_configurations.refuse_mixed_configurations([a, b])
     # A setting younger than the first run has its default there.
-    convergence.refuse_mixed_configurations([a, run([1], AdversarialLoss__form="split")])
+    run_configurations.refuse_mixed_configurations([a, run([1], AdversarialLoss__form="split")])
     other = run([1], AdversarialLoss__form="ac_gan")
     with pytest.raises(UserError, match=r"called a are not .* differ in AdversarialLoss\.form:"):
-        convergence.refuse_mixed_configurations([a, other])
-    convergence.refuse_mixed_configurations([a, run([1], "b", AdversarialLoss__form="ac_gan")])
+        run_configurations.refuse_mixed_configurations([a, other])
+    run_configurations.refuse_mixed_configurations(
+        [a, run([1], "b", AdversarialLoss__form="ac_gan")]
+    )
 
 
 def test_the_attack_s_share_of_the_time():
@@ -246,7 +248,7 @@ def test_the_attack_s_share_of_the_time():
         run([1], "untimed"),
     ]
     runs = [*attacked, plain, *others]
-    (share,) = convergence.attack_shares(runs)
+    (share,) = run_configurations.attack_shares(runs)
     # 3 s a step in the median and 0.75 s, 5 updates each.
     assert share["milliseconds_with"] == pytest.approx(600.0)
     assert share["milliseconds_without"] == pytest.approx(150.0)
@@ -265,10 +267,10 @@ def test_names_of_measures():
         {"step": 2, "gap/test_attacked": 1.0, "count/discriminator_updates": 2.0},
     ]
     a, b = Run("a", "a", CONFIG, records), Run("b", "b", CONFIG, [*records, {"step": 3, FID: 1.0}])
-    assert convergence.find_measure("is", [a, b]) == "is/x/2k"
-    assert convergence.find_measure("is/x/2k", [a, b]) == "is/x/2k"
-    assert convergence.find_measure("gap/test_att", [a, b]) == "gap/test_attacked"
-    assert convergence.find_measure("fid", [b]) == FID
+    assert measures.find_measure("is", [a, b]) == "is/x/2k"
+    assert measures.find_measure("is/x/2k", [a, b]) == "is/x/2k"
+    assert measures.find_measure("gap/test_att", [a, b]) == "gap/test_attacked"
+    assert measures.find_measure("fid", [b]) == FID
     for given, runs, message in (
         ("gap", [a], "2 measures, .* gap/test_attacked, gap/test_clean"),
         ("fid", [a, b], f"{FID} was not measured in a, which has gap, is, is_deviation"),
@@ -277,13 +279,13 @@ def test_names_of_measures():
         ("", [a], "no run has such a measure"),
     ):
         with pytest.raises(UserError, match=message):
-            convergence.find_measure(given, runs)
+            measures.find_measure(given, runs)
 
 
 def test_numbers_of_different_names_are_not_compared():
     other = Run("b", "b", CONFIG, [{"step": 1, "fid/other/train10k-2k": 1.0}])
     with pytest.raises(UserError, match=f"choose one of {FID}, fid/other/train10k-2k"):
-        convergence.find_measure("fid", [run([1]), other])
+        measures.find_measure("fid", [run([1]), other])
 
 
 def test_a_measure_without_a_better_direction_has_a_last_value_only():

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robgan_tf.sampling.image_files import back_and_forth_gif, png, write_new
+from robgan_tf.reporting import png
+from robgan_tf.sampling.image_files import back_and_forth_gif, write_result
 from tests.data.helpers import random_pixels, user_error
 
 
@@ -19,14 +20,14 @@ def test_png_keeps_every_pixel(channels):
 
 def test_a_file_is_never_replaced(tmp_path):
     path = tmp_path / "new" / "file"
-    write_new(path, b"one")
-    write_new(path, b"one")
+    write_result(path, b"one")
+    write_result(path, b"one")
     with user_error("exists already and holds something else: remove it"):
-        write_new(path, b"two")
+        write_result(path, b"two")
     assert path.read_bytes() == b"one"
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
     with user_error("cannot be written: .*--output_dir"):
-        write_new(path / "below a file", "text")
+        write_result(path / "below a file", "text")
 
 
 def test_gif_runs_forwards_then_backwards_without_end():

@@ -22,9 +22,7 @@ def brute_force(features, candidates):
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e4])
-@pytest.mark.parametrize("block_size", [7, 50, 1000])
-def test_equals_brute_force(monkeypatch, block_size, offset):
-    monkeypatch.setattr(module, "_BLOCK_SIZE", block_size)
+def test_equals_brute_force(offset):
     features, candidates = points(20, 1, offset), points(203, 2, offset)
     distances = brute_force(features, candidates)
     found = nearest(features, candidates, 5)

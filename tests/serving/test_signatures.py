@@ -162,3 +162,31 @@ def test_malformed_requests_for_images_are_invalid_arguments(
 ):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         generator[1][signature](*map(tf.constant, arguments))
+
+
+def ancestors(operation):
+    """All operations that must have run before one does."""
+    found, waiting = set(), [operation]
+    while waiting:
+        one = waiting.pop()
+        for earlier in [*(tensor.op for tensor in one.inputs), *one.control_inputs]:
+            if earlier not in found:
+                found.add(earlier)
+                waiting.append(earlier)
+    return found
+
+
+@pytest.mark.parametrize("name", ["classify", "classify_uint8", "generate", "sample"])
+def test_every_check_comes_before_the_network(classifier, generator, name):
+    """Beside it, the network's own error might come first, or a large request take the memory."""
+    signatures = {**classifier, **generator[1]}
+    graph = signatures[name].get_concrete_function().graph
+    operations = graph.get_operations()
+    checks = {op for op in operations if op.type == "Assert" or op.name.endswith("/AssertGuard")}
+    # The image is resized in a branch; the logits or pixels are what depends on most.
+    guarded = [op for op in operations if op.type == "If" and op not in checks]
+    products = [op for op in operations if op.type in ("Conv2D", "MatMul")]
+    guarded.append(max(products, key=lambda op: len(ancestors(op))))
+    assert len(checks) >= 3
+    for op in guarded:
+        assert checks <= ancestors(op)
