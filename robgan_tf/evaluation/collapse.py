@@ -5,6 +5,33 @@ They read what `training.quality_meter` has measured, by name, and know nothing 
 
 import math
 
+ALARM_PREFIX = "alarm/"  # of their names in metrics.jsonl
+
+
+def alarms_seen(records):
+    """Which alarms a run has raised.
+
+    Args:
+      records: of its metrics.jsonl, in the order of steps.
+
+    Returns:
+      Dict: "measurements", how often they were looked for, and "alarms", a dict from the name of
+      each that was raised to how often ("times") and to the "first_step" and "last_step" of it.
+    """
+    measurements = [record for record in records if "realness/real" in record]
+    alarms = {}
+    for record in measurements:
+        for name in record:
+            if name.startswith(ALARM_PREFIX):
+                step = record["step"]
+                seen = alarms.setdefault(
+                    name.removeprefix(ALARM_PREFIX),
+                    {"times": 0, "first_step": step, "last_step": step},
+                )
+                seen["times"] += 1
+                seen["last_step"] = step
+    return {"measurements": len(measurements), "alarms": alarms}
+
 
 def collapse_alarms(values, history, thresholds, num_classes, held_out):
     """Looks for the signs of a run that fails.

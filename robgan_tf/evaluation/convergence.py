@@ -10,6 +10,7 @@ import statistics
 import numpy as np
 
 from robgan_tf.errors import UserError
+from robgan_tf.evaluation.collapse import alarms_seen
 from robgan_tf.evaluation.measures import LOWER, better_direction
 from robgan_tf.evaluation.run_configurations import ATTACK_STEPS, attack_shares
 
@@ -298,4 +299,5 @@ def report(runs, comparisons):
             run.label: run.milliseconds_per_update for run in runs
         },
         "attack_shares": attack_shares(runs),
+        "alarms": {run.label: alarms_seen(run.records) for run in runs},
     }

@@ -11,7 +11,7 @@ def markdown(report):
     lines = []
     for compared in report["measures"]:
         lines += [*_measure_lines(compared), ""]
-    return "\n".join([*lines, *_time_lines(report), ""])
+    return "\n".join([*lines, *_alarm_lines(report), *_time_lines(report), ""])
 
 
 def _measure_lines(compared):
@@ -62,6 +62,24 @@ def _configuration_table(configurations, score):
         f"Medians over seeds, in brackets as multiples of {_cell(first)}; a run that does not "
         "reach the score counts as one that takes for ever.",
     ]
+
+
+def _alarm_lines(report):
+    """What the alarms of image quality saw; nothing if no run looked for them."""
+    if not any(seen["measurements"] for seen in report["alarms"].values()):
+        return []
+    rows = [[run, *_alarm_cells(**seen)] for run, seen in report["alarms"].items()]
+    return [*_table(["run", "measurements of image quality", "alarms"], rows), ""]
+
+
+def _alarm_cells(measurements, alarms):
+    if not measurements:
+        return "none", "not looked for"
+    seen = [
+        f"{name} at {alarm['times']}, from step {alarm['first_step']:,} to {alarm['last_step']:,}"
+        for name, alarm in sorted(alarms.items())
+    ]
+    return str(measurements), "; ".join(seen) or "none"
 
 
 def _time_lines(report):

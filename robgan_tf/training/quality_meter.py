@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from robgan_tf.data import scale_images
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation.collapse import collapse_alarms
+from robgan_tf.evaluation.collapse import ALARM_PREFIX, collapse_alarms
 from robgan_tf.evaluation.diversity import within_class_distance, within_class_similarity
 from robgan_tf.evaluation.gap import evenly_spaced
 from robgan_tf.evaluation.generated_set import GeneratedSet
@@ -94,7 +94,7 @@ class QualityMeter:
         values = {name: float(value) for name, value in values.items()}
         alarms = self._raised(values, step)
         self._history.append({"step": step, **values})
-        return {**values, **{f"alarm/{name}": 1.0 for name in alarms}}, alarms
+        return {**values, **{f"{ALARM_PREFIX}{name}": 1.0 for name in alarms}}, alarms
 
     def score(self, values):
         """What the best checkpoint is chosen by, higher being better; None if by nothing."""

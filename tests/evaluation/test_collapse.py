@@ -2,7 +2,7 @@
 
 import pytest
 
-from robgan_tf.evaluation.collapse import collapse_alarms
+from robgan_tf.evaluation.collapse import alarms_seen, collapse_alarms
 from robgan_tf.settings import AlarmSettings
 
 HEALTHY = {
@@ -57,3 +57,22 @@ def test_without_classes_there_is_no_alarm_about_them():
 
 def test_the_first_measurement_has_nothing_to_be_worse_than():
     assert alarms({"fid/x/train1k-1k": 1e6}, history=[]) == {}
+
+
+def test_what_a_run_has_raised():
+    records = [
+        {"step": 10, "loss": 1.0},
+        {"step": 20, "realness/real": 0.5},
+        {"step": 40, "realness/real": 0.5, "alarm/classes": 1.0, "alarm/diversity": 1.0},
+        {"step": 50, "loss": 1.0},
+        {"step": 60, "realness/real": 0.5, "alarm/diversity": 1.0},
+        {"step": 80, "realness/real": 0.5},
+    ]
+    assert alarms_seen(records) == {
+        "measurements": 4,
+        "alarms": {
+            "classes": {"times": 1, "first_step": 40, "last_step": 40},
+            "diversity": {"times": 2, "first_step": 40, "last_step": 60},
+        },
+    }
+    assert alarms_seen(records[:1]) == {"measurements": 0, "alarms": {}}

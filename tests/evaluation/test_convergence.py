@@ -261,6 +261,19 @@ def test_the_attack_s_share_of_the_time():
     assert "pgd against none: **75.0%**" in table and "same machine" in table
 
 
+def test_alarms_are_in_the_table():
+    quiet, loud = run([3, 2], "quiet"), run([3, 2], "loud")
+    for records in (quiet.records, loud.records):
+        for record in records:
+            record["realness/real"] = 0.5
+    loud.records[1]["alarm/diversity"] = loud.records[1]["alarm/classes"] = 1.0
+    lines = convergence_table.markdown(convergence.report([quiet, loud, run([1], "c")], []))
+    assert "| quiet, seed 0 | 2 | none |" in lines
+    assert "| 2 | classes at 1, from step 200 to 200; diversity at 1, from step 200 to" in lines
+    assert "| c, seed 0 | none | not looked for |" in lines
+    assert "alarms" not in convergence_table.markdown(convergence.report([run([1])], []))
+
+
 def test_names_of_measures():
     records = [
         {"step": 1, "is/x/2k": 1.0, "is_deviation/x/2k": 1.0, "gap/test_clean": 1.0},
