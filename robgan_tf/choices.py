@@ -20,3 +20,6 @@ STRATEGIES = ("mirrored", "single_device")
 DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
 PRECISIONS = ("float32", "bfloat16")
 ATTACK_PRESETS = ("published", "strong", "fgsm", "pgd-50-10", "apgd", "square")
+
+# Of the --seed of commands: what a 64-bit integer of TensorFlow holds.
+LARGEST_SEED = 2**63 - 1

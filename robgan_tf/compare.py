@@ -65,6 +65,8 @@ def main():
         raise UserError(f"compare what? give --measure, of {kinds}, or --sheets")
     run_configurations.refuse_mixed_configurations(runs)
     names = [measures.find_measure(given, runs) for given in _MEASURE.value]
+    for name in names:
+        run_configurations.refuse_other_features(name, runs)
     if len(set(names)) < len(names):
         raise UserError("--measure: the same measure is given twice")
     curves = {name: [convergence.curve_of(run, name) for run in runs] for name in names}
@@ -152,9 +154,12 @@ def read_run(path):
     """
     path = pathlib.Path(path)
     if path.is_dir() and (path / "config.json").is_file():
-        config, records = _read_json(path / "config.json"), read_metrics(path / "metrics.jsonl")
+        config = _read_json(path / "config.json")
+        if config is None:
+            raise UserError(f"--run: {path / 'config.json'} holds no settings; is it damaged?")
+        records = read_metrics(path / "metrics.jsonl")
     elif path.is_file():
-        record = _read_json(path)
+        record = _read_json(path) or {}
         # The records of tools.compare_runs have curves too, but smoothed ones and no last step.
         curves = record.get("curves") if "last_step" in record else None
         config, records = record.get("config"), _records(curves)
@@ -167,17 +172,25 @@ def read_run(path):
         )
     if not records:
         raise UserError(f"--run: {path} has no metrics yet")
+    for record in records:
+        for name, value in record.items():
+            if type(value) not in (int, float):
+                raise UserError(
+                    f"--run: {path} has {value!r} for {name} at step {record['step']}, and numbers "
+                    "are needed"
+                )
     return config, records
 
 
 def _read_json(path):
+    """The dict that a file holds, None if it holds anything else."""
     try:
         value = json.loads(path.read_bytes())
     except ValueError:  # not JSON, or not UTF-8
         value = None
     except OSError as error:
         raise UserError(f"--run: {path} cannot be read: {error.strerror}") from error
-    return value if isinstance(value, dict) else {}
+    return value if isinstance(value, dict) else None
 
 
 def _records(curves):
@@ -241,8 +254,11 @@ def _sheets(sources, runs):
             )
         step = path.stem.removeprefix("step_")
         name = f"{run.label}, step {int(step):,}" if step.isdecimal() else run.label
-        with Image.open(path) as picture:
-            sheets[name] = np.asarray(picture.convert("RGB"))
+        try:
+            with Image.open(path) as picture:
+                sheets[name] = np.asarray(picture.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise UserError(f"--sheets: {path} cannot be read: {error}") from error
     return sheets
 
 

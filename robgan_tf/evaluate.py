@@ -17,14 +17,12 @@ compares images of a run's generator with real ones: Inception Score, Fréchet d
 distance, precision and recall, on the features of any extractor.
 """
 
-import dataclasses
 import pathlib
 
-import numpy as np
 from absl import flags
 
 from robgan_tf import command, data_flag
-from robgan_tf.choices import ATTACK_PRESETS
+from robgan_tf.choices import ATTACK_PRESETS, LARGEST_SEED
 from robgan_tf.configuration import read_settings
 from robgan_tf.errors import UserError
 from robgan_tf.settings import DataSettings
@@ -34,7 +32,10 @@ _MODEL = flags.DEFINE_multi_string(
     "model", [], "A SavedModel directory or a Keras model file that gives class logits; repeatable."
 )
 _CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", "last", "Of runs: last, best, or a step that was kept."
+    "checkpoint",
+    None,
+    "Of runs: last, best, or a step that was kept; last by default, for quality best where there "
+    "is one, as in sample.",
 )
 _ATTACK = flags.DEFINE_string(
     "attack", "published", f"The protocol: one of {', '.join(ATTACK_PRESETS)}."
@@ -52,22 +53,26 @@ _SPLIT = flags.DEFINE_enum(
 _IMAGES = flags.DEFINE_integer(
     "images",
     None,
-    "How many images (of each split for the gap); by default as the attack says, or 500.",
+    "How many images (of each split for the gap); by default as the attack says, 500 for the gap, "
+    "10,000 for quality.",
+    lower_bound=1,
 )
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Images at a time.", lower_bound=1)
-_SEED = flags.DEFINE_integer("seed", 0, "Of all random numbers.")
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Of all random numbers.", lower_bound=0, upper_bound=LARGEST_SEED
+)
 _MASKING = flags.DEFINE_bool("masking", True, "Look for signs of masked gradients too.")
 _SAVE_IMAGES = flags.DEFINE_bool("save_images", False, "Write the adversarial images as npz.")
 _FEATURES = flags.DEFINE_string(
     "features",
     None,
     "For quality: pixels, inception2015:FILE, keras_inceptionv3:WEIGHTS, a SavedModel or Keras "
-    "file, FILE.py:FUNCTION, or classifier:RUN_DIR.",
+    "file that takes pixels from 0 to 255, FILE.py:FUNCTION, or classifier:RUN_DIR.",
 )
 _GENERATED = flags.DEFINE_string(
     "generated",
     None,
-    "For quality, in place of a run: images of any generator, an npz or class folders.",
+    "For quality, in place of a run: images of any generator, an npz, class folders or a folder.",
 )
 _REAL_IMAGES = flags.DEFINE_integer(
     "real_images",
@@ -83,9 +88,14 @@ _STATISTICS_DIR = flags.DEFINE_string(
     None,
     "For quality: where features of real images are kept; reference_features beside the run.",
 )
-_NAME = flags.DEFINE_string("name", None, "Of the result files; robustness_<attack>_<split>.")
+_NAME = flags.DEFINE_string(
+    "name", None, "Of the result files; by default it says what is measured and how."
+)
 _OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "For --model and --generated: where results are written."
+    "output_dir",
+    None,
+    "Where results are written: needed by --model and --generated; for quality of a run its "
+    "evaluations/ by default.",
 )
 _GIN_FILE = flags.DEFINE_multi_string(
     "gin_file", [], "For --model and --generated: gin files that choose the data."
@@ -94,6 +104,19 @@ _INPUT_RANGE = flags.DEFINE_list("input_range", ["-1", "1"], "For --model: range
 _INPUT_MEAN = flags.DEFINE_list("input_mean", [], "For --model: mean a channel, in that range.")
 _INPUT_DEVIATION = flags.DEFINE_list("input_deviation", [], "For --model: deviation a channel.")
 
+_OF_MODELS = (_GIN_FILE, _OUTPUT_DIR, _INPUT_RANGE, _INPUT_MEAN, _INPUT_DEVIATION)
+_FLAGS_OF = {
+    "robustness": (
+        *(_RUN_DIR, _MODEL, _CHECKPOINT, _ATTACK, _EPSILONS, _NORM, _SPLIT, _IMAGES, _BATCH_SIZE),
+        *(_SEED, _MASKING, _SAVE_IMAGES, _NAME, *_OF_MODELS),
+    ),
+    "gap": (_RUN_DIR, _IMAGES),
+    "quality": (
+        *(_RUN_DIR, _GENERATED, _CHECKPOINT, _WEIGHTS, _FEATURES, _SPLIT, _IMAGES, _REAL_IMAGES),
+        *(_BATCH_SIZE, _SEED, _STATISTICS_DIR, _NAME, _OUTPUT_DIR, _GIN_FILE),
+    ),
+}
+
 
 def main(kind):
     """Runs the command; returns its exit status.
@@ -101,7 +124,15 @@ def main(kind):
     Args:
       kind: what to evaluate; "robustness", "gap" or "quality".
     """
+    for flag in set().union(*_FLAGS_OF.values()) - set(_FLAGS_OF[kind]):
+        _refuse([flag], f"is nothing that {kind} uses")
     return {"robustness": _robustness, "gap": _gap, "quality": _quality}[kind]()
+
+
+def _refuse(unused, why):
+    for flag in unused:
+        if flag.present:
+            raise UserError(f"--{flag.name} {why}: leave it out")
 
 
 def _robustness():
@@ -114,6 +145,10 @@ def _robustness():
         raise UserError("--epsilons: give radii above 0, for instance 0.02,0.04,0.08")
     if bool(_RUN_DIR.value) == bool(_MODEL.value):
         raise UserError("nothing to evaluate: give either --run_dir or --model")
+    if _RUN_DIR.value:
+        _refuse(_OF_MODELS, "is of --model, and a run has its own")
+    else:
+        _refuse([_CHECKPOINT], "is of --run_dir")
     # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
     import tensorflow as tf
 
@@ -138,7 +173,7 @@ def _robustness():
 
 
 def _gap():
-    if not _RUN_DIR.value or _MODEL.value:
+    if not _RUN_DIR.value:
         raise UserError("gap measures the checkpoints of runs: give --run_dir")
     from robgan_tf.data import load_image_data
     from robgan_tf.training.checkpoint_gap import GAP_IMAGES, measure_checkpoints
@@ -157,106 +192,80 @@ def _quality():
             "quality measures the generator of one run, or images that are stored: give --run_dir "
             "or --generated, and --features"
         )
+    if _GENERATED.value:
+        _refuse([_CHECKPOINT, _WEIGHTS], "is of --run_dir")
+        if not _GIN_FILE.value or not _OUTPUT_DIR.value:
+            raise UserError(
+                "--generated needs --gin_file, which says what data to compare with, and "
+                "--output_dir, where results are written"
+            )
+    else:
+        _refuse([_GIN_FILE], "is of --generated, and a run has its own")
     from robgan_tf.data import load_image_data
     from robgan_tf.evaluation.gap import evenly_spaced
     from robgan_tf.evaluation.quality_run import evaluate_quality
     from robgan_tf.training.opened_features import open_features
 
-    prepare = _stored_images if _GENERATED.value else _images_of_run
-    settings, make_batches, naming = prepare()
-    extractor = open_features(_FEATURES.value, settings.resolution, settings.channels)
+    settings, measured_images, directory, statistics = (
+        _of_stored_images() if _GENERATED.value else _of_run()
+    )
     split = _SPLIT.value if _SPLIT.present else "train"
     data = load_image_data(**settings.loading(data_flag.data_dir()))
     real = getattr(data, split)
-    print(
-        evaluate_quality(
-            make_batches(data.class_names),
-            extractor,
-            evenly_spaced(real, _REAL_IMAGES.value or len(real)),
-            subject=naming.subject,
-            real_name=split,
-            has_classes=naming.has_classes,
-            dataset=settings.file_name,
-            name=f"quality_{naming.prefix}{extractor.name}_{naming.images}",
-            directory=naming.directory,
-            statistics_directory=_STATISTICS_DIR.value or naming.statistics_directory,
-            batch_size=_BATCH_SIZE.value,
-        )
+    # What is wrong with the images is to be said before features of the real ones are computed.
+    measured = measured_images(data.class_names)
+    table = evaluate_quality(
+        measured,
+        open_features(_FEATURES.value, settings.resolution, settings.channels),
+        evenly_spaced(real, _REAL_IMAGES.value or len(real)),
+        real_name=split,
+        dataset=settings.file_name,
+        directory=_OUTPUT_DIR.value or directory,
+        statistics_directory=_STATISTICS_DIR.value or statistics / "reference_features",
+        name=_NAME.value,
+        batch_size=_BATCH_SIZE.value,
     )
+    print(table)
     return 0
 
 
-@dataclasses.dataclass(frozen=True)
-class _Naming:
-    """What results of quality are called, and where they go."""
-
-    subject: str
-    has_classes: bool
-    prefix: str
-    images: str
-    directory: pathlib.Path
-    statistics_directory: pathlib.Path
-
-
-def _images_of_run():
-    """DataSettings, function from class names to batches, and naming, of images of a run's G."""
-    from robgan_tf.evaluation.generated_set import generated_set
+def _of_run():
+    """DataSettings, function from class names to MeasuredImages, and directories, for a run."""
+    from robgan_tf.evaluation.measured_images import images_of_run
     from robgan_tf.evaluation.quality_run import QUALITY_IMAGES
-    from robgan_tf.training.finished_run import open_run
+    from robgan_tf.training.finished_run import best_or_last, open_run
 
     (run_dir,) = _RUN_DIR.value
-    run = open_run(run_dir, _CHECKPOINT.value)
-    generator = run.load_generator(live=_WEIGHTS.value == "live")
-    images, seed = _IMAGES.value or QUALITY_IMAGES, _SEED.value
+    run = open_run(run_dir, _CHECKPOINT.value or best_or_last(run_dir))
+    measured = images_of_run(
+        run,
+        _IMAGES.value or QUALITY_IMAGES,
+        seed=_SEED.value,
+        live=_WEIGHTS.value == "live",
+        batch_size=_BATCH_SIZE.value,
+    )
     path = pathlib.Path(run_dir)
-    naming = _Naming(
-        f"{images} images of the {_WEIGHTS.value} G of {run.identity}, seed {seed}",
-        bool(generator.num_classes),
-        "",
-        str(images),
-        path / "evaluations",
-        path.parent / "reference_features",
-    )
-    return (
-        run.settings[DataSettings],
-        lambda names: generated_set(generator, images, seed, _BATCH_SIZE.value),
-        naming,
-    )
+    return run.settings[DataSettings], lambda names: measured, path / "evaluations", path.parent
 
 
-def _stored_images():
-    """The same of images that any generator made, stored as npz or class folders."""
-    from robgan_tf.data.generated import load_generated_images
+def _of_stored_images():
+    """The same for images that any generator made."""
+    from robgan_tf.evaluation.measured_images import stored_images
 
-    if not _GIN_FILE.value or not _OUTPUT_DIR.value:
-        raise UserError(
-            "--generated needs --gin_file, which says what data to compare with, and --output_dir, "
-            "where results are written"
-        )
     settings = read_settings(_GIN_FILE.value, [], (DataSettings,))[DataSettings]
-    path = pathlib.Path(_GENERATED.value)
-
-    def batches(class_names):
-        stored = load_generated_images(
-            path, class_names, resolution=settings.resolution, channels=settings.channels
-        )
-        # Stored class by class, the splits of the Inception Score would be of one class each.
-        order = np.random.default_rng(_SEED.value).permutation(len(stored))[: _IMAGES.value]
-        for start in range(0, len(order), _BATCH_SIZE.value):
-            chosen = order[start : start + _BATCH_SIZE.value]
-            yield stored.fetch(chosen), stored.labels[chosen]
-
     directory = pathlib.Path(_OUTPUT_DIR.value)
-    count = str(_IMAGES.value or "all")
-    naming = _Naming(
-        f"{count} images of {path.name}",
-        True,
-        f"{path.stem}_",
-        count,
-        directory,
-        directory / "reference_features",
-    )
-    return settings, batches, naming
+
+    def measured(class_names):
+        return stored_images(
+            _GENERATED.value,
+            class_names,
+            settings,
+            _IMAGES.value,
+            seed=_SEED.value,
+            batch_size=_BATCH_SIZE.value,
+        )
+
+    return settings, measured, directory, directory
 
 
 def _runs(name):
@@ -266,15 +275,15 @@ def _runs(name):
 
     subjects, first = [], None
     for run_dir in _RUN_DIR.value:
-        run = open_run(run_dir, _CHECKPOINT.value)
+        run = open_run(run_dir, _CHECKPOINT.value or "last")
         first = first or run.settings
         if _images_of(run.settings) != _images_of(first):
             raise UserError(
                 f"the runs {_RUN_DIR.value[0]} and {run_dir} are on different data: evaluate them "
                 "one by one"
             )
-        title, at_step = pathlib.Path(run_dir).name, ""
-        if _CHECKPOINT.value != "last":
+        title, at_step = run.name, ""
+        if _CHECKPOINT.value not in (None, "last"):
             kind = "best" if _CHECKPOINT.value == "best" else "step"
             title, at_step = f"{title}, {kind} {run.step}", f"_{kind}_{run.step}"
         classifier = discriminator_classifier(

@@ -1,8 +1,12 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and npz files read or refused."""
 
 import hashlib
 import os
 import pathlib
+import zipfile
+import zlib
+
+import numpy as np
 
 
 class OtherContentError(FileExistsError):
@@ -49,6 +53,34 @@ def write_new(path, content):
         raise OtherContentError(f"{path} exists already and holds something else")
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
+
+
+def read_npz(path, names=None):
+    """Reads arrays of an npz file.
+
+    Args:
+      path: the file.
+      names: of the arrays, all if None.
+
+    Returns:
+      Dict from name to array.
+
+    Raises:
+      ValueError: if it cannot be read, is something else or lacks one of the names.
+    """
+    try:
+        stored = np.load(path)
+        if not isinstance(stored, np.lib.npyio.NpzFile):
+            raise ValueError("it holds a single array, as npy files do, and is no npz")
+        with stored:
+            for name in names or ():
+                if name not in stored.files:
+                    raise ValueError(
+                        f"it lacks the array {name!r} (it holds {', '.join(stored.files)})"
+                    )
+            return {name: stored[name] for name in names or stored.files}
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(str(error)) from error
 
 
 def tree_digest(path):

@@ -16,6 +16,9 @@ import tensorflow as tf
 
 from robgan_tf.choices import LOSS_FORMS, LOSS_WEIGHT_SETS, SOURCE_LOSSES
 
+# The logit from which on an image costs D nothing under the hinge loss.
+HINGE_MARGIN = 1.0
+
 
 class LossWeights(NamedTuple):
     """Weights of the six terms."""
@@ -117,10 +120,14 @@ class AdversarialLoss:
         )
 
     def _source_real(self, logits):
-        return tf.nn.softplus(-logits) if self.source == "bce" else tf.nn.relu(1.0 - logits)
+        if self.source == "hinge":
+            return tf.nn.relu(HINGE_MARGIN - logits)
+        return tf.nn.softplus(-logits)
 
     def _source_fake(self, logits):
-        return tf.nn.softplus(logits) if self.source == "bce" else tf.nn.relu(1.0 + logits)
+        if self.source == "hinge":
+            return tf.nn.relu(HINGE_MARGIN + logits)
+        return tf.nn.softplus(logits)
 
 
 def class_loss(class_logits, labels):

@@ -12,8 +12,8 @@ as an animated GIF.
     python -m robgan_tf.sample images --run_dir=runs/cifar10 --num_images=50000
 
 writes PNGs in class folders or one npz, as the finetune command takes them; without a truncation
-they are the images that `evaluate quality` measures for the same seed. The same command continues
-an interrupted folder.
+they are the images that `evaluate quality` measures for the same seed and number. The same command
+continues an interrupted folder.
 
     python -m robgan_tf.sample neighbours --run_dir=runs/cifar10 --features=inception2015:FILE
 
@@ -31,12 +31,13 @@ import pathlib
 from absl import flags
 
 from robgan_tf import command, data_flag
+from robgan_tf.choices import LARGEST_SEED
 from robgan_tf.errors import UserError
 from robgan_tf.settings import DataSettings
 
 SHEET_CLASSES = 20
 NEIGHBOUR_CLASSES = 10
-LARGEST_SEED = 2**63 - 1
+SMALLEST_BOUND = 1e-30
 
 _RUN_DIR = flags.DEFINE_string("run_dir", None, "The run of joint training to sample from.")
 _CHECKPOINT = flags.DEFINE_string(
@@ -117,7 +118,8 @@ def main(kind):
 def _check_flags(kind):
     if not _RUN_DIR.value:
         raise UserError("what to sample from? give --run_dir")
-    if _TRUNCATION.value is not None and not 0.0 < _TRUNCATION.value < math.inf:
+    # Latents are float32, of which no bound may make nothing but zeros.
+    if _TRUNCATION.value is not None and not SMALLEST_BOUND <= _TRUNCATION.value < math.inf:
         raise UserError(f"--truncation={_TRUNCATION.value:g}: give a bound above 0, for instance 1")
     if not 0 <= _SEED.value <= LARGEST_SEED:
         raise UserError(f"--seed={_SEED.value}: give a whole number from 0 to {LARGEST_SEED}")
@@ -237,11 +239,9 @@ def _training_images(run):
     from robgan_tf.evaluation.gap import evenly_spaced
 
     data = run.settings[DataSettings]
-    source, name = _load_data(run).train, f"{data.file_name}-train"
-    count = _TRAINING_IMAGES.value
-    if count is None or count >= len(source):
-        return source, name
-    return evenly_spaced(source, count), f"{name}-spaced"
+    source = _load_data(run).train
+    count = _TRAINING_IMAGES.value or len(source)
+    return evenly_spaced(source, count), f"{data.file_name}-train"
 
 
 def _load_data(run):
@@ -283,7 +283,7 @@ def _subject(run):
 
 
 def _path(kind, run, suffix):
-    """Where a result belongs; its name says what would change it but the choice of classes."""
+    """Where a result belongs; its name says what it is of, not how much of it is shown."""
     name = f"{kind}_step_{run.step:08d}_seed_{_SEED.value}"
     if _TRUNCATION.value is not None:
         name += f"_truncation_{_TRUNCATION.value:g}"

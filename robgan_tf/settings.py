@@ -349,7 +349,10 @@ class AlarmSettings(Settings):
         minimum=0.0,
     )
     saturation: float = setting(
-        "D is right on real or on generated images with this mean probability", 0.98, above=0.5
+        "D is right on real or on generated images with this mean probability (hinge loss: this "
+        "part of the way from margin to margin)",
+        0.98,
+        above=0.5,
     )
     worsening: float = setting(
         "Fréchet distance, in multiples of the lowest so far", 2.0, minimum=1.0

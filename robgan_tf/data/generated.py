@@ -1,63 +1,106 @@
-"""Images that some generator has made, stored as an npz or as class folders.
+"""Images that some generator has made, stored as an npz, as class folders or as one folder.
 
 The npz form is that of the robust-training community: `image` uint8 [N, H, W, C] and `label` [N].
+What the sample command has written says besides what made it.
 """
 
+import dataclasses
+import json
 import pathlib
-import zipfile
 
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.data.image_folder import load_class_folders
-from robgan_tf.data.sources import InMemorySource, resize_antialiased
+from robgan_tf.data.image_folder import FolderSource, load_class_folders, load_flat_folder
+from robgan_tf.data.sources import ImageSource, InMemorySource, resize_antialiased
 from robgan_tf.errors import UserError
+from robgan_tf.files import read_npz
+
+MADE_BY = "made_by"  # array of an npz: JSON with the "classes" of the generator
+
+
+@dataclasses.dataclass(frozen=True)
+class GeneratedImages:
+    """Stored images, opened.
+
+    Attributes:
+      source: ImageSource of them.
+      has_classes: whether labels mean anything: not where the generator has no classes, or where
+        the images are in one folder; all labels are 0 then.
+      size: (height, width) of the images of an npz, None of files.
+    """
+
+    source: ImageSource
+    has_classes: bool
+    size: tuple | None
+
+    def other_sizes(self):
+        """Sorted (height, width) in which images are stored that are resized when fetched."""
+        source = self.source
+        sizes = source.picture_sizes() if isinstance(source, FolderSource) else {self.size}
+        return sorted(sizes - {(source.resolution, source.resolution)})
 
 
 def load_generated_images(path, class_names, *, resolution, channels):
     """Opens stored images.
 
     Args:
-      path: an npz file, or a folder of class folders named as the classes of the data.
+      path: an npz file, a folder of class folders named as the classes of the data, or a folder
+        of image files.
       class_names: classes of the data; the labels of an npz are indices into them.
       resolution: side of the images wanted; others are resized.
       channels: 1 or 3.
 
     Returns:
-      An ImageSource.
+      GeneratedImages.
 
     Raises:
       UserError: if they cannot be used as asked.
     """
     path = pathlib.Path(path)
     if path.is_dir():
-        return load_class_folders(path, class_names, resolution=resolution, channels=channels)
+        has_classes = any(x.is_dir() and not x.name.startswith(".") for x in path.iterdir())
+        load = load_class_folders if has_classes else load_flat_folder
+        source = load(path, class_names, resolution=resolution, channels=channels)
+        return GeneratedImages(source, has_classes, None)
     if not path.is_file():
         raise UserError(f"generated images {path} do not exist (--generated)")
-    images, labels = _arrays(path)
+    arrays = _arrays(path)
+    images, labels = arrays["image"], arrays["label"]
     _check_arrays(path, images, labels, len(class_names), channels)
-    if images.shape[1:3] != (resolution, resolution):
+    size = images.shape[1:3]
+    if size != (resolution, resolution):
         images = np.concatenate(
             [
                 resize_antialiased(tf.constant(part), resolution).numpy()
                 for part in np.array_split(images, -(-len(images) // 1000))
             ]
         )
-    return InMemorySource(images, labels, class_names, resolution)
+    source = InMemorySource(images, labels, class_names, resolution)
+    return GeneratedImages(source, _has_classes(path, arrays.get(MADE_BY)), size)
 
 
 def _arrays(path):
     try:
-        with np.load(path) as stored:
-            missing = [name for name in ("image", "label") if name not in stored.files]
-            if missing:
-                raise UserError(
-                    f"{path} lacks the array {missing[0]!r} (it holds {', '.join(stored.files)}): "
-                    "generated images are `image` uint8 [N, H, W, C] and `label` [N]"
-                )
-            return stored["image"], stored["label"]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        arrays = read_npz(path)
+    except ValueError as error:
         raise UserError(f"{path} cannot be read as npz: {error} (--generated)") from error
+    for name in ("image", "label"):
+        if name not in arrays:
+            raise UserError(
+                f"{path} lacks the array {name!r} (it holds {', '.join(arrays)}): generated images "
+                "are `image` uint8 [N, H, W, C] and `label` [N]"
+            )
+    return arrays
+
+
+def _has_classes(path, made_by):
+    if made_by is None:
+        return True
+    try:
+        return bool(json.loads(str(made_by))["classes"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: {MADE_BY!r} does not say what made the images") from error
 
 
 def _check_arrays(path, images, labels, num_classes, channels):

@@ -26,6 +26,15 @@ DECODE_ERRORS = (
 _DRAFT_MARGIN = 2
 
 
+def picture_size(path):
+    """(height, width) of an image file by its header; None if it has none that can be read."""
+    try:
+        with Image.open(path) as image:
+            return image.height, image.width
+    except DECODE_ERRORS:
+        return None
+
+
 def read_image(path, resolution, channels, box=None):
     """Reads an image as a square of a given size.
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from absl import logging
 from PIL import Image
 
-from robgan_tf.data.image_file import DECODE_ERRORS, read_image
+from robgan_tf.data.image_file import DECODE_ERRORS, picture_size, read_image
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
 
@@ -82,6 +82,28 @@ def load_class_folders(folder, class_names, *, resolution, channels):
     return FolderSource(files, labels, class_names, resolution, channels)
 
 
+def load_flat_folder(folder, class_names, *, resolution, channels):
+    """Lists the images of one folder without class folders; all get the first label.
+
+    Args:
+      folder: path of the folder.
+      class_names: the classes.
+      resolution: Side of the fetched images in pixels.
+      channels: 1 for grayscale, 3 for RGB.
+
+    Returns:
+      A `FolderSource`.
+
+    Raises:
+      UserError: there are no images.
+    """
+    files = _image_files(pathlib.Path(folder))
+    if not files:
+        raise UserError(f"the folder {folder} has neither class folders nor image files")
+    labels = np.zeros(len(files), np.int32)
+    return FolderSource(files, labels, class_names, resolution, channels)
+
+
 class FolderSource(ImageSource):
     """Images decoded from files when they are fetched.
 
@@ -130,6 +152,10 @@ class FolderSource(ImageSource):
     def fetch(self, indices, boxes=None):
         boxes = [None] * len(indices) if boxes is None else boxes
         return np.stack(list(_decoders().map(self._read, indices, boxes)))
+
+    def picture_sizes(self):
+        """Set of the (height, width) in which images are stored, unreadable ones left out."""
+        return set(filter(None, _decoders().map(picture_size, self._files)))
 
     def check_every_class_is_readable(self):
         """Decodes one image of each class, so that a hopeless class shows at the start.
@@ -209,14 +235,9 @@ def _class_folders(folder, data_dir):
 def _list_images(folder, names, class_names):
     """Lists the image files of the classes `names`, in sorted order, with their labels."""
     label_of = {name: label for label, name in enumerate(class_names)}
-    known = Image.registered_extensions()
     files, labels = [], []
     for name in names:
-        found = sorted(
-            entry.path
-            for entry in os.scandir(folder / name)
-            if os.path.splitext(entry.name)[1].lower() in known and entry.name[0] != "."
-        )
+        found = _image_files(folder / name)
         if not found:
             raise UserError(
                 f"the class folder {folder / name} has no image files: remove it or add images "
@@ -225,3 +246,13 @@ def _list_images(folder, names, class_names):
         files += found
         labels += [label_of[name]] * len(found)
     return files, labels
+
+
+def _image_files(folder):
+    """Sorted paths of the image files of one folder."""
+    known = Image.registered_extensions()
+    return sorted(
+        entry.path
+        for entry in os.scandir(folder)
+        if os.path.splitext(entry.name)[1].lower() in known and entry.name[0] != "."
+    )

@@ -7,6 +7,11 @@ import numpy as np
 import tensorflow as tf
 
 
+def evenly_spaced_rows(total, most):
+    """Chooses rows from the first to the last: at most `most` of `total`, int array."""
+    return np.linspace(0, total - 1, min(most, total)).round().astype(int)
+
+
 class ImageSource(abc.ABC):
     """A fixed list of labelled images, fetched by position.
 

@@ -86,7 +86,7 @@ def _saturation(values, most):
     if not wins:
         return None
     certain = " and ".join(f"{name} images as {name} with {value:.3f}" for name, value in wins)
-    return f"D is saturated, it knows {certain}: G learns nothing from it"
+    return f"D is saturated, it knows {certain}: it learns nothing more from them"
 
 
 def _classes(values, num_classes, held_out):

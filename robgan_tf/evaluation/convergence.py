@@ -206,7 +206,8 @@ def comparison(name, curves, score=None):
 
     Returns:
       Dict that is written as JSON: direction, score, rows of runs and of configurations. A
-      configuration's reach is the median over its seeds, its ratio that to the first one's.
+      configuration's reach is the median over its seeds, at most that where "is_bound"; its ratio
+      is that to the first one's, exact or a bound as "ratio_is" says.
 
     Raises:
       UserError: if a score is given for a measure of which no direction is better.
@@ -253,17 +254,33 @@ def _configuration_rows(rows):
     for row in rows:
         groups.setdefault(row["configuration"], []).append(row)
     medians = {name: _median_reach(group) for name, group in groups.items()}
-    first = next(iter(medians.values()))
+    bounds = {
+        name: any(row["reach"] and row["reach"]["is_bound"] for row in group)
+        for name, group in groups.items()
+    }
+    first = next(iter(groups))
     return [
         {
             "configuration": name,
             "seeds": len(group),
             "seeds_that_reach": sum(row["reach"] is not None for row in group),
             "reach": {axis: _finite(value) for axis, value in medians[name].items()},
-            "ratio": {axis: _ratio(medians[name][axis], first[axis]) for axis in AXES},
+            # A seed has reached the score already where it was first measured.
+            "is_bound": bounds[name],
+            "ratio": {axis: _ratio(medians[name][axis], medians[first][axis]) for axis in AXES},
+            "ratio_is": _kind_of_ratio(bounds[name], bounds[first], name == first),
         }
         for name, group in groups.items()
     ]
+
+
+def _kind_of_ratio(is_bound, first_is_bound, is_first):
+    """ "exact", a bound of which side, or "unknown" where both its places are bounds."""
+    if is_first or not (is_bound or first_is_bound):
+        return "exact"
+    if is_bound and first_is_bound:
+        return "unknown"
+    return "at most" if is_bound else "at least"
 
 
 def _median_reach(rows):

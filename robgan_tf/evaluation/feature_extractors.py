@@ -48,6 +48,7 @@ class FeatureExtractor:
       classes: K, or None where it gives no logits.
       image_shape: (H, W, C) of the images it was opened for.
       source: what identifies its weights, for records.
+      probe: float32 [n, d], the features of images that are the same for every extractor.
     """
 
     name: str
@@ -55,7 +56,8 @@ class FeatureExtractor:
     dimensions: int
     classes: int | None
     image_shape: tuple
-    source: str = ""
+    source: str
+    probe: np.ndarray
 
     @property
     def identity(self):
@@ -101,7 +103,7 @@ class FeatureExtractor:
         return features, probabilities
 
 
-def open_extractor(spec, resolution, channels, input_range=None):
+def open_extractor(spec, resolution, channels):
     """Opens a feature extractor.
 
     Images of one channel are repeated to three for extractors that need three, except by a Python
@@ -118,12 +120,11 @@ def open_extractor(spec, resolution, channels, input_range=None):
         FILE.py:FUNCTION, a Python function that takes a uint8 array [n, H, W, C] and returns
           features [n, d] or (features, logits [n, K]), as arrays or tensors;
         the path of a SavedModel directory, of which the signature serving_default is used, or of a
-          .keras or .h5 file. Its outputs are as above, or a dict with features and perhaps
-          logits. Images are resized, bicubic and antialiased, to its input size if it has one.
+          .keras or .h5 file. It gets pixels from 0 to 255. Its outputs are as above, or a dict
+          with features and perhaps logits. Images are resized, bicubic and antialiased, to its
+          input size if it has one.
       resolution: height and width of the images in pixels.
       channels: of the images.
-      input_range: an InputRange, the pixels that a SavedModel or Keras file wants; from 0 to 255
-        if not given.
 
     Returns:
       A FeatureExtractor.
@@ -142,7 +143,7 @@ def open_extractor(spec, resolution, channels, input_range=None):
     python = re.fullmatch(r"(.+\.py)(?::(\w*))?", spec)
     if python:
         return _python_function(python[1], python[2], shape)
-    return _model_file(spec, shape, input_range or InputRange(0.0, 255.0))
+    return _model_file(spec, shape)
 
 
 def classifier_extractor(model, name, resolution=None, channels=None, source=""):
@@ -247,7 +248,7 @@ def _python_function(path, function_name, shape):
     return _opened(name, function, shape, _identity(path))
 
 
-def _model_file(path, shape, input_range):
+def _model_file(path, shape):
     path = pathlib.Path(path)
     if not path.exists():
         raise UserError(f"the extractor {path} does not exist; give {SPECS}")
@@ -263,7 +264,7 @@ def _model_file(path, shape, input_range):
             "height x width x channels are needed"
         )
     name = f"{_file_name(path)}-{f'antialias{wanted[0]}' if wanted[0] else 'asis'}"
-    call = _pipeline(name, network, input_range, wanted, shape)
+    call = _pipeline(name, network, InputRange(0.0, 255.0), wanted, shape)
     return _opened(name, call, shape, _identity(path))
 
 
@@ -351,7 +352,7 @@ def _opened(name, call, shape, source):
             "softmax follows"
         )
     classes = None if logits is None else logits.shape[1]
-    return FeatureExtractor(name, call, features.shape[1], classes, shape, source)
+    return FeatureExtractor(name, call, features.shape[1], classes, shape, source, features)
 
 
 def _outputs(name, call, images):

@@ -3,9 +3,7 @@
 import csv
 import io
 
-import numpy as np
-
-from robgan_tf.data import evaluation_batches
+from robgan_tf.data import evaluation_batches, evenly_spaced_rows
 from robgan_tf.evaluation.accuracy import AccuracyMeter
 
 BATCH_SIZE = 100
@@ -43,8 +41,7 @@ def evenly_spaced(source, count):
 
     Class folders are stored class by class, so the first images would be of one class.
     """
-    count = min(count, len(source))
-    return source.subset(np.linspace(0, len(source) - 1, count).round().astype(int))
+    return source.subset(evenly_spaced_rows(len(source), count))
 
 
 def gap_records(records):

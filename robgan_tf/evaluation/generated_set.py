@@ -32,8 +32,9 @@ def generated_set(generator, count, seed, batch_size=100, truncation=None, first
 class GeneratedSet:
     """Makes images of a generator in inference mode, as saved PNGs would hold them.
 
-    An image is a function of the seed, the truncation and its number, so batches change nothing
-    but rounding. Its class is that of `generated_labels`. Compiled once for all calls.
+    An image is a function of the seed, the truncation, its number and how many there are, on which
+    its class depends (`generated_labels`), so batches change nothing but rounding. Compiled once
+    for all calls.
 
     Args:
       generator: a built `ResNetGenerator`.

@@ -1,17 +1,19 @@
 """Features of a set of images, in one pass; those of real images are kept and used again."""
 
 import dataclasses
+import functools
 import json
 import pathlib
-import zipfile
 
 import numpy as np
 
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.feature_statistics import FeatureStatistics
-from robgan_tf.files import digest, write_atomically
+from robgan_tf.files import digest, read_npz, write_atomically
 
 FINGERPRINT_STRIDE = 20
+# Of the largest feature: what other processors and precisions may make of the same network.
+_PROBE_TOLERANCE = 0.02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,15 +66,23 @@ def extract(extractor, batches):
 class ReferenceFeatures:
     """Features of real images, computed once and stored.
 
+    Other images, or another network by the same name, are in another file, so that runs with
+    different data can keep theirs in one directory.
+
     Args:
       directory: where they are stored; created if it does not exist.
       extractor: a FeatureExtractor.
       source: an ImageSource.
       name: what the images are, such as "cifar10-train".
       batch_size: images at a time.
+
+    Raises:
+      UserError: if there are no images.
     """
 
     def __init__(self, directory, extractor, source, name, batch_size=100):
+        if not len(source):
+            raise UserError(f"there are no real images to compare with: {name} is empty")
         self._directory = pathlib.Path(directory)
         self._extractor = extractor
         self._source = source
@@ -83,39 +93,64 @@ class ReferenceFeatures:
     def path(self):
         """The file that holds them."""
         size = f"{self._source.resolution}px-{len(self._source)}"
-        return self._directory / f"{self._name}-{size}-{self._extractor.name}.npz"
+        contents = digest(json.dumps(self._fingerprint).encode())[:8]
+        return self._directory / f"{self._name}-{size}-{self._extractor.name}-{contents}.npz"
 
     def load(self):
         """Returns the ImageFeatures: stored ones, or computed and stored now.
 
         Raises:
-          UserError: if the file is damaged, or is of other images.
+          UserError: if the file is damaged, is of other images or another network, or cannot be
+            written.
         """
-        fingerprint = self._fingerprint()
         if self.path.exists():
-            return self._stored(fingerprint)
-        self._directory.mkdir(parents=True, exist_ok=True)
+            return self._stored()
+        self._make_directory()
         features = extract(self._extractor, self._batches())
         arrays = {name: value for name, value in vars(features).items() if value is not None}
-        arrays["fingerprint"] = np.array(json.dumps(fingerprint))
+        arrays |= {
+            "fingerprint": np.array(json.dumps(self._fingerprint)),
+            "probe": self._extractor.probe,
+        }
         write_atomically(self.path, lambda file: np.savez(file, **arrays))
         return features
 
-    def _stored(self, fingerprint):
+    def _make_directory(self):
         try:
-            with np.load(self.path) as stored:
-                found = json.loads(str(stored["fingerprint"]))
-                arrays = {name: stored[name] for name in stored.files if name != "fingerprint"}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"features of real images cannot be kept in {self._directory}: {error.strerror}"
+            ) from error
+
+    def _stored(self):
+        try:
+            arrays = read_npz(self.path)
+            found = json.loads(str(arrays["fingerprint"]))
+            features = ImageFeatures(
+                arrays["features"], arrays.get("probabilities"), arrays["labels"]
+            )
+            probe = arrays["probe"]
+        except (ValueError, KeyError) as error:
             raise UserError(f"{self.path} cannot be read: {error}; remove it") from error
-        different = sorted(name for name in fingerprint if found.get(name) != fingerprint[name])
+        different = [name for name, value in self._fingerprint.items() if found.get(name) != value]
+        if not different and not self._is_same_network(probe):
+            different = ["what the extractor makes of the same images"]
         if different:
             raise UserError(
-                f"{self.path} is of other images (it differs in {', '.join(different)}): remove "
-                "it, or give another --statistics_dir"
+                f"{self.path} is of other images or another network (it differs in "
+                f"{', '.join(sorted(different))}): move it away, and it is computed anew"
             )
-        return ImageFeatures(arrays["features"], arrays.get("probabilities"), arrays["labels"])
+        return features
 
+    def _is_same_network(self, probe):
+        """Whether the extractor gives what it gave: a user's function may read any weights."""
+        now = self._extractor.probe
+        return probe.shape == now.shape and bool(
+            np.abs(probe - now).max() <= _PROBE_TOLERANCE * np.abs(now).max()
+        )
+
+    @functools.cached_property
     def _fingerprint(self):
         """What tells these images from others: their labels and the pixels of every 20th image."""
         shown = np.arange(0, len(self._source), FINGERPRINT_STRIDE)

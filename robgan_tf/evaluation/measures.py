@@ -7,6 +7,7 @@ LOWER, HIGHER = "lower", "higher"
 _NO_MEASURES = ("step", "count/", "time/")
 _LOWER_KINDS = ("fid", "kid", "loss", "loss_discriminator", "loss_generator")
 _HIGHER_KINDS = ("is", "precision", "recall", "diversity", "accuracy", "accuracy_class")
+_FEATURE_KINDS = ("fid", "kid", "is", "is_deviation", "precision", "recall", "diversity")
 _HIGHER_ENDINGS = ("_clean", "_attacked")  # of the gap's names; the Lipschitz value has no better
 
 
@@ -61,6 +62,11 @@ def find_measure(given, runs):
                 f"{', '.join(kinds_of(measures_of([run]))) or 'no measures'}"
             )
     return name
+
+
+def is_of_features(name):
+    """Whether a measure is one of the features of a network."""
+    return name.partition("/")[0] in _FEATURE_KINDS
 
 
 def better_direction(name):

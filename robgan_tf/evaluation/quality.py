@@ -6,6 +6,7 @@ A number is named by measure, extractor with its resize, and counts, such as
 
 import numpy as np
 
+from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.frechet import frechet_distance
 from robgan_tf.evaluation.inception_score import inception_score
@@ -89,12 +90,12 @@ def short(count):
 def _compared(features):
     """At most `MOST_COMPARED` rows, evenly spaced."""
     count = min(len(features), MOST_COMPARED)
-    return features[np.linspace(0, len(features) - 1, count).round().astype(int)]
+    return features[evenly_spaced_rows(len(features), count)]
 
 
 def _check_counts(real, fake, splits, neighbours):
     fewest = min(len(real), len(fake))
-    if len(fake) < splits:
+    if fake.probabilities is not None and len(fake) < splits:
         raise UserError(
             f"{len(fake)} images cannot be divided into {splits} splits of the Inception Score: "
             "ask for more (--images)"

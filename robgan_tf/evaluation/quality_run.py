@@ -1,81 +1,108 @@
-"""One evaluation of image quality, from generator and real images to files: the command's work."""
+"""One evaluation of image quality, from images to files: the command's work."""
 
 import json
 import pathlib
 import time
 
+from robgan_tf.errors import UserError
 from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
-from robgan_tf.evaluation.quality import bias_warning, quality, quality_by_class
+from robgan_tf.evaluation.quality import bias_warning, quality, quality_by_class, short
 from robgan_tf.files import write_atomically
 
 QUALITY_IMAGES = 10_000
+# What a result is of: a file of the same name that is of something else is kept.
+_PROTOCOL = ("subject", "real", "extractor")
 
 
 def evaluate_quality(
-    batches,
+    measured,
     extractor,
     source,
     *,
-    subject,
     real_name,
-    has_classes,
     dataset,
-    name,
     directory,
     statistics_directory,
+    name=None,
     batch_size=100,
 ):
     """Measures generated images and writes `<name>.json` and `.md`.
 
     Args:
-      batches: iterable of (uint8 images [n, H, W, C], labels [n]), in random order of classes.
+      measured: MeasuredImages.
       extractor: a FeatureExtractor.
       source: ImageSource of the real images.
-      subject: what made the images, for the record: run, step, weights, seed.
       real_name: their split.
-      has_classes: whether the labels of the generated images mean anything.
       dataset: their data set.
-      name: of the files.
       directory: where the result goes.
       statistics_directory: where features of real images are kept.
+      name: of the files; by default it says extractor, counts and subject.
       batch_size: images at a time; changes nothing but rounding.
 
     Returns:
       The Markdown table.
 
     Raises:
-      UserError: if something given cannot be used.
+      UserError: if something given cannot be used, or files of this name hold something else.
     """
     start = time.monotonic()
+    counts = f"{real_name}{short(len(source))}-{short(measured.count)}"
+    name = name or f"quality_{extractor.name}_{counts}_{measured.name}"
+    path = pathlib.Path(directory) / f"{name}.json"
     reference = ReferenceFeatures(
         statistics_directory, extractor, source, f"{dataset}-{real_name}", batch_size
     )
-    print(
-        f"Real       {len(source)} images of {dataset}, {real_name}: {reference.path}", flush=True
-    )
-    real = reference.load()
-    print(f"Generated  {subject}", flush=True)
-    extracting = time.monotonic()
-    fake = extract(extractor, batches)
-    extracting = time.monotonic() - extracting
-    warning = bias_warning(real, fake)
     record = {
-        "subject": subject,
-        "images": len(fake),
+        "subject": measured.subject,
+        "real": f"{len(source)} images of {dataset}, {real_name}",
+        "extractor": extractor.identity,
+        "images": measured.count,
+    }
+    _refuse_other(path, record)
+    print(f"Real       {record['real']}: {reference.path}", flush=True)
+    real = reference.load()
+    print(f"Generated  {measured.subject}", flush=True)
+    extracting = time.monotonic()
+    fake = extract(extractor, measured.batches())
+    extracting = time.monotonic() - extracting
+    record |= {
         "values": quality(real, fake, extractor.name, real_name),
-        "by_class": quality_by_class(real, fake, source.class_names if has_classes else ()),
-        "warning": warning,
+        "by_class": quality_by_class(real, fake, source.class_names)
+        if measured.has_classes
+        else {},
+        "notes": _notes(measured, real, fake),
         "seconds": round(time.monotonic() - start, 1),
         "seconds_for_10000_images": round(extracting * 10_000 / len(fake), 1),
     }
+    if measured.has_classes and not record["by_class"]:
+        record["notes"].append(
+            f"no distances by class: no class has more than {extractor.dimensions} images of both "
+            "kinds, as many as there are dimensions"
+        )
     table = _table(record)
-    directory = pathlib.Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{name}.json"
     write_atomically(path, json.dumps(record, indent=1) + "\n")
     write_atomically(path.with_suffix(".md"), table)
     print(f"  written: {path} and .md")
     return table
+
+
+def _refuse_other(path, record):
+    """Makes the directory of a result; refuses a file that is of something else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = json.loads(path.read_text()) if path.exists() else record
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    except ValueError as error:
+        raise UserError(f"{path} exists and cannot be read: {error}; move it away") from error
+    differing = [part for part in _PROTOCOL if found.get(part) != record[part]]
+    if differing:
+        raise UserError(f"{path} exists and differs in {', '.join(differing)}: give another --name")
+
+
+def _notes(measured, real, fake):
+    warning = bias_warning(real, fake)
+    return measured.notes() + ([] if warning is None else [warning])
 
 
 def _table(record):
@@ -85,6 +112,6 @@ def _table(record):
         lines += ["", "| class | Fréchet distance |", "|---|---|"]
         lines += [f"| {name} | {value:.5g} |" for name, value in record["by_class"].items()]
     lines += ["", f"{record['subject']}. {record['seconds']:.0f} s."]
-    if record["warning"]:
-        lines += ["", f"Warning: {record['warning']}."]
+    for note in record["notes"]:
+        lines += ["", f"Note: {note}."]
     return "\n".join([*lines, ""])

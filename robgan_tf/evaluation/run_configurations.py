@@ -4,9 +4,11 @@ import statistics
 
 from robgan_tf.configuration import flat_defaults
 from robgan_tf.errors import UserError
+from robgan_tf.evaluation.measures import is_of_features
 from robgan_tf.settings import FINETUNE_SETTINGS, TRAINING_SETTINGS
 
 ATTACK_STEPS = "ProjectedGradientDescent.steps"
+_FEATURES = "--features"  # of the train command: name and weights of the network
 _ATTACK_SETTINGS = ("ProjectedGradientDescent.", "TrainingAdversary.")
 # What changes neither a run's course at a step nor the time of its steps. Names with dashes are
 # flags: paths to other runs, which differ from seed to seed.
@@ -66,6 +68,29 @@ def refuse_mixed_configurations(runs):
                 f"differ in {', '.join(differing)}: give them names of their own "
                 "(--run=NAME=PATH)"
             )
+
+
+def refuse_other_features(name, runs):
+    """Refuses to compare a measure that equally named but different networks have measured.
+
+    Args:
+      name: of the measure.
+      runs: the Runs.
+
+    Raises:
+      UserError: if the measure is of features, and those of two runs are of different networks.
+    """
+    if not is_of_features(name):
+        return
+    networks = {}
+    for run in runs:
+        networks.setdefault(run.config.get(_FEATURES), run)
+    if len(networks) > 1:
+        (first, second, *_), (one, other, *_) = networks.values(), networks
+        raise UserError(
+            f"{name} of {first.label} and of {second.label} are by different networks of one name, "
+            f"{one} and {other}, and cannot be compared"
+        )
 
 
 def attack_shares(runs):

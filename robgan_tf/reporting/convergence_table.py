@@ -51,9 +51,11 @@ def _configuration_table(configurations, score):
     for row in configurations:
         cells = [row["configuration"], f"{row['seeds_that_reach']} of {row['seeds']}"]
         for axis in AXES:
-            place, ratio = row["reach"][axis], row["ratio"][axis]
-            times = "" if ratio is None else f" ({ratio:.2f} x)"
-            cells.append("-" if place is None else f"{_place(place)}{times}")
+            place, ratio, kind = row["reach"][axis], row["ratio"][axis], row["ratio_is"]
+            bound = "" if kind == "exact" else f"{kind} "
+            times = "" if ratio is None or kind == "unknown" else f" ({bound}{ratio:.2f} x)"
+            most = "at most " * row["is_bound"]
+            cells.append("-" if place is None else f"{most}{_place(place)}{times}")
         rows.append(cells)
     header = ["configuration", f"runs that reach {score:.5g}", "steps", "D updates", "seconds"]
     return [

@@ -1,7 +1,6 @@
 """Which classes are shown."""
 
-import numpy as np
-
+from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.errors import UserError
 
 _MOST_NAMED = 20
@@ -27,8 +26,7 @@ def choose_classes(wanted, class_names, most):
             raise UserError("this generator has no classes: leave out --classes")
         return [0]
     if not wanted:
-        count = len(class_names)
-        return np.linspace(0, count - 1, min(most, count)).round().astype(int).tolist()
+        return evenly_spaced_rows(len(class_names), most).tolist()
     return [_label(name, class_names) for name in wanted]
 
 

@@ -6,18 +6,18 @@ them, so that an interrupted folder can be continued and nothing else is mixed i
 
 import json
 import pathlib
-import zipfile
 
 import numpy as np
 
+from robgan_tf.data.generated import MADE_BY
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.generated_set import generated_labels, generated_set
-from robgan_tf.files import write_atomically
+from robgan_tf.files import read_npz, write_atomically
 from robgan_tf.reporting import png
 from robgan_tf.sampling.image_files import cannot_be_written, write_result
 from robgan_tf.sampling.progress import shown
 
-RECORD_NAME = "made_by.json"
+RECORD_NAME = f"{MADE_BY}.json"
 
 
 def write_folder(directory, generator, class_names, record, batch_size=100):
@@ -30,8 +30,8 @@ def write_folder(directory, generator, class_names, record, batch_size=100):
       directory: where they go; new, empty, or begun with the same record.
       generator: a built `ResNetGenerator`.
       class_names: of its classes; empty if it has none.
-      record: dict of what makes the images: "images", their number, "seed", "truncation", and
-        whatever else must stay the same.
+      record: dict of what makes the images: "images", their number, "seed", "truncation",
+        "classes", those of the generator, and whatever else must stay the same.
       batch_size: images at a time.
 
     Returns:
@@ -81,7 +81,7 @@ def write_npz(path, generator, record, batch_size=100):
     arrays = {
         "image": np.concatenate(images),
         "label": np.concatenate(labels),
-        "made_by": np.array(json.dumps(record)),
+        MADE_BY: np.array(json.dumps(record)),
     }
     try:
         write_atomically(path, lambda file: np.savez(file, **arrays))
@@ -137,9 +137,8 @@ def _make_directory(directory):
 
 def _record_of_npz(path):
     try:
-        with np.load(path) as stored:
-            return json.loads(str(stored["made_by"]))
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        return json.loads(str(read_npz(path, [MADE_BY])[MADE_BY]))
+    except ValueError as error:
         raise UserError(
             f"{path} exists already and does not say what made it: give another --output_dir"
         ) from error

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
+from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.evaluation.feature_statistics import check_feature_sets
 
 # Rounding in a matrix product could swap neighbours that are almost equally far.
@@ -82,6 +83,5 @@ def median_nearest_distance(features):
     Returns:
       A float: over all images, or over `MOST_MEASURED` of them, evenly spaced.
     """
-    count = min(len(features), MOST_MEASURED)
-    rows = np.linspace(0, len(features) - 1, count).round().astype(int)
+    rows = evenly_spaced_rows(len(features), MOST_MEASURED)
     return float(np.median(nearest(features[rows], features, 1, excluded=rows).distances))

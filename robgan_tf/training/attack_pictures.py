@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.data import scale_images
+from robgan_tf.data import evenly_spaced_rows, scale_images
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting import attack_sheet, format_radius
@@ -69,4 +69,4 @@ class AttackPictures:
 def _one_of_each_class(labels, count):
     """Indices of the first example of up to `count` classes, evenly spaced."""
     _, first = np.unique(labels, return_index=True)
-    return first[np.unique(np.linspace(0, len(first) - 1, count).round().astype(int))]
+    return first[evenly_spaced_rows(len(first), count)]

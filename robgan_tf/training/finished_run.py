@@ -46,7 +46,12 @@ class FinishedRun:
         """The run and its checkpoint by name and content, wherever they are."""
         # The index holds a checksum of every tensor.
         content = digest(pathlib.Path(f"{self.checkpoint}.index").read_bytes())
-        return f"{pathlib.Path(self.path).name} at step {self.step} ({content})"
+        return f"{self.name} at step {self.step} ({content})"
+
+    @property
+    def name(self):
+        """What the run is called: its directory."""
+        return pathlib.Path(self.path).resolve().name
 
     @property
     def model_name(self):
@@ -133,8 +138,9 @@ def open_run(run_dir, checkpoint="last"):
     if checkpoint == "best":
         if not kept_steps(path / BEST_CHECKPOINT):
             raise UserError(
-                f"{run_dir} has no best checkpoint: the finetune command keeps one, where "
-                "data.validation_examples and gap.every are above 0 (--checkpoint)"
+                f"{run_dir} has no best checkpoint (--checkpoint): train keeps one where "
+                "quality.best is set, finetune where data.validation_examples and gap.every are "
+                "above 0"
             )
         found = checkpoint_of_step(path / BEST_CHECKPOINT)
     else:
@@ -154,6 +160,9 @@ def read_run_settings(run_dir):
     path = pathlib.Path(run_dir)
     if not (path / "config.gin").exists():
         raise UserError(f"{run_dir} holds no run: there is no config.gin")
-    stored = json.loads((path / "config.json").read_text())
+    try:
+        stored = json.loads((path / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path / 'config.json'} cannot be read: {error}") from error
     kinds = FINETUNE_SETTINGS if "finetune.steps" in stored else TRAINING_SETTINGS
     return read_settings([str(path / "config.gin")], [], kinds)

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting import sample_sheet
 from robgan_tf.training.attack_pictures import AttackPictures
@@ -70,7 +71,7 @@ class GanTask:
         """Samples of the averaged G for the same latents every time, one class a row."""
         generator = self._gan_step.players.average_generator
         count = max(generator.num_classes, 1)
-        classes = np.unique(np.linspace(0, count - 1, SHEET_ROWS).round().astype(np.int32))
+        classes = evenly_spaced_rows(count, SHEET_ROWS).astype(np.int32)
         latents = tf.random.stateless_normal(
             [len(classes), SHEET_COLUMNS, generator.latent_size],
             derive_seed(self._gan_step.seed, Purpose.SAMPLE_SHEET),

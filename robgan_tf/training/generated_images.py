@@ -38,9 +38,15 @@ def open_generated(gan, path, settings, data, count, seed):
     """
     shape = {"resolution": settings.resolution, "channels": settings.channels}
     if path is not None and not (pathlib.Path(path) / "saved_model.pb").exists():
+        stored = load_generated_images(path, data.class_names, **shape)
+        if not stored.has_classes:
+            raise UserError(
+                f"{path} holds images without classes, and a classifier needs their labels "
+                "(--generated)"
+            )
         return functools.partial(
             stored_images,
-            load_generated_images(path, data.class_names, **shape),
+            stored.source,
             count=count,
             seed=seed,
             augmentation=settings.augmentation,

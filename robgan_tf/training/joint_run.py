@@ -4,6 +4,7 @@ import os
 
 from robgan_tf.configuration import as_gin, as_markdown, flat, flat_defaults
 from robgan_tf.data import load_image_data, training_batches
+from robgan_tf.errors import UserError
 from robgan_tf.evaluation.feature_extractors import PIXELS
 from robgan_tf.run_directory import RunDirectory
 from robgan_tf.settings import (
@@ -65,6 +66,7 @@ class JointRun:
         self._adversary = build_adversary(settings)
         build_evaluation_attack(settings)  # Its numbers are refused now, not at the end.
         train = settings[TrainSettings]
+        _check_best(settings[QualitySettings], train.steps)
         self._strategy = make_strategy(train.distribution, train.replicas)
         check_batch_size(train.batch_size, self._strategy)
 
@@ -189,6 +191,14 @@ class JointRun:
             dequantize=data_settings.dequantize,
         )
         return loop.run(batches, start_step)
+
+
+def _check_best(quality, steps):
+    if quality.best != "none" and quality.every > steps:
+        raise UserError(
+            f"quality.best = {quality.best!r} needs a measurement: quality.every = {quality.every} "
+            f"is above train.steps = {steps}"
+        )
 
 
 def _models(players):

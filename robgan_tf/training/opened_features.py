@@ -1,7 +1,5 @@
 """Opens what `--features` names: any extractor, or the classifier of a run."""
 
-import pathlib
-
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.feature_extractors import classifier_extractor, open_extractor
 from robgan_tf.training.finished_run import best_or_last, open_run
@@ -32,7 +30,7 @@ def open_features(spec, resolution, channels):
     run = open_run(run_dir, best_or_last(run_dir))
     return classifier_extractor(
         run.load_classifier("float32"),
-        pathlib.Path(run_dir).name,
+        run.name,
         resolution,
         channels,
         source=run.identity,

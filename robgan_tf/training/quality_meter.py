@@ -12,8 +12,15 @@ from robgan_tf.evaluation.generated_set import GeneratedSet
 from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
 from robgan_tf.evaluation.measures import LOWER, better_direction
 from robgan_tf.evaluation.quality import bias_warning, quality
+from robgan_tf.losses import HINGE_MARGIN
 from robgan_tf.reporting import read_metrics
-from robgan_tf.settings import AlarmSettings, DataSettings, QualitySettings, TrainSettings
+from robgan_tf.settings import (
+    AlarmSettings,
+    DataSettings,
+    LossSettings,
+    QualitySettings,
+    TrainSettings,
+)
 
 BATCH_SIZE = 100
 # Images on which D's judgement is measured: enough for accuracies to 5 points.
@@ -32,19 +39,25 @@ class QualityMeter:
       reference: directory where features of real images are kept, and the data set's name there.
       history: records of metrics.jsonl so far.
       seed: of the images, the same ones each time.
+      margin: of D's source loss: the logit from which on an image costs it nothing, 1 for hinge;
+        None where probabilities are what it learns.
 
     Raises:
-      UserError: if the extractor cannot give what chooses the best checkpoint, or kept features
-        are of other images.
+      UserError: if the extractor cannot give what chooses the best checkpoint, kept features are
+        of other images, or there are too few images to see a collapse of each class.
     """
 
-    def __init__(self, players, extractor, data, settings, alarms, *, reference, history, seed):
+    def __init__(
+        self, players, extractor, data, settings, alarms, *, reference, history, seed, margin=None
+    ):
         self._players = players
         self._extractor = extractor
         self._settings = settings
         self._alarms = alarms
         self._history = list(history)
         self._seed = seed
+        self._margin = margin
+        self._check_counts()
         if settings.best == "is" and extractor.classes is None:
             raise UserError(
                 f"quality.best = 'is': {extractor.name} gives no class logits, which the Inception "
@@ -104,6 +117,16 @@ class QualityMeter:
         (name,) = [name for name in values if name.startswith(f"{kind}/")]
         return -values[name] if better_direction(name) == LOWER else values[name]
 
+    def _check_counts(self):
+        """How images of a class differ is not to be seen in one of them."""
+        num_classes = max(self._players.average_generator.num_classes, 1)
+        if self._settings.images < 2 * num_classes:
+            raise UserError(
+                f"quality.images = {self._settings.images} are too few to see a collapse of each "
+                f"of {num_classes} classes: give at least two of each, {2 * num_classes}, or "
+                "quality.every = 0"
+            )
+
     def _raised(self, values, step):
         if step < self._alarms.from_step:
             return {}
@@ -138,13 +161,14 @@ class QualityMeter:
         values = {}
         if shares:
             values = {"diversity/mean": np.mean(shares), "diversity/worst_class": min(shares)}
-        both = similarities.keys() & real_similarities.keys()
+        # Without those whose real images are all the same: nothing is left to lose.
+        both = [k for k in sorted(similarities) if real_similarities.get(k, 1.0) < 1.0]
         if both:
             # Some classes are alike in the real images too.
             shares = {k: (1.0 - similarities[k]) / (1.0 - real_similarities[k]) for k in both}
-            worst = min(sorted(both), key=shares.get)
-            values["ms_ssim/generated"] = np.mean([similarities[k] for k in sorted(both)])
-            values["ms_ssim/real"] = np.mean([real_similarities[k] for k in sorted(both)])
+            worst = min(both, key=shares.get)
+            values["ms_ssim/generated"] = np.mean([similarities[k] for k in both])
+            values["ms_ssim/real"] = np.mean([real_similarities[k] for k in both])
             values["ms_ssim/worst_class_generated"] = similarities[worst]
             values["ms_ssim/worst_class_real"] = real_similarities[worst]
         return values
@@ -182,7 +206,13 @@ class QualityMeter:
         if class_logits is not None:
             predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
             right = tf.cast(predicted == labels, source_logits.dtype)
-        return tf.stack([tf.reduce_sum(tf.sigmoid(source_logits)), tf.reduce_sum(right)])
+        return tf.stack([tf.reduce_sum(self._realness(source_logits)), tf.reduce_sum(right)])
+
+    def _realness(self, source_logits):
+        """Certainty that images are real: 0 and 1 where D has nothing more to learn from them."""
+        if self._margin is None:
+            return tf.sigmoid(source_logits)
+        return tf.clip_by_value(0.5 + 0.5 * source_logits / self._margin, 0.0, 1.0)
 
 
 def quality_meter(settings, run, data, players, extractor):
@@ -212,4 +242,5 @@ def quality_meter(settings, run, data, players, extractor):
         reference=(run.path.parent / "reference_features", settings[DataSettings].file_name),
         history=records,
         seed=settings[TrainSettings].seed,
+        margin=HINGE_MARGIN if settings[LossSettings].source == "hinge" else None,
     )

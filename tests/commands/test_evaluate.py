@@ -11,6 +11,7 @@ import time
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests import tiny
 
@@ -135,6 +136,8 @@ def test_continues_after_a_kill(trained):
         (["--name=robustness_published_test", "--attack=fgsm", "--epsilons=0.02,0.3",
           f"--images={IMAGES}"], "differs in attack: give another --name"),
         (["--model=x"], "give either --run_dir or --model"),
+        (["--output_dir=x"], "--output_dir is of --model, and a run has its own: leave it out"),
+        (["--generated=x"], "--generated is nothing that robustness uses"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line(arguments, message, evaluated, trained):
@@ -184,47 +187,120 @@ def test_what_to_evaluate_must_be_said():
         assert process.stderr == f"error: what to do? {message}; {choice}\n"
 
 
-def test_quality_of_a_run(trained):
-    arguments = [f"--run_dir={trained}", f"--features=classifier:{trained}", "--images=60"]
-    process = run("evaluate", "quality", *arguments)
+def quality(run_dir, *arguments, features="pixels"):
+    """Measures 60 images against 200 real ones; returns the record."""
+    process = run(
+        "evaluate", "quality", f"--run_dir={run_dir}", f"--features={features}", "--images=60",
+        "--real_images=200", *arguments,
+    )  # fmt: skip
     assert process.returncode == 0, process.stderr
-    (path,) = (trained / "evaluations").glob("quality_*_60.json")
-    record = json.loads(path.read_text())
+    line = next(x for x in process.stdout.splitlines() if x.startswith("  written: "))
+    path = pathlib.Path(line.removeprefix("  written: ").removesuffix(" and .md"))
+    assert path.with_suffix(".md").read_text() in process.stdout
+    return path, json.loads(path.read_text())
+
+
+def test_quality_of_a_run(trained):
+    path, record = quality(trained, features=f"classifier:{trained}")
+    assert path == (
+        trained / "evaluations" / "quality_run-antialias16_train200-60_step_00000030_seed_0.json"
+    )
     names = [name.partition("/")[0] for name in record["values"]]
     assert names == ["is", "is_deviation", "fid", "kid", "precision", "recall"]
     assert all(np.isfinite(value) for value in record["values"].values())
-    assert path.with_suffix(".md").read_text() in process.stdout
     # Features of the real images are kept: again, with another batch size, the same to rounding.
-    again = run("evaluate", "quality", *arguments, "--batch_size=17")
-    assert again.returncode == 0, again.stderr
-    for name, value in json.loads(path.read_text())["values"].items():
+    again_path, again = quality(trained, "--batch_size=17", features=f"classifier:{trained}")
+    assert again_path == path
+    for name, value in again["values"].items():
         assert value == pytest.approx(record["values"][name], rel=1e-3, abs=1e-3)
 
 
-def test_quality_of_stored_images_is_that_of_the_run_they_come_from(trained, tmp_path):
-    of_run = run("evaluate", "quality", f"--run_dir={trained}", "--features=pixels", "--images=60")
-    assert of_run.returncode == 0, of_run.stderr
-    expected = json.loads((trained / "evaluations" / "quality_pixels-area8_60.json").read_text())[
-        "values"
-    ]
+@pytest.fixture(scope="module")
+def with_best(tmp_path_factory):
+    """A run whose best checkpoint is not the last, and is far from it."""
+    folder = tmp_path_factory.mktemp("best")
+    gin_file = folder / "tiny.gin"
+    extra = (
+        *("train.steps = 40", "final_evaluation.images = 0", "gap.every = 0"),
+        *("quality.every = 1", "quality.images = 20", "quality.real_images = 200"),
+        *("quality.best = 'fid'", "train.average_decay = 0.5"),
+        "generator_optimizer.learning_rate = 5e-2",
+    )
+    gin_file.write_text("\n".join([*tiny.BINDINGS, *extra]) + "\n")
+    process = run("train", f"--gin_file={gin_file}", f"--run_dir={folder / 'run'}")
+    assert process.returncode == 0, process.stderr
+    return folder / "run"
+
+
+def test_what_is_measured_is_what_was_asked_for_and_replaces_nothing(with_best):
+    (best,) = (with_best / "best_checkpoint").glob("*.index")
+    step = int(best.stem.partition("-")[2])
+    assert step < 40
+    choices = {
+        f"_step_{step:08d}_seed_0": [],
+        "_step_00000040_seed_0": ["--checkpoint=last"],
+        f"_step_{step:08d}_seed_1": ["--seed=1"],
+        f"_step_{step:08d}_seed_0_live": ["--weights=live"],
+    }
+    distances = {}
+    for ending, arguments in choices.items():
+        path, record = quality(with_best, *arguments)
+        assert path.stem.endswith(ending)
+        distances[ending] = record["values"]["fid/pixels-area8/train200-60"]
+    assert len({f"{distance:.4g}" for distance in distances.values()}) == 4
+    path, record = quality(with_best, "--split=test", "--name=mine")
+    assert path.stem == "mine" and next(iter(record["values"])).endswith("/test200-60")
+    process = run(
+        "evaluate", "quality", f"--run_dir={with_best}", "--features=pixels", "--images=60",
+        "--real_images=200", "--name=mine",
+    )  # fmt: skip
+    assert process.returncode == 2
+    assert "mine.json exists and differs in real: give another --name" in process.stderr
+    assert json.loads(path.read_text()) == record
+
+
+def test_quality_of_stored_images_is_that_of_the_run_they_come_from(with_best, tmp_path):
+    _, of_run = quality(with_best)
     stored = run(
-        "sample", "images", f"--run_dir={trained}", "--num_images=60", "--format=npz",
+        "sample", "images", f"--run_dir={with_best}", "--num_images=60", "--format=npz",
         f"--output_dir={tmp_path}",
     )  # fmt: skip
     assert stored.returncode == 0, stored.stderr
     (path,) = tmp_path.glob("*.npz")
     process = run(
         "evaluate", "quality", f"--generated={path}", "--features=pixels", "--real_images=200",
-        f"--gin_file={trained.parent / 'tiny.gin'}", f"--output_dir={tmp_path / 'out'}",
+        f"--gin_file={with_best.parent / 'tiny.gin'}", f"--output_dir={tmp_path / 'out'}",
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     (path,) = (tmp_path / "out").glob("quality_*.json")
     values = json.loads(path.read_text())["values"]
-    # Of 200 and of all real images: other names, and nearly the same distance.
-    (name,) = [name for name in values if name.startswith("fid/")]
-    assert name == "fid/pixels-area8/train200-60"
-    (of_all,) = [value for name, value in expected.items() if name.startswith("fid/")]
-    assert values[name] == pytest.approx(of_all, rel=0.3)
+    assert values.keys() == of_run["values"].keys()
+    for name, value in of_run["values"].items():
+        assert values[name] == pytest.approx(value, rel=1e-4), name
+
+
+def test_what_was_changed_about_stored_images_is_noted(trained, tmp_path):
+    folder = tmp_path / "made"
+    images = np.random.default_rng(0).integers(0, 256, [40, 24, 24], np.uint8)
+    for number, image in enumerate(images):
+        path = folder / str(number % 10) / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    path.write_bytes(path.read_bytes()[:60])
+    arguments = (
+        "evaluate", "quality", f"--generated={folder}", "--features=pixels", "--real_images=200",
+        f"--gin_file={trained.parent / 'tiny.gin'}", f"--output_dir={tmp_path / 'out'}",
+    )  # fmt: skip
+    process = run(*arguments)
+    assert process.returncode == 0, process.stderr
+    assert "Note: resized from 24 x 24 to 16 x 16." in process.stdout
+    assert f"Note: 1 files cannot be read, another image stands in for each, first {path}" in (
+        process.stdout
+    )
+    assert "Note: no distances by class: no class has more than 64 images" in process.stdout
+    process = run(*arguments, "--images=41")
+    assert process.returncode == 2
+    assert f"--images=41: {folder} holds 40 images" in process.stderr.splitlines()[-1]
 
 
 def test_a_generator_without_classes_has_no_distance_by_class(tmp_path):
@@ -253,6 +329,11 @@ def test_stored_images_need_to_know_what_to_be_compared_with(tmp_path):
     ("arguments", "message"),
     [
         ([], "give --run_dir or --generated, and --features"),
+        (["--features=pixels", "--attack=fgsm"], "--attack is nothing that quality uses: leave"),
+        (["--features=pixels", "--gin_file=x"], "--gin_file is of --generated, and a run has its"),
+        (["--features=pixels", "--statistics_dir=CONFIG"], "cannot be kept in"),
+        (["--features=pixels", "--output_dir=CONFIG/x"], "cannot be written"),
+        (["--features=pixels", "--split=validation"], "digits-validation is empty"),
         (["--generated=a.npz", "--features=pixels"], "give --run_dir or --generated"),
         (["--features=nothing"], "nothing"),
         (["--images=5", "--features=classifier:RUN"], "5 images cannot be divided into 10 splits"),
@@ -260,7 +341,10 @@ def test_stored_images_need_to_know_what_to_be_compared_with(tmp_path):
     ],
 )
 def test_bad_input_of_quality_is_one_line(trained, arguments, message):
-    arguments = [argument.replace("RUN", str(trained)) for argument in arguments]
+    arguments = [
+        argument.replace("RUN", str(trained)).replace("CONFIG", str(trained / "config.gin"))
+        for argument in arguments
+    ]
     process = run("evaluate", "quality", f"--run_dir={trained}", *arguments)
     assert process.returncode == 2
     assert process.stderr.count("error: ") == 1 and "Traceback" not in process.stderr

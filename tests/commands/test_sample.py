@@ -142,7 +142,7 @@ def test_images_are_those_that_are_measured_in_either_form(folder, tmp_path):
     names = load_image_data(**run.settings[DataSettings].loading(None)).class_names
     order = np.argsort(labels, kind="stable")
     for path, wanted in zip(paths, (order, np.arange(23)), strict=True):
-        source = load_generated_images(path, names, resolution=16, channels=1)
+        source = load_generated_images(path, names, resolution=16, channels=1).source
         np.testing.assert_array_equal(source.labels, labels[wanted])
         np.testing.assert_array_equal(source.fetch(np.arange(23)), images[wanted])
     again = sample("images", *arguments, f"--output_dir={tmp_path}")
@@ -236,6 +236,7 @@ def test_a_generator_without_classes_works(results, folder):
         (["sheet", "--run_dir=x", "--columns=0"], "--columns=0: give at least 1"),
         (["sheet", "--run_dir=x", "--truncation=0"], "--truncation=0: give a bound above 0"),
         (["sheet", "--run_dir=x", "--truncation=nan"], "--truncation=nan: give a bound above 0"),
+        (["sheet", "--run_dir=x", "--truncation=1e-50"], "=1e-50: give a bound above 0"),
         (["sheet", "--run_dir=x", "--seed=-1"], "--seed=-1: give a whole number from 0"),
         (["interpolation", "--run_dir=x", "--frames=1"], "--frames=1: give at least 2"),
         (["neighbours", "--run_dir=x"], "nearest by what? give --features"),

@@ -1,5 +1,7 @@
 """Stored generated images: npz and class folders."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -20,7 +22,9 @@ def load(path, resolution=8, channels=3):
 
 def test_npz_comes_back_as_it_is(tmp_path):
     images, labels = random_pixels(7, 8, 8, 3), np.arange(7) % 3
-    source = load(save(tmp_path / "a.npz", images, labels.astype(np.int64)))
+    stored = load(save(tmp_path / "a.npz", images, labels.astype(np.int64)))
+    assert stored.has_classes and stored.other_sizes() == []
+    source = stored.source
     np.testing.assert_array_equal(source.fetch(np.arange(7)), images)
     np.testing.assert_array_equal(source.labels, labels)
     assert source.class_names == NAMES
@@ -28,16 +32,37 @@ def test_npz_comes_back_as_it_is(tmp_path):
 
 def test_other_sizes_are_resized(tmp_path):
     images = np.full([5, 16, 16, 3], 77, np.uint8)
-    source = load(save(tmp_path / "a.npz", images, np.zeros(5, np.int32)))
-    np.testing.assert_array_equal(source.fetch([4]), np.full([1, 8, 8, 3], 77))
+    stored = load(save(tmp_path / "a.npz", images, np.zeros(5, np.int32)))
+    np.testing.assert_array_equal(stored.source.fetch([4]), np.full([1, 8, 8, 3], 77))
+    assert stored.other_sizes() == [(16, 16)]
 
 
 def test_folders_are_known_by_the_names_of_the_classes(tmp_path):
     make_folder(tmp_path, {"fox": 2, "cat": 1}, split="made")
-    source = load(tmp_path / "made")
+    stored = load(tmp_path / "made")
+    # Pictures of 12 x 10 pixels.
+    assert stored.has_classes and stored.other_sizes() == [(10, 12)]
+    source = stored.source
     assert sorted(source.labels) == [0, 2, 2]
     # make_folder numbers the classes in the order given: fox 0, cat 1.
     assert source.fetch(np.flatnonzero(source.labels == 0))[0, 0, 0, 0] == 20
+
+
+def test_images_of_a_generator_without_classes(tmp_path):
+    arrays = random_pixels(3, 8, 8, 3), np.zeros(3, np.int32)
+    for classes, expected in (([], False), (["cat", "dog"], True)):
+        made_by = np.array(json.dumps({"classes": classes}))
+        stored = load(save(tmp_path / "a.npz", *arrays, made_by=made_by))
+        assert stored.has_classes is expected
+    with user_error("does not say what made the images"):
+        load(save(tmp_path / "a.npz", *arrays, made_by=np.array("G")))
+    make_folder(tmp_path, {"fox": 2}, split="made")
+    (tmp_path / "made" / "fox" / "made_by.json").write_text("{}")
+    stored = load(tmp_path / "made" / "fox")
+    assert not stored.has_classes and list(stored.source.labels) == [0, 0]
+    (tmp_path / "empty").mkdir()
+    with user_error("neither class folders nor image files"):
+        load(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(
@@ -60,9 +85,13 @@ def test_what_does_not_fit_is_named(tmp_path, image, label, message):
 def test_files_that_are_not_such(tmp_path):
     with user_error("do not exist"):
         load(tmp_path / "nothing.npz")
-    (tmp_path / "text.npz").write_text("text")
-    with user_error("cannot be read as npz"):
-        load(tmp_path / "text.npz")
+    for content in ("text", ""):
+        (tmp_path / "text.npz").write_text(content)
+        with user_error("cannot be read as npz"):
+            load(tmp_path / "text.npz")
+    np.save(tmp_path / "one.npy", np.zeros(3))
+    with user_error("a single array, as npy files do"):
+        load(tmp_path / "one.npy")
     np.savez(tmp_path / "b.npz", images=np.zeros(3))
     with user_error(r"lacks the array 'image' \(it holds images\)"):
         load(tmp_path / "b.npz")

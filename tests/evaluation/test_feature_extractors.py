@@ -14,7 +14,6 @@ from PIL import Image
 
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation import inception
-from robgan_tf.evaluation.classifier import InputRange
 from robgan_tf.evaluation.feature_extractors import (
     FeatureExtractor,
     classifier_extractor,
@@ -37,9 +36,9 @@ def write_python(folder, code):
     return f"{path}:features"
 
 
-def write_keras(path, size=8, channels=3, outputs="dict"):
+def write_keras(path, size=8, channels=3, outputs="dict", seed=0):
     """Saves a convolutional network with 6 features and 4 logits; returns its path and it."""
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     images = keras.Input([size, size, channels])
     hidden = keras.layers.Conv2D(6, 3, activation="tanh")(keras.layers.Rescaling(0.01)(images))
     features = keras.layers.GlobalAveragePooling2D()(hidden)
@@ -293,11 +292,13 @@ def test_models_from_files(name, outputs, tmp_path):
         np.testing.assert_allclose(probabilities, softmax(expected[1]), atol=1e-5)
 
 
-def test_input_range(tmp_path):
-    path, model = write_keras(tmp_path / "model.keras")
-    scaled = open_extractor(str(path), 8, 3, InputRange(0.0, 1.0, mean=(0.5,), deviation=(0.25,)))
-    expected = model((IMAGES / np.float32(255.0) - 0.5) / 0.25)["features"]
-    np.testing.assert_allclose(scaled(IMAGES)[0], expected, atol=1e-5)
+def test_the_probe_tells_networks_apart(tmp_path):
+    paths = [write_keras(tmp_path / f"{seed}.keras", seed=seed)[0] for seed in (0, 1)]
+    first, second, again = (
+        open_extractor(str(path), 8, 3).probe for path in (paths[0], paths[1], paths[0])
+    )
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (3, 6) and np.abs(first - second).max() > 0.1 * np.abs(first).max()
 
 
 def test_saved_model_of_integers(tmp_path):
@@ -432,7 +433,9 @@ def test_what_changes_later_is_refused(tmp_path):
     ],
 )
 def test_images_that_are_refused(images, message):
-    extractor = FeatureExtractor("means", lambda x: x.mean((1, 2)), 3, None, (8, 8, 3))
+    extractor = FeatureExtractor(
+        "means", lambda x: x.mean((1, 2)), 3, None, (8, 8, 3), "", np.zeros([3, 3])
+    )
     with pytest.raises(UserError, match=message):
         extractor(images)
 

@@ -1,6 +1,7 @@
 """Names, counts and warnings of image quality; the measures have tests of their own."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -32,6 +33,7 @@ class Brightness:
     name: str = "brightness-asis"
     dimensions: int = 2
     source: str = ""
+    probe: np.ndarray = dataclasses.field(default_factory=lambda: np.float32([[9, 1], [4, 2]]))
     seen: int = 0
 
     def __call__(self, images):
@@ -107,19 +109,65 @@ def test_real_images_are_seen_once(tmp_path):
     assert extractor.seen == 50
     np.testing.assert_array_equal(again.features, found.features)
     np.testing.assert_array_equal(again.labels, np.arange(50) % 2)
-    assert first.path.name == "numbers-2px-50-brightness-asis.npz"
+    assert re.fullmatch(r"numbers-2px-50-brightness-asis-[0-9a-f]{8}\.npz", first.path.name)
 
 
-def test_features_of_other_images_are_refused(tmp_path):
-    extractor = Brightness()
-    reference = ReferenceFeatures(tmp_path, extractor, numbered_source(50), "numbers")
+def test_other_images_and_other_weights_are_in_other_files(tmp_path):
+    images = numbered_source(60)
+    references = [
+        ReferenceFeatures(tmp_path, extractor, images.subset(np.arange(start, start + 50)), "x")
+        for extractor, start in ((Brightness(), 0), (Brightness(), 10), (Brightness(source="b"), 0))
+    ]
+    found = [reference.load().features[0, 0] for reference in references]
+    assert found == [0, 10, 0]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("other_dataset", "message"),
+    [({"start": 10}, "labels, pixels"), ({"resolution": 4}, "pixels, resolution")],
+)
+def test_a_file_of_another_dataset_or_resolution_is_refused(tmp_path, other_dataset, message):
+    def reference(start=0, resolution=2):
+        source = numbered_source(80, resolution).subset(np.arange(start, start + 50))
+        return ReferenceFeatures(tmp_path, Brightness(), source, "numbers")
+
+    reference().load()
+    wanted = reference(**other_dataset)
+    reference().path.rename(wanted.path)
+    with pytest.raises(UserError, match=rf"is of other images .* differs in {message}\)"):
+        wanted.load()
+
+
+def test_features_of_a_function_that_has_other_weights_now_are_refused(tmp_path):
+    reference = ReferenceFeatures(tmp_path, Brightness(), numbered_source(50), "numbers")
     reference.load()
-    other = numbered_source(60).subset(np.arange(10, 60))
-    with pytest.raises(UserError, match=r"is of other images .* labels, pixels"):
-        ReferenceFeatures(tmp_path, extractor, other, "numbers").load()
-    reference.path.write_bytes(b"half")
+    # Another processor's rounding, and another network.
+    near = Brightness(probe=np.float32([[9.01, 1], [4, 2]]))
+    assert ReferenceFeatures(tmp_path, near, numbered_source(50), "numbers").load()
+    other = Brightness(probe=np.float32([[9, 1], [4, 3]]))
+    with pytest.raises(UserError, match="differs in what the extractor makes of the same images"):
+        ReferenceFeatures(tmp_path, other, numbered_source(50), "numbers").load()
+
+
+@pytest.mark.parametrize("content", [b"half", b"", None])
+def test_a_damaged_file_is_refused(tmp_path, content):
+    reference = ReferenceFeatures(tmp_path, Brightness(), numbered_source(50), "numbers")
+    if content is None:
+        np.save(reference.path, np.zeros(3))
+        reference.path.with_suffix(".npz.npy").rename(reference.path)
+    else:
+        reference.path.write_bytes(content)
     with pytest.raises(UserError, match=r"cannot be read: .* remove it"):
         reference.load()
+
+
+def test_where_nothing_can_be_kept_or_compared_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot be kept in .*file"):
+        ReferenceFeatures(tmp_path / "file", Brightness(), numbered_source(50), "x").load()
+    with pytest.raises(UserError, match="no real images to compare with: x is empty"):
+        ReferenceFeatures(tmp_path, Brightness(), numbered_source(50).subset(np.arange(0)), "x")
 
 
 def test_batches_change_nothing():

@@ -19,7 +19,13 @@ from tests.data.helpers import user_error
 from tests.sampling import tiny_generator
 
 NAMES = ("cat", "dog", "fish")
-RECORD = {"generator": "tiny", "images": 25, "seed": 6, "truncation": None}
+RECORD = {
+    "generator": "tiny",
+    "images": 25,
+    "seed": 6,
+    "truncation": None,
+    "classes": ["a", "b", "c"],
+}
 SHAPE = {"resolution": 16, "channels": 1}
 
 
@@ -55,7 +61,7 @@ def test_finetune_reads_both(generator, tmp_path):
     images, labels = expected(generator, batch_size=100)
     order = np.argsort(labels, kind="stable")
     for name, wanted in (("folder", order), ("file.npz", np.arange(25))):
-        source = load_generated_images(tmp_path / name, NAMES, **SHAPE)
+        source = load_generated_images(tmp_path / name, NAMES, **SHAPE).source
         np.testing.assert_array_equal(source.labels, labels[wanted])
         np.testing.assert_array_equal(source.fetch(np.arange(25)), images[wanted])
 

@@ -1,10 +1,14 @@
 """Quality while training: alarms on planted failures of real runs, silence on a healthy one."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.data import load_image_data, training_batches
+from robgan_tf.data import load_image_data, scale_images, training_batches
+from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.feature_extractors import open_extractor
 from robgan_tf.settings import AlarmSettings, DataSettings, QualitySettings
@@ -40,16 +44,17 @@ def train(data, steps, *bindings, permuted=False):
     return players
 
 
-def meter(data, players, folder, history=(), **quality):
+def meter(data, players, folder, history=(), margin=None, **quality):
     return QualityMeter(
         players,
         open_extractor("pixels", 16, 1),
         data,
-        QualitySettings(images=200, real_images=500, **quality),
+        QualitySettings(**({"images": 200, "real_images": 500} | quality)),
         AlarmSettings(from_step=10),
         reference=(folder, "digits"),
         history=history,
         seed=0,
+        margin=margin,
     )
 
 
@@ -100,6 +105,62 @@ def test_a_discriminator_that_always_wins_is_saturated(data, tmp_path):
     values, alarms = meter(data, players, tmp_path)(300)
     assert values["realness/fake"] < 0.02
     assert "D is saturated" in alarms["saturation"]
+
+
+def test_the_discriminator_judges_g_itself_and_held_out_images(data, healthy, tmp_path):
+    values, _ = meter(data, healthy, tmp_path)(500)
+    average = [variable.numpy() for variable in healthy.average_generator.variables]
+    for variable in healthy.average_generator.variables:
+        variable.assign(tf.zeros_like(variable))
+    of_other_average, _ = meter(data, healthy, tmp_path)(500)
+    for variable, value in zip(healthy.average_generator.variables, average, strict=True):
+        variable.assign(value)
+    held_out = ("realness/fake", "accuracy_class/generated", "realness/real")
+    assert all(of_other_average[name] == values[name] for name in held_out)
+    assert of_other_average["diversity/mean"] < 0.1 * values["diversity/mean"]
+    # D's own verdict on the held-out images, and on none that it was trained with.
+    right = [
+        tf.argmax(healthy.discriminator(scaled, training=False)[1], axis=1).numpy() == source.labels
+        for source in (data.validation, data.train)
+        for scaled in [scale_images(source.fetch(np.arange(len(source))))]
+    ]
+    assert values["accuracy_class/held_out"] == pytest.approx(np.mean(right[0]), abs=1e-6)
+    assert abs(np.mean(right[0]) - np.mean(right[1])) > 1e-3
+
+
+def test_hinge_saturates_at_its_margin(data, healthy, tmp_path):
+    class Certain:
+        """A D of logits +- 1.5, where hinge is 0 everywhere and a sigmoid 0.82."""
+
+        class_head, num_classes = None, 10
+
+        def __call__(self, images, labels, training):
+            bright = tf.reduce_mean(images, axis=[1, 2, 3]) > -2.0
+            return tf.where(bright, 1.5, -1.5), None
+
+    players = dataclasses.replace(healthy, discriminator=Certain())
+    values, alarms = meter(data, players, tmp_path)(500)
+    assert values["realness/real"] == pytest.approx(1 / (1 + np.exp(-1.5)), rel=1e-5)
+    assert "saturation" not in alarms
+    values, alarms = meter(data, players, tmp_path, margin=1.0)(500)
+    assert values["realness/real"] == 1.0
+    assert "real images as real with 1.000" in alarms["saturation"]
+
+
+def test_a_class_of_equal_real_images_has_nothing_to_lose(data, healthy, tmp_path):
+    pixels = data.train.fetch(np.arange(len(data.train)))
+    pixels[data.train.labels == 3] = 7
+    train_images = InMemorySource(pixels, data.train.labels, data.class_names, 16)
+    values, _ = meter(dataclasses.replace(data, train=train_images), healthy, tmp_path)(500)
+    assert values["ms_ssim/worst_class_real"] < 1.0
+    assert all(np.isfinite(value) for value in values.values())
+
+
+def test_too_few_images_to_see_a_collapse_are_refused(data, tmp_path):
+    players, _ = tiny.build()
+    players = dataclasses.replace(players, average_generator=SimpleNamespace(num_classes=11))
+    with pytest.raises(UserError, match=r"too few to see a collapse of each of 11 classes.* 22,"):
+        meter(data, players, tmp_path, images=20)
 
 
 def test_labels_that_do_not_belong_to_the_images_leave_accuracy_at_chance(data, tmp_path):
