@@ -28,8 +28,8 @@ JOINT_PANELS = {
     "attack: D's loss before and after": ("attack/loss",),
     "mean ||dS/dx||": ("lipschitz_source/",),
     "Fréchet distance": ("fid/",),
-    "diversity within classes, as a share of the real": ("diversity/",),
-    "probability of real, on held-out and on generated images": ("realness/",),
+    "diversity within classes, share of the real": ("diversity/",),
+    "mean probability of being real": ("realness/",),
 }
 CLASSIFIER_PANELS = {
     "loss on attacked images": ("loss/",),
@@ -115,7 +115,7 @@ def _plot(records, panels, path):
         for name in names:
             points = [(record["step"], record[name]) for record in records if name in record]
             axis.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=0.8)
-        axis.set_title(title)
+        axis.set_title(title, fontsize=10)
         axis.set_xlabel("step")
         axis.legend(fontsize=8)
     figure.savefig(path, dpi=70)

@@ -173,6 +173,15 @@ def test_bad_input_is_one_line(runs, run, tmp_path):
     (empty / "metrics.jsonl").write_text("")
     cats = make_run(tmp_path / "cats", slope=0.1, seconds=None, **{"data.dataset": "cats"})
     shutil.rmtree(cats / "samples")
+    damaged = make_run(tmp_path / "damaged", slope=0.1, seconds=None)
+    (damaged / "config.json").write_text('{"train.seed"')
+    texts = make_run(tmp_path / "texts", slope=0.1, seconds=None, extra={"fid/x": "low"})
+    nulls = make_run(tmp_path / "nulls", slope=0.1, seconds=None)
+    (nulls / "metrics.jsonl").write_text('{"step": 1, "fid/x": null}\n')
+    network = {"--features": "net (a.py 01234)"}
+    trained = make_run(tmp_path / "trained", slope=0.1, seconds=None, **network)
+    no_picture = make_run(tmp_path / "no_picture", slope=0.1, seconds=None)
+    (no_picture / "samples" / "step_00001000.png").write_bytes(b"half")
     neither = "neither a run directory (config.json, metrics.jsonl) nor a record"
     cases = [
         (["--measure=fid"], "give --run, repeatedly, and --output_dir"),
@@ -188,6 +197,14 @@ def test_bad_input_is_one_line(runs, run, tmp_path):
         (["--run=name=", "--measure=fid"], "--run=name=: give a path or NAME=PATH"),
         ([f"--run={broken}", "--measure=fid"], "metrics.jsonl, line 1: not a metrics line"),
         ([f"--run={empty}", "--measure=fid"], "has no metrics yet"),
+        ([f"--run={damaged}", "--measure=fid"], "config.json holds no settings; is it damaged?"),
+        ([f"--run={texts}", "--measure=fid"], "has 'low' for fid/x at step 100, and numbers are"),
+        ([f"--run={nulls}", "--measure=fid"], "has None for fid/x at step 1, and numbers are"),
+        (
+            [good, f"--run={trained}", "--measure=fid"],
+            "of pgd_0 and of trained are by different networks of one name, None and net (a.py",
+        ),
+        ([f"--run={no_picture}", "--sheets"], "step_00001000.png cannot be read"),
         ([good, good, "--measure=fid"], "is given twice"),
         ([good, "--measure=fid", f"--measure={FID}"], "the same measure is given twice"),
         (

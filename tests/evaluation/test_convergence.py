@@ -67,6 +67,20 @@ def test_what_the_first_record_has_reached_already_is_a_bound():
     assert "| at most 100 | at most 500 | not recorded |" in convergence_table.markdown(report)
 
 
+def test_a_bound_stays_one_in_ratios():
+    early, late = run([50, 40], "early", updates=2), run([90, 80, 50], "late", updates=2)
+    for runs, expected in (
+        ((late, early), "| early | 1 of 1 | at most 100 (at most 0.36 x) | at most 200 (at most"),
+        ((early, late), "| late | 1 of 1 | 275 (at least 2.75 x) | 550 (at least 2.75 x) |"),
+        ((early, run([55, 1], "b")), "| b | 1 of 1 | at most 100 | at most 500 | - |"),
+    ):
+        result = compared(*runs, score=57.5)
+        assert expected in convergence_table.markdown(convergence.report([], [result]))
+        assert "| at most 100 (1.00 x) |" in convergence_table.markdown(
+            convergence.report([], [compared(early, late, score=57.5)])
+        )
+
+
 def test_the_crossing_is_interpolated_in_seconds_of_a_run_that_slows_down():
     records = [
         {"step": 100, FID: 100.0, convergence.SECONDS: 10.0},
