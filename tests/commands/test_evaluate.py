@@ -333,7 +333,6 @@ def test_stored_images_need_to_know_what_to_be_compared_with(tmp_path):
         (["--features=pixels", "--gin_file=x"], "--gin_file is of --generated, and a run has its"),
         (["--features=pixels", "--statistics_dir=CONFIG"], "cannot be kept in"),
         (["--features=pixels", "--output_dir=CONFIG/x"], "cannot be written"),
-        (["--features=pixels", "--split=validation"], "digits-validation is empty"),
         (["--generated=a.npz", "--features=pixels"], "give --run_dir or --generated"),
         (["--features=nothing"], "nothing"),
         (["--images=5", "--features=classifier:RUN"], "5 images cannot be divided into 10 splits"),
