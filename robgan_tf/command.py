@@ -63,6 +63,36 @@ def finish(main, argv, kinds=()):
         return COLLAPSE_STATUS
 
 
+def refuse_flags_of_others(flags_of, kind):
+    """Refuses flags that only other kinds of a command use: they would change nothing, unseen.
+
+    Args:
+      flags_of: dict from kind to the FlagHolders of the flags that it uses.
+      kind: that is asked for.
+
+    Raises:
+      UserError: if such a flag is given.
+    """
+    used = {flag.name for flag in flags_of[kind]}
+    others = [flag for of_kind in flags_of.values() for flag in of_kind if flag.name not in used]
+    refuse_flags(others, f"is nothing that {kind} uses")
+
+
+def refuse_flags(unused, why):
+    """Refuses flags that would change nothing.
+
+    Args:
+      unused: FlagHolders of them.
+      why: continues a sentence that begins with a flag's name.
+
+    Raises:
+      UserError: if one is given.
+    """
+    for flag in unused:
+        if flag.present:
+            raise UserError(f"--{flag.name} {why}: leave it out")
+
+
 def _kind(argv, kinds):
     """The words of the command line that are not flags: one of the kinds, or none."""
     words = argv[1:]

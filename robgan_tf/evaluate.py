@@ -124,16 +124,8 @@ def main(kind):
     Args:
       kind: what to evaluate; "robustness", "gap" or "quality".
     """
-    used = {flag.name for flag in _FLAGS_OF[kind]}
-    others = [flag for of_kind in _FLAGS_OF.values() for flag in of_kind if flag.name not in used]
-    _refuse(others, f"is nothing that {kind} uses")
+    command.refuse_flags_of_others(_FLAGS_OF, kind)
     return {"robustness": _robustness, "gap": _gap, "quality": _quality}[kind]()
-
-
-def _refuse(unused, why):
-    for flag in unused:
-        if flag.present:
-            raise UserError(f"--{flag.name} {why}: leave it out")
 
 
 def _robustness():
@@ -147,9 +139,9 @@ def _robustness():
     if bool(_RUN_DIR.value) == bool(_MODEL.value):
         raise UserError("nothing to evaluate: give either --run_dir or --model")
     if _RUN_DIR.value:
-        _refuse(_OF_MODELS, "is of --model, and a run has its own")
+        command.refuse_flags(_OF_MODELS, "is of --model, and a run has its own")
     else:
-        _refuse([_CHECKPOINT], "is of --run_dir")
+        command.refuse_flags([_CHECKPOINT], "is of --run_dir")
     # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
     import tensorflow as tf
 
@@ -194,14 +186,14 @@ def _quality():
             "or --generated, and --features"
         )
     if _GENERATED.value:
-        _refuse([_CHECKPOINT, _WEIGHTS], "is of --run_dir")
+        command.refuse_flags([_CHECKPOINT, _WEIGHTS], "is of --run_dir")
         if not _GIN_FILE.value or not _OUTPUT_DIR.value:
             raise UserError(
                 "--generated needs --gin_file, which says what data to compare with, and "
                 "--output_dir, where results are written"
             )
     else:
-        _refuse([_GIN_FILE], "is of --generated, and a run has its own")
+        command.refuse_flags([_GIN_FILE], "is of --generated, and a run has its own")
     from robgan_tf.data import load_image_data
     from robgan_tf.evaluation.gap import evenly_spaced
     from robgan_tf.evaluation.quality_run import evaluate_quality
@@ -210,6 +202,7 @@ def _quality():
     settings, measured_images, directory, statistics = (
         _of_stored_images() if _GENERATED.value else _of_run()
     )
+    extractor = open_features(_FEATURES.value, settings.resolution, settings.channels)
     split = _SPLIT.value if _SPLIT.present else "train"
     data = load_image_data(**settings.loading(data_flag.data_dir()))
     real = getattr(data, split)
@@ -217,7 +210,7 @@ def _quality():
     measured = measured_images(data.class_names)
     table = evaluate_quality(
         measured,
-        open_features(_FEATURES.value, settings.resolution, settings.channels),
+        extractor,
         evenly_spaced(real, _REAL_IMAGES.value or len(real)),
         real_name=split,
         dataset=settings.file_name,

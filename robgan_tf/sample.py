@@ -91,6 +91,17 @@ _STATISTICS_DIR = flags.DEFINE_string(
     "run.",
 )
 
+_OF_ALL = (_RUN_DIR, _CHECKPOINT, _WEIGHTS, _SEED, _TRUNCATION, _OUTPUT_DIR, _BATCH_SIZE)
+_FLAGS_OF = {
+    "sheet": (*_OF_ALL, _CLASSES, _COLUMNS, _SHARED_LATENTS),
+    "interpolation": (*_OF_ALL, _CLASSES, _SHARED_LATENTS, _BETWEEN, _FRAMES, _GIF_FRAMES),
+    "images": (*_OF_ALL, _NUM_IMAGES, _FORMAT),
+    "neighbours": (
+        *(*_OF_ALL, _CLASSES, _FEATURES, _SAMPLES, _NEIGHBOURS, _TRAINING_IMAGES),
+        _STATISTICS_DIR,
+    ),
+}
+
 
 def main(kind):
     """Runs the command; returns its exit status.
@@ -98,6 +109,7 @@ def main(kind):
     Args:
       kind: what to make; "sheet", "interpolation", "images" or "neighbours".
     """
+    command.refuse_flags_of_others(_FLAGS_OF, kind)
     _check_flags(kind)
     # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
     from robgan_tf.training.finished_run import best_or_last, open_run
@@ -179,8 +191,6 @@ def _interpolation(run, generator):
 def _images(run, generator):
     from robgan_tf.sampling.image_set import write_folder, write_npz
 
-    if _CLASSES.value:
-        raise UserError("images are of all classes alike: leave out --classes")
     names = _class_names(run, generator)
     record = {
         "generator": _subject(run),

@@ -36,7 +36,7 @@ def quality(real, fake, extractor_name, real_name, splits=SPLITS, neighbours=NEI
     Raises:
       UserError: if there are too few images for a measure.
     """
-    _check_counts(real, fake, splits, neighbours)
+    check_counts(len(real), len(fake), fake.probabilities is not None, splits, neighbours)
     counts = f"{extractor_name}/{real_name}{short(len(real))}-{short(len(fake))}"
     values = {}
     if fake.probabilities is not None:
@@ -93,11 +93,16 @@ def _compared(features):
     return features[evenly_spaced_rows(len(features), count)]
 
 
-def _check_counts(real, fake, splits, neighbours):
-    fewest = min(len(real), len(fake))
-    if fake.probabilities is not None and len(fake) < splits:
+def check_counts(real, fake, has_logits, splits=SPLITS, neighbours=NEIGHBOURS):
+    """Refuses counts of real and generated images that are too small for a measure.
+
+    Raises:
+      UserError: if one is.
+    """
+    fewest = min(real, fake)
+    if has_logits and fake < splits:
         raise UserError(
-            f"{len(fake)} images cannot be divided into {splits} splits of the Inception Score: "
+            f"{fake} images cannot be divided into {splits} splits of the Inception Score: "
             "ask for more (--images)"
         )
     if fewest <= neighbours:

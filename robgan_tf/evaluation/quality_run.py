@@ -6,7 +6,13 @@ import time
 
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
-from robgan_tf.evaluation.quality import bias_warning, quality, quality_by_class, short
+from robgan_tf.evaluation.quality import (
+    bias_warning,
+    check_counts,
+    quality,
+    quality_by_class,
+    short,
+)
 from robgan_tf.files import write_atomically
 
 QUALITY_IMAGES = 10_000
@@ -58,6 +64,7 @@ def evaluate_quality(
         "extractor": extractor.identity,
         "images": measured.count,
     }
+    check_counts(len(source), measured.count, extractor.classes is not None)
     _refuse_other(path, record)
     print(f"Real       {record['real']}: {reference.path}", flush=True)
     real = reference.load()
@@ -65,20 +72,14 @@ def evaluate_quality(
     extracting = time.monotonic()
     fake = extract(extractor, measured.batches())
     extracting = time.monotonic() - extracting
+    by_class = quality_by_class(real, fake, source.class_names if measured.has_classes else ())
     record |= {
         "values": quality(real, fake, extractor.name, real_name),
-        "by_class": quality_by_class(real, fake, source.class_names)
-        if measured.has_classes
-        else {},
-        "notes": _notes(measured, real, fake),
+        "by_class": by_class,
+        "notes": _notes(measured, real, fake, by_class),
         "seconds": round(time.monotonic() - start, 1),
         "seconds_for_10000_images": round(extracting * 10_000 / len(fake), 1),
     }
-    if measured.has_classes and not record["by_class"]:
-        record["notes"].append(
-            f"no distances by class: no class has more than {extractor.dimensions} images of both "
-            "kinds, as many as there are dimensions"
-        )
     table = _table(record)
     write_atomically(path, json.dumps(record, indent=1) + "\n")
     write_atomically(path.with_suffix(".md"), table)
@@ -90,19 +91,26 @@ def _refuse_other(path, record):
     """Makes the directory of a result; refuses a file that is of something else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = json.loads(path.read_text()) if path.exists() else record
+        found = dict(json.loads(path.read_text())) if path.exists() else record
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{path} exists and cannot be read: {error}; move it away") from error
     differing = [part for part in _PROTOCOL if found.get(part) != record[part]]
     if differing:
         raise UserError(f"{path} exists and differs in {', '.join(differing)}: give another --name")
 
 
-def _notes(measured, real, fake):
-    warning = bias_warning(real, fake)
-    return measured.notes() + ([] if warning is None else [warning])
+def _notes(measured, real, fake, by_class):
+    notes, warning = measured.notes(), bias_warning(real, fake)
+    if warning is not None:
+        notes.append(warning)
+    if measured.has_classes and not by_class:
+        notes.append(
+            f"no distances by class: no class has more than {real.features.shape[1]} images of "
+            "both kinds, as many as there are dimensions"
+        )
+    return notes
 
 
 def _table(record):

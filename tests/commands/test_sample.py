@@ -71,6 +71,8 @@ def folder(tmp_path_factory):
     tiny_generator.vary_classes(models["average_generator"])
     write_run(folder / "run", settings, models)
     write_run(folder / "no_checkpoint", settings, {})
+    write_run(folder / "damaged", settings, {})
+    (folder / "damaged" / "config.json").write_text("{")
     without = tiny.settings("ResNetDiscriminator.head = 'none'")
     write_run(folder / "no_classes", without, {"average_generator": build_generator(without)})
     finetune = read_settings([], tiny_finetune(), FINETUNE_SETTINGS)
@@ -175,7 +177,10 @@ BAD_INPUT = [
     ("sheet --run_dir=no_classes --classes=1", "has no classes: leave out --classes"),
     ("interpolation --run_dir=no_classes --between=classes", "needs two classes or more"),
     ("interpolation --run_dir=run --between=classes --classes=3", "needs two classes or more"),
-    ("images --run_dir=run --classes=3", "leave out --classes"),
+    ("images --run_dir=run --classes=3", "--classes is nothing that images uses: leave it out"),
+    ("sheet --run_dir=run --num_images=3", "--num_images is nothing that sheet uses"),
+    ("sheet --run_dir=damaged", "config.json cannot be read"),
+    ("sheet --run_dir=run --checkpoint=best", "train keeps one where quality.best is set"),
     ("images --run_dir=run --num_images=3 --output_dir=features.py", "cannot be written"),
     ("neighbours --run_dir=run --features=classifier:nowhere", "nowhere holds no run"),
     ("neighbours --run_dir=run --features=nothing", "the extractor nothing does not exist"),
@@ -236,7 +241,7 @@ def test_a_generator_without_classes_works(results, folder):
         (["sheet", "--run_dir=x", "--columns=0"], "--columns=0: give at least 1"),
         (["sheet", "--run_dir=x", "--truncation=0"], "--truncation=0: give a bound above 0"),
         (["sheet", "--run_dir=x", "--truncation=nan"], "--truncation=nan: give a bound above 0"),
-        (["sheet", "--run_dir=x", "--truncation=1e-50"], "=1e-50: give a bound above 0"),
+        (["sheet", "--run_dir=x", "--truncation=1e-50"], "--truncation=1e-50: give a bound"),
         (["sheet", "--run_dir=x", "--seed=-1"], "--seed=-1: give a whole number from 0"),
         (["interpolation", "--run_dir=x", "--frames=1"], "--frames=1: give at least 2"),
         (["neighbours", "--run_dir=x"], "nearest by what? give --features"),

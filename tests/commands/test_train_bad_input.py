@@ -89,6 +89,10 @@ def assert_one_line(result, *expected):
             ["--gin_param=quality.best='is'", "--gin_param=quality.every=2"],
             "pixels-area8 gives no class logits",
         ),
+        (
+            ["--gin_param=quality.best='fid'", "--gin_param=quality.every=99999"],
+            "quality.best = 'fid' needs a measurement: quality.every = 99999 is above train.steps",
+        ),
         (["--features=/nowhere"], "the extractor /nowhere does not exist"),
         (["--features=classifier:/nowhere"], "/nowhere holds no run"),
         (["--features=classifier:"], "the classifier of which run?"),
