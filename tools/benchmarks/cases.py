@@ -161,6 +161,24 @@ def both_stages(options):
     )
 
 
+def convergence(options):
+    """A step of each run of docs/results/convergence, for curves against seconds."""
+    bare = [SMALL, "gin/baselines/without_spectral_normalization.gin"]
+    none, ac_gan = "gin/attacks/none.gin", "gin/losses/ac_gan.gin"
+    files = {
+        "split_attack": bare,
+        "split_none": [*bare, none],
+        "ac_gan_attack": [*bare, ac_gan],
+        "ac_gan_none": [*bare, none, ac_gan],
+        "sn_attack": [SMALL],
+        "sn_gan": [SMALL, "gin/baselines/sn_gan.gin"],
+    }
+    overlay = "gin/experiments/convergence.gin"
+    return _timed(
+        [models.training_step(name, [*chosen, overlay]) for name, chosen in files.items()], options
+    )
+
+
 def replicas(options):
     """A step at width 16, batch 64, shared out to logical CPU devices of the same cores."""
     # The larger number first: TensorFlow fixes its devices at the first use of any.
@@ -229,6 +247,7 @@ CASES = {
         growth,
         compared_runs,
         both_stages,
+        convergence,
         replicas,
         input_pipeline,
         start_up,

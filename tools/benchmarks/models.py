@@ -193,7 +193,9 @@ def generator_flops(model):
 def discriminator_flops(model):
     """`Flops` of one image through D."""
     shape = [1, model.resolution, model.resolution, model.channels]
-    return forward_flops(functools.partial(model, training=False), tf.zeros(shape))
+    # Only a projection head looks at them.
+    labels = tf.zeros([1], tf.int32)
+    return forward_flops(functools.partial(model, labels=labels, training=False), tf.zeros(shape))
 
 
 def _finish(tensor):
