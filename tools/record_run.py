@@ -4,6 +4,9 @@
 
 writes EXPERIMENT/<seed>.json (settings, curves, evaluations), <seed>_curves.png and the last
 sheets; a run directory may be gone tomorrow, its record stays.
+
+Seconds of a run beside which other work ran say nothing. --seconds_per_step=0.19 puts those of an
+undisturbed step in their place, as `tools.benchmark` measures them, and the record says so.
 """
 
 import argparse
@@ -17,6 +20,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
+from robgan_tf.evaluation.convergence import SECONDS
 from robgan_tf.reporting import read_metrics
 
 MOST_POINTS = 150
@@ -46,16 +50,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run_dir", type=pathlib.Path)
     parser.add_argument("record_dir", type=pathlib.Path)
+    parser.add_argument("--seconds_per_step", type=float)
     arguments = parser.parse_args()
+    if arguments.seconds_per_step is not None and not arguments.seconds_per_step > 0.0:
+        parser.error("--seconds_per_step: give a number above 0")
     config = json.loads((arguments.run_dir / "config.json").read_text())
     records = read_metrics(arguments.run_dir / "metrics.jsonl")
     is_joint = "train.seed" in config
     name = str(config["train.seed" if is_joint else "finetune.seed"])
     arguments.record_dir.mkdir(parents=True, exist_ok=True)
+    if arguments.seconds_per_step is not None:
+        records = _retimed(records, arguments.seconds_per_step)
     record = {
         "config": config,
         "last_step": records[-1]["step"],
         "evaluations": _evaluations(arguments.run_dir),
+        "seconds_per_step": arguments.seconds_per_step or "as they were while training",
         "curves": _curves(_thin(records)),
     }
     (arguments.record_dir / f"{name}.json").write_text(json.dumps(record, indent=None) + "\n")
@@ -65,6 +75,11 @@ def main():
         pictures = sorted((arguments.run_dir / kind).glob("step_*.png"))
         if pictures:
             shutil.copy(pictures[-1], arguments.record_dir / f"{name}_{kind}.png")
+
+
+def _retimed(records, seconds_per_step):
+    """The records with `time/training_seconds` as if every step had taken equally long."""
+    return [{**record, SECONDS: seconds_per_step * record["step"]} for record in records]
 
 
 def _thin(records):

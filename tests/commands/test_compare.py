@@ -139,6 +139,23 @@ def test_records_are_read_as_the_runs_they_are_of(runs, run, tmp_path, monkeypat
     assert (tmp_path / "records" / "sheets.png").exists()
 
 
+def test_a_record_may_have_the_seconds_of_undisturbed_steps(runs, tmp_path, monkeypatch):
+    for name, arguments in (("timed", []), ("retimed", ["--seconds_per_step=0.5"])):
+        target = str(tmp_path / name)
+        monkeypatch.setattr(sys, "argv", ["", str(runs / "pgd_0"), target, *arguments])
+        record_run.main()
+    timed, retimed = (
+        json.loads((tmp_path / name / "0.json").read_text()) for name in ("timed", "retimed")
+    )
+    curves = retimed["curves"]
+    assert curves["time/training_seconds"] == [0.5 * step for step in curves["step"]]
+    assert retimed["seconds_per_step"] == 0.5
+    seconds = timed["curves"].pop("time/training_seconds")
+    assert seconds == pytest.approx([0.2 * step for step in curves["step"]])
+    curves.pop("time/training_seconds")
+    assert curves == timed["curves"]
+
+
 def test_runs_without_seconds_are_named(runs, run):
     status, output, _ = run(f"--run={runs / 'pgd_0'}", f"--run={runs / 'old'}", f"--measure={FID}")
     assert status == 0
