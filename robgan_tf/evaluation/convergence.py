@@ -275,7 +275,7 @@ def _configuration_rows(rows):
 
 
 def _kind_of_ratio(is_bound, first_is_bound, is_first):
-    """ "exact", a bound of which side, or "unknown" where both its places are bounds."""
+    """What a ratio is: "exact", a bound on one side, or "unknown" where both places are bounds."""
     if is_first or not (is_bound or first_is_bound):
         return "exact"
     if is_bound and first_is_bound:

@@ -9,6 +9,7 @@ import numpy as np
 from robgan_tf.data.generated import load_generated_images
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.generated_set import generated_set
+from robgan_tf.files import tree_digest
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +107,7 @@ def stored_images(path, class_names, settings, count, *, seed, batch_size):
         batches,
         len(order),
         stored.has_classes,
-        f"{len(order)} images of {path.name}, order by seed {seed}",
+        f"{len(order)} images of {path.name} ({tree_digest(path)}), order by seed {seed}",
         f"{path.stem}_seed_{seed}",
         notes,
     )

@@ -89,8 +89,7 @@ def short(count):
 
 def _compared(features):
     """At most `MOST_COMPARED` rows, evenly spaced."""
-    count = min(len(features), MOST_COMPARED)
-    return features[evenly_spaced_rows(len(features), count)]
+    return features[evenly_spaced_rows(len(features), MOST_COMPARED)]
 
 
 def check_counts(real, fake, has_logits, splits=SPLITS, neighbours=NEIGHBOURS):

@@ -17,7 +17,7 @@ from robgan_tf.files import write_atomically
 
 QUALITY_IMAGES = 10_000
 # What a result is of: a file of the same name that is of something else is kept.
-_PROTOCOL = ("subject", "real", "extractor")
+_PROTOCOL = ("subject", "real", "reference", "extractor")
 
 
 def evaluate_quality(
@@ -61,6 +61,8 @@ def evaluate_quality(
     record = {
         "subject": measured.subject,
         "real": f"{len(source)} images of {dataset}, {real_name}",
+        # Its name tells them from as many other images of the same split.
+        "reference": reference.path.name,
         "extractor": extractor.identity,
         "images": measured.count,
     }

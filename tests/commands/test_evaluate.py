@@ -255,7 +255,7 @@ def test_what_is_measured_is_what_was_asked_for_and_replaces_nothing(with_best):
         "--real_images=200", "--name=mine",
     )  # fmt: skip
     assert process.returncode == 2
-    assert "mine.json exists and differs in real: give another --name" in process.stderr
+    assert "mine.json exists and differs in real, reference: give another --name" in process.stderr
     assert json.loads(path.read_text()) == record
 
 
@@ -298,6 +298,11 @@ def test_what_was_changed_about_stored_images_is_noted(trained, tmp_path):
         process.stdout
     )
     assert "Note: no distances by class: no class has more than 64 images" in process.stdout
+    # Other images in a folder of the same name are another subject.
+    Image.fromarray(images[0]).save(folder / "0" / "0.png", compress_level=0)
+    process = run(*arguments)
+    assert process.returncode == 2
+    assert "exists and differs in subject: give another --name" in process.stderr
     process = run(*arguments, "--images=41")
     assert process.returncode == 2
     assert f"--images=41: {folder} holds 40 images" in process.stderr.splitlines()[-1]
