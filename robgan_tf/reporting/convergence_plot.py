@@ -1,4 +1,4 @@
-"""Figure 8's layout, measures over steps, D updates and seconds; Figure 7's sheets in a row."""
+"""Figure 8's layout, measures over steps, D updates and seconds; Figure 7's sheets side by side."""
 
 import io
 import textwrap
@@ -18,6 +18,7 @@ _CAPTION_WIDTH = 170  # letters
 _MOST_MARKED = 30  # points of a curve
 _NAME_FONT_SIZE = 15
 _NAME_HEIGHT = 44  # two lines of it
+_MOST_BESIDE = 3  # sheets in a line
 
 
 def convergence_plot(comparisons, curves, caption):
@@ -127,24 +128,28 @@ def _plain(text):
 def side_by_side(sheets):
     """Pastes picture sheets beside each other, aligned above, their names over them (Figure 7).
 
+    More than three continue below, so that rows stay wide enough to be looked at on a screen.
+
     Args:
       sheets: dict from the name to uint8 [h, w, 3].
 
     Returns:
       The picture as the bytes of a PNG file.
     """
+    number = len(sheets)
+    columns = -(-number // -(-number // _MOST_BESIDE))  # equally many in every line
     height = max(sheet.shape[0] for sheet in sheets.values())
-    columns = [
-        np.vstack(
-            [
-                text_box(name, _NAME_HEIGHT, sheet.shape[1], _NAME_FONT_SIZE, "center"),
-                pad_to(sheet, height, sheet.shape[1]),
-            ]
-        )
-        for name, sheet in sheets.items()
-    ]
     # Room between, so that the class names of a sheet do not touch its neighbour's samples.
-    apart = [pad_to(column, column.shape[0], column.shape[1] + 8 * GAP) for column in columns[:-1]]
-    picture = io.BytesIO()
-    Image.fromarray(np.hstack([*apart, columns[-1]])).save(picture, "PNG")
-    return picture.getvalue()
+    width = max(sheet.shape[1] for sheet in sheets.values()) + 8 * GAP
+    boxes = [_named(name, sheet, height, width) for name, sheet in sheets.items()]
+    lines = [np.hstack(boxes[first : first + columns]) for first in range(0, len(boxes), columns)]
+    picture = np.vstack([pad_to(line, 0, columns * width) for line in lines])
+    encoded = io.BytesIO()
+    Image.fromarray(picture[:, : -8 * GAP]).save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def _named(name, sheet, height, width):
+    """The sheet below its name, uint8 [height and a headline, width, 3]."""
+    headline = text_box(name, _NAME_HEIGHT, sheet.shape[1], _NAME_FONT_SIZE, "center")
+    return np.vstack([pad_to(headline, 0, width), pad_to(sheet, height, width)])

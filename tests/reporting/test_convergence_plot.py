@@ -101,7 +101,26 @@ def test_sheets_stand_side_by_side_below_their_names():
     top = picture.shape[0] - 90
     assert top >= 15 and picture.shape[1] >= 350
     np.testing.assert_array_equal(picture[top : top + 60, :200], red)
-    np.testing.assert_array_equal(picture[top:, -150:], blue)
+    np.testing.assert_array_equal(picture[top:, -200:-50], blue)  # as wide as the first
     assert (picture[top + 60 :, :200] == BACKGROUND).all()
-    for name in (picture[:top, :200], picture[:top, -150:]):
+    for name in (picture[:top, :200], picture[:top, -200:-50]):
         assert (name < 100).any()
+
+
+def test_more_than_three_sheets_continue_below_equally_many_in_every_line():
+    for number, lines in (
+        (1, [1]),
+        (3, [3]),
+        (4, [2, 2]),
+        (5, [3, 2]),
+        (6, [3, 3]),
+        (7, [3, 3, 1]),
+    ):
+        sheets = {f"{i}": np.full((60, 200, 3), (255, i, 0), np.uint8) for i in range(number)}
+        picture = np.asarray(Image.open(io.BytesIO(side_by_side(sheets))))
+        reds = [
+            list(dict.fromkeys(row[row[:, 0] == 255][:, 1].tolist()))
+            for row in picture[60 :: picture.shape[0] // len(lines)]
+        ]
+        assert [len(row) for row in reds] == lines
+        assert [red for row in reds for red in row] == list(range(number))
