@@ -344,7 +344,7 @@ class AlarmSettings(Settings):
     from_step: int = setting("no alarm before: what is new has not learnt yet", 2000, minimum=0)
     diversity: float = setting(
         "below this share of what images of a class differ by in the real data: mean distance of "
-        "features, and 1 - MS-SSIM",
+        "features, distance to the nearest, and 1 - MS-SSIM",
         0.25,
         minimum=0.0,
     )

@@ -49,6 +49,7 @@ def collapse_alarms(values, history, thresholds, num_classes, held_out):
     """
     alarms = {
         "diversity": _diversity(values, thresholds.diversity),
+        "repetition": _repetition(values, thresholds.diversity),
         "similarity": _similarity(values, thresholds.diversity),
         "saturation": _saturation(values, thresholds.saturation),
         "worsening": _worsening(values, history, thresholds.worsening),
@@ -64,6 +65,16 @@ def _diversity(values, least):
         return (
             f"the images of one class of G differ {share:.2f} times as much as real ones "
             f"(all classes: {values['diversity/mean']:.2f}): G has collapsed there"
+        )
+    return None
+
+
+def _repetition(values, least):
+    share = values.get("diversity/nearest_worst_class")
+    if share is not None and share < least:
+        return (
+            f"the images of one class of G are {share:.2f} times as far from the nearest other as "
+            f"real ones (all classes: {values['diversity/nearest_mean']:.2f}): G repeats a few"
         )
     return None
 

@@ -1,8 +1,9 @@
 """How different the images of one class are from each other: what a collapse of G takes away.
 
-Two views, of features and of pixels: the mean distance between two images of a class in feature
-space, and their mean multi-scale structural similarity (MS-SSIM; Wang et al., 2003; used for this
-by Odena et al., ICML 2017, AC-GAN), which is 1 where all are the same.
+Three views. In feature space, the mean distance between two images of a class sees that all are
+alike, and the distance to the nearest one that a few are repeated. In pixels, their mean
+multi-scale structural similarity (MS-SSIM; Wang et al., 2003; used for this by Odena et al.,
+ICML 2017, AC-GAN) is 1 where all are the same.
 """
 
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 MOST_OF_A_CLASS = 200
 # Weights of the scales as published; the coarsest are left out of images too small for them.
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+PAIRS = 20  # of a class, whose MS-SSIM is averaged
 WINDOW = 11  # pixels, side of the Gaussian window of SSIM
 
 
@@ -26,18 +28,61 @@ def within_class_distance(features, labels):
       Dict from class to distance; classes with fewer than two images are left out.
     """
     distances = {}
-    for label, rows in _images_of_classes(labels):
-        chosen = np.asarray(features[rows[:MOST_OF_A_CLASS]], np.float64)
-        # Centred, so that little cancels where a class is far from the origin.
-        chosen -= chosen.mean(axis=0)
-        squares = np.sum(chosen**2, axis=1)
-        squared = squares[:, None] + squares[None, :] - 2.0 * chosen @ chosen.T
-        pairs = np.triu_indices(len(chosen), k=1)
-        distances[label] = float(np.sqrt(np.maximum(squared[pairs], 0.0)).mean())
+    for label, rows in _images_of_classes(labels).items():
+        between = _distances(features[rows[:MOST_OF_A_CLASS]])
+        distances[label] = float(between[np.triu_indices(len(between), k=1)].mean())
     return distances
 
 
-def within_class_similarity(images, labels, pairs=20):
+def nearest_neighbour_shares(real_features, real_labels, fake_features, fake_labels):
+    """Mean distance to the nearest other image of the class, as a share of the real images' one.
+
+    It is near 0 where a generator repeats a few images of a class, however different these are.
+    Equally many of both are used, at most 200 of a class, since more images are nearer.
+
+    Args:
+      real_features: [N, d], in random order.
+      real_labels: [N] their classes.
+      fake_features: [M, d], in random order.
+      fake_labels: [M] their classes.
+
+    Returns:
+      Dict from class to share; classes with fewer than two images of either kind, or whose real
+      images are all equal, are left out.
+    """
+    shares = {}
+    real_rows = _images_of_classes(real_labels)
+    for label, fake_rows in _images_of_classes(fake_labels).items():
+        if label not in real_rows:
+            continue
+        count = min(len(real_rows[label]), len(fake_rows), MOST_OF_A_CLASS)
+        real, fake = (
+            _nearest(features[rows[:count]])
+            for features, rows in ((real_features, real_rows[label]), (fake_features, fake_rows))
+        )
+        if real > 0.0:
+            shares[label] = fake / real
+    return shares
+
+
+def _nearest(features):
+    """Mean distance of each row [n, d] to the nearest other one."""
+    between = _distances(features)
+    np.fill_diagonal(between, np.inf)
+    return float(between.min(axis=1).mean())
+
+
+def _distances(features):
+    """Euclidean distances [n, n] between the rows [n, d], in float64."""
+    # Centred, so that little cancels where a class is far from the origin.
+    centred = np.asarray(features, np.float64)
+    centred = centred - centred.mean(axis=0)
+    squares = np.sum(centred**2, axis=1)
+    squared = squares[:, None] + squares[None, :] - 2.0 * centred @ centred.T
+    return np.sqrt(np.maximum(squared, 0.0))
+
+
+def within_class_similarity(images, labels, pairs=PAIRS):
     """Mean MS-SSIM of pairs of different images of a class.
 
     Args:
@@ -51,7 +96,7 @@ def within_class_similarity(images, labels, pairs=20):
     """
     scales, window = _scales(images.shape[1])
     similarities = {}
-    for label, rows in _images_of_classes(labels):
+    for label, rows in _images_of_classes(labels).items():
         count = min(pairs, len(rows) // 2)
         first, second = images[rows[:count]], images[rows[count : 2 * count]]
         values = _ms_ssim(tf.constant(first), tf.constant(second), scales, window)
@@ -76,7 +121,13 @@ def _ms_ssim(first, second, scales, window):
 
 
 def _images_of_classes(labels):
-    """(class, indices of its images) of each class with at least two images."""
+    """Dict from class to the indices of its images, of each class with at least two images."""
     labels = np.asarray(labels)
     found = ((int(label), np.flatnonzero(labels == label)) for label in np.unique(labels))
-    return [(label, rows) for label, rows in found if len(rows) >= 2]
+    return {label: rows for label, rows in found if len(rows) >= 2}
+
+
+def first_of_each_class(labels, most):
+    """Indices of the first `most` images of each class, int [n]."""
+    labels = np.asarray(labels)
+    return np.concatenate([np.flatnonzero(labels == label)[:most] for label in np.unique(labels)])

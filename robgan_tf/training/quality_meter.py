@@ -6,12 +6,12 @@ import tensorflow as tf
 from robgan_tf.data import scale_images
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.collapse import ALARM_PREFIX, collapse_alarms
-from robgan_tf.evaluation.diversity import within_class_distance, within_class_similarity
 from robgan_tf.evaluation.gap import evenly_spaced
 from robgan_tf.evaluation.generated_set import GeneratedSet
 from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
 from robgan_tf.evaluation.measures import LOWER, better_direction
 from robgan_tf.evaluation.quality import bias_warning, quality
+from robgan_tf.evaluation.relative_diversity import RelativeDiversity
 from robgan_tf.losses import HINGE_MARGIN
 from robgan_tf.reporting import read_metrics
 from robgan_tf.settings import (
@@ -70,7 +70,9 @@ class QualityMeter:
         self._held_out = evenly_spaced(
             data.validation if len(data.validation) else data.test, JUDGED_IMAGES
         )
-        self._of_real = self._diversity_of_real(real)
+        self._diversity = RelativeDiversity(
+            self._real.features, self._labels(real.labels), real, seed
+        )
         self._averaged = GeneratedSet(players.average_generator)
         self._live = GeneratedSet(players.generator)
         self._judge = tf.function(self._judged, autograph=False, reduce_retracing=True)
@@ -97,11 +99,11 @@ class QualityMeter:
           alarm to one line.
         """
         batches = list(self._averaged(self._settings.images, self._seed, BATCH_SIZE))
-        fake = extract(self._extractor, batches)
+        fake = extract(self._extractor, batches, self._settings.images)
         images = np.concatenate([part for part, _ in batches])
         values = {
             **quality(self._real, fake, self._extractor.name, "train"),
-            **self._diversity(images, fake),
+            **self._diversity(images, fake.features, fake.labels),
             **self._judgement(),
         }
         values = {name: float(value) for name, value in values.items()}
@@ -140,38 +142,6 @@ class QualityMeter:
             self._players.discriminator.num_classes if has_classes else 0,
             len(self._held_out),
         )
-
-    def _diversity_of_real(self, source):
-        """Within-class distance and MS-SSIM of each class of the real images."""
-        order = np.random.default_rng(self._seed).permutation(len(source))
-        labels = self._labels(source.labels[order])
-        distances = within_class_distance(self._real.features[order], labels)
-        shown = order[: self._settings.images]
-        similarities = within_class_similarity(
-            source.fetch(shown), self._labels(source.labels[shown])
-        )
-        return distances, similarities
-
-    def _diversity(self, images, fake):
-        """Within-class distance as a share of the real one's; MS-SSIM."""
-        real, real_similarities = self._of_real
-        distances = within_class_distance(fake.features, fake.labels)
-        shares = [distances[label] / real[label] for label in distances if real.get(label)]
-        similarities = within_class_similarity(images, fake.labels)
-        values = {}
-        if shares:
-            values = {"diversity/mean": np.mean(shares), "diversity/worst_class": min(shares)}
-        # Without those whose real images are all the same: nothing is left to lose.
-        both = [k for k in sorted(similarities) if real_similarities.get(k, 1.0) < 1.0]
-        if both:
-            # Some classes are alike in the real images too.
-            shares = {k: (1.0 - similarities[k]) / (1.0 - real_similarities[k]) for k in both}
-            worst = min(both, key=shares.get)
-            values["ms_ssim/generated"] = np.mean([similarities[k] for k in both])
-            values["ms_ssim/real"] = np.mean([real_similarities[k] for k in both])
-            values["ms_ssim/worst_class_generated"] = similarities[worst]
-            values["ms_ssim/worst_class_real"] = real_similarities[worst]
-        return values
 
     def _labels(self, labels):
         """Classes as G knows them: one where it has none."""

@@ -9,6 +9,8 @@ HEALTHY = {
     "fid/x/train1k-1k": 60.0,
     "diversity/mean": 0.9,
     "diversity/worst_class": 0.7,
+    "diversity/nearest_mean": 0.8,
+    "diversity/nearest_worst_class": 0.6,
     "ms_ssim/worst_class_generated": 0.6,
     "ms_ssim/worst_class_real": 0.4,
     "realness/real": 0.7,
@@ -16,7 +18,12 @@ HEALTHY = {
     "accuracy_class/held_out": 0.5,
     "accuracy_class/generated": 0.6,
 }
-HISTORY = [{"step": 1000, "fid/x/train1k-1k": 50.0}, {"step": 2000, "loss": 1.0}]
+HISTORY = [
+    {"step": 500, "fid/x/train1k-1k": 80.0},
+    {"step": 1000, "fid/x/train1k-1k": 50.0},
+    {"step": 1500, "fid/x/train1k-1k": 70.0},
+    {"step": 2000, "loss": 1.0},
+]
 
 
 def alarms(changes, history=HISTORY, num_classes=10):
@@ -31,6 +38,11 @@ def test_a_healthy_run_raises_none():
     ("changes", "name", "words"),
     [
         ({"diversity/worst_class": 0.1}, "diversity", "0.10 times as much"),
+        (
+            {"diversity/nearest_worst_class": 0.2},
+            "repetition",
+            "0.20 times as far from the nearest",
+        ),
         ({"ms_ssim/worst_class_generated": 0.95}, "similarity", "MS-SSIM 0.95, 0.40 of real"),
         ({"realness/fake": 0.005}, "saturation", "generated images as generated with 0.995"),
         ({"realness/real": 0.99}, "saturation", "real images as real with 0.990"),

@@ -7,6 +7,7 @@ import scipy.spatial
 
 from robgan_tf.evaluation.diversity import (
     SCALE_WEIGHTS,
+    nearest_neighbour_shares,
     within_class_distance,
     within_class_similarity,
 )
@@ -21,6 +22,34 @@ def test_distance_is_the_mean_over_all_pairs_of_a_class():
     for label in found:
         pairs = scipy.spatial.distance.pdist(features[labels == label].astype(np.float64))
         assert found[label] == pytest.approx(pairs.mean(), rel=1e-9)
+
+
+def nearest(features):
+    distances = scipy.spatial.distance.cdist(features, features)
+    return np.sort(distances, axis=1)[:, 1].mean()
+
+
+def test_shares_of_nearest_distances_are_of_equally_many():
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(1000.0, 1.0, [90, 7]), rng.normal(1000.0, 2.0, [60, 7])
+    real_labels, fake_labels = np.array([2] * 50 + [5] * 39 + [7]), np.array([2, 5, 7] * 20)
+    found = nearest_neighbour_shares(real, real_labels, fake, fake_labels)
+    assert set(found) == {2, 5}  # One real image alone has no neighbour.
+    for label, share in found.items():
+        sets = [x[y == label][:20] for x, y in ((real, real_labels), (fake, fake_labels))]
+        assert share == pytest.approx(nearest(sets[1]) / nearest(sets[0]), rel=1e-6)
+
+
+def test_few_images_repeated_have_no_distance_to_the_nearest():
+    rng = np.random.default_rng(1)
+    real, zeros = rng.normal(size=[200, 64]), np.zeros(200)
+    repeated = rng.normal(size=[20, 64])[np.arange(200) % 20] + 1e-3 * rng.normal(size=[200, 64])
+    assert within_class_distance(repeated, zeros)[0] > 0.9 * within_class_distance(real, zeros)[0]
+    assert nearest_neighbour_shares(real, zeros, repeated, zeros)[0] < 0.01
+    assert nearest_neighbour_shares(real, zeros, rng.normal(size=[200, 64]), zeros)[
+        0
+    ] == pytest.approx(1.0, abs=0.02)
+    assert nearest_neighbour_shares(np.ones([5, 2]), np.zeros(5), real[:, :2], zeros) == {}
 
 
 def test_equal_images_have_no_distance():

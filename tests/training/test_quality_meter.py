@@ -10,6 +10,7 @@ import tensorflow as tf
 from robgan_tf.data import load_image_data, scale_images, training_batches
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
+from robgan_tf.evaluation import generated_set
 from robgan_tf.evaluation.feature_extractors import open_extractor
 from robgan_tf.settings import AlarmSettings, DataSettings, QualitySettings
 from robgan_tf.training.quality_meter import QualityMeter
@@ -89,8 +90,28 @@ def test_a_generator_that_ignores_z_has_collapsed(data, healthy, tmp_path):
     average.dense.kernel.assign(kernel)
     assert values["diversity/worst_class"] < 1e-3
     assert values["ms_ssim/worst_class_generated"] > 0.999
-    assert {"diversity", "similarity"} <= set(alarms)
+    assert {"diversity", "repetition", "similarity"} <= set(alarms)
     assert values["alarm/diversity"] == 1.0
+
+
+def test_a_generator_that_repeats_three_images_of_a_class_has_collapsed(
+    data, healthy, tmp_path, monkeypatch
+):
+    def few(count, seed, num_classes):
+        return np.arange(count, dtype=np.int32) % num_classes
+
+    usual = generated_set.normal_latents
+    monkeypatch.setattr(generated_set, "generated_labels", few)
+    # Latents of image number % 30: three of each class.
+    monkeypatch.setattr(
+        generated_set,
+        "normal_latents",
+        lambda seeds, *others: tf.gather(usual(seeds, *others), tf.range(tf.shape(seeds)[0]) % 30),
+    )
+    values, alarms = meter(data, healthy, tmp_path, images=90)(500)
+    assert values["diversity/mean"] > 0.4
+    assert values["diversity/nearest_mean"] < 1e-2
+    assert list(alarms) == ["repetition"]
 
 
 def test_a_discriminator_that_always_wins_is_saturated(data, tmp_path):
