@@ -91,7 +91,12 @@ def tree_digest(path):
 
 
 def digest(*contents):
-    """Returns 16 hexadecimal digits that tell byte strings or arrays apart."""
+    """Returns 16 hexadecimal digits that tell byte strings or contiguous arrays apart."""
+    return digest_all(contents)
+
+
+def digest_all(contents):
+    """The `digest` of an iterable of contents, of which one at a time is held."""
     sha256 = hashlib.sha256()
     for content in contents:
         sha256.update(content)

@@ -45,6 +45,21 @@ def test_labels_of_a_test_split_without_all_classes(folder):
     assert data.test.class_names == data.class_names
 
 
+def test_the_digest_is_of_every_file(tmp_path):
+    def digest_of(name, changed=None):
+        root = make_folder(tmp_path / name, {"ant": 30, "bee": 3})
+        if changed:
+            save_image(root / "train" / changed, (1, 2, 3))
+        return load_image_folder(root, "train", "train", resolution=4, channels=3)[
+            0
+        ].content_digest()
+
+    same = [digest_of("first"), digest_of("second")]
+    assert same[0] == same[1]
+    # Another file of the same size, and one more.
+    assert len({same[0], digest_of("third", "ant/7.png"), digest_of("fourth", "bee/x.png")}) == 3
+
+
 def test_other_files_are_not_images(folder):
     (folder / "train" / "ant" / "notes.txt").write_text("x")
     (folder / "train" / "ant" / ".hidden.png").write_text("x")
