@@ -124,8 +124,8 @@ def _read_runs(sources):
     contents = [read_run(source.path) for source in sources]
     names = [source.name or _default_name(source.path) for source in sources]
     runs = []
-    for source, name, (config, records) in zip(sources, names, contents, strict=True):
-        run = convergence.Run(name, name, config, records)
+    for source, name, content in zip(sources, names, contents, strict=True):
+        run = convergence.Run(name, name, *content)
         if names.count(name) > 1:
             run = dataclasses.replace(run, label=f"{name}, seed {run.seed}")
         if any(run.label == other.label for other in runs):
@@ -147,12 +147,14 @@ def read_run(path):
       path: a run directory, or a JSON file that `tools.record_run` made of one.
 
     Returns:
-      (config, records): flat dict of settings; list of dicts with "step" and the metrics there.
+      (config, records, seconds_per_step): flat dict of settings; list of dicts with "step" and the
+      metrics there; the seconds a step that a record has in place of those of its run, or None.
 
     Raises:
       UserError: if it is neither, or cannot be read.
     """
     path = pathlib.Path(path)
+    seconds_per_step = None
     if path.is_dir() and (path / "config.json").is_file():
         config = _read_json(path / "config.json")
         if config is None:
@@ -163,6 +165,8 @@ def read_run(path):
         # The records of tools.compare_runs have curves too, but smoothed ones and no last step.
         curves = record.get("curves") if "last_step" in record else None
         config, records = record.get("config"), _records(curves)
+        if isinstance(record.get("seconds_per_step"), float):
+            seconds_per_step = record["seconds_per_step"]
     else:
         config = records = None
     if not isinstance(config, dict) or records is None:
@@ -174,12 +178,12 @@ def read_run(path):
         raise UserError(f"--run: {path} has no metrics yet")
     for record in records:
         for name, value in record.items():
-            if type(value) not in (int, float):
+            if type(value) not in (int, float) or not math.isfinite(value):
                 raise UserError(
-                    f"--run: {path} has {value!r} for {name} at step {record['step']}, and numbers "
-                    "are needed"
+                    f"--run: {path} has {value!r} for {name} at step {record['step']}, and finite "
+                    "numbers are needed"
                 )
-    return config, records
+    return config, records, seconds_per_step
 
 
 def _read_json(path):

@@ -11,6 +11,7 @@ undisturbed step in their place, as `tools.benchmark` measures them, and the rec
 
 import argparse
 import json
+import math
 import pathlib
 import shutil
 
@@ -33,7 +34,7 @@ JOINT_PANELS = {
     "mean ||dS/dx||": ("lipschitz_source/",),
     "Fréchet distance": ("fid/",),
     "diversity within classes, share of the real": ("diversity/",),
-    "mean probability of being real": ("realness/",),
+    "realness in D's eyes (1: real for certain)": ("realness/",),
 }
 CLASSIFIER_PANELS = {
     "loss on attacked images": ("loss/",),
@@ -52,20 +53,26 @@ def main():
     parser.add_argument("record_dir", type=pathlib.Path)
     parser.add_argument("--seconds_per_step", type=float)
     arguments = parser.parse_args()
-    if arguments.seconds_per_step is not None and not arguments.seconds_per_step > 0.0:
+    seconds = arguments.seconds_per_step
+    if seconds is not None and not 0.0 < seconds < math.inf:
         parser.error("--seconds_per_step: give a number above 0")
+    for name in ("config.json", "metrics.jsonl"):
+        if not (arguments.run_dir / name).is_file():
+            parser.error(f"{arguments.run_dir} has no {name}: give the directory of a run")
     config = json.loads((arguments.run_dir / "config.json").read_text())
     records = read_metrics(arguments.run_dir / "metrics.jsonl")
+    if not records:
+        parser.error(f"{arguments.run_dir} has no metrics yet")
     is_joint = "train.seed" in config
     name = str(config["train.seed" if is_joint else "finetune.seed"])
     arguments.record_dir.mkdir(parents=True, exist_ok=True)
-    if arguments.seconds_per_step is not None:
-        records = _retimed(records, arguments.seconds_per_step)
+    if seconds is not None:
+        records = _retimed(records, seconds)
     record = {
         "config": config,
         "last_step": records[-1]["step"],
         "evaluations": _evaluations(arguments.run_dir),
-        "seconds_per_step": arguments.seconds_per_step or "as they were while training",
+        "seconds_per_step": seconds or "as they were while training",
         "curves": _curves(_thin(records)),
     }
     (arguments.record_dir / f"{name}.json").write_text(json.dumps(record, indent=None) + "\n")

@@ -29,12 +29,14 @@ class Run:
       label: name in tables, of this run alone.
       config: flat dict of its settings.
       records: dicts with "step" and the metrics of that step, in the order of steps.
+      seconds_per_step: what its seconds were computed from; None if they were measured in the run.
     """
 
     configuration: str
     label: str
     config: dict
     records: list
+    seconds_per_step: float | None = None
 
     @property
     def is_joint(self):
@@ -314,6 +316,9 @@ def report(runs, comparisons):
         "measures": comparisons,
         "milliseconds_per_discriminator_update": {
             run.label: run.milliseconds_per_update for run in runs
+        },
+        "seconds_computed_from_seconds_per_step": {
+            run.label: run.seconds_per_step for run in runs if run.seconds_per_step is not None
         },
         "attack_shares": attack_shares(runs),
         "alarms": {run.label: alarms_seen(run.records) for run in runs},

@@ -5,7 +5,8 @@ from robgan_tf.errors import UserError
 LOWER, HIGHER = "lower", "higher"
 
 _NO_MEASURES = ("step", "count/", "time/")
-_LOWER_KINDS = ("fid", "kid", "loss", "loss_discriminator", "loss_generator")
+# Not the losses of D and G: the lower one is, the more one of them wins.
+_LOWER_KINDS = ("fid", "kid", "loss")
 _HIGHER_KINDS = ("is", "precision", "recall", "diversity", "accuracy", "accuracy_class")
 _FEATURE_KINDS = ("fid", "kid", "is", "is_deviation", "precision", "recall", "diversity")
 _HIGHER_ENDINGS = ("_clean", "_attacked")  # of the gap's names; the Lipschitz value has no better

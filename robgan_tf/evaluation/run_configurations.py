@@ -8,6 +8,7 @@ from robgan_tf.evaluation.measures import is_of_features
 from robgan_tf.settings import FINETUNE_SETTINGS, TRAINING_SETTINGS
 
 ATTACK_STEPS = "ProjectedGradientDescent.steps"
+_DATA = ("data.dataset", "data.resolution", "data.channels", "data.num_classes")
 _FEATURES = "--features"  # of the train command: name and weights of the network
 _ATTACK_SETTINGS = ("ProjectedGradientDescent.", "TrainingAdversary.")
 # What changes neither a run's course at a step nor the time of its steps. Names with dashes are
@@ -71,17 +72,25 @@ def refuse_mixed_configurations(runs):
 
 
 def refuse_other_features(name, runs):
-    """Refuses to compare a measure that equally named but different networks have measured.
+    """Refuses to compare equally named measures of different networks, or of other data.
 
     Args:
       name: of the measure.
       runs: the Runs.
 
     Raises:
-      UserError: if the measure is of features, and those of two runs are of different networks.
+      UserError: if the measure is of features, and those of two runs are of different networks,
+        or the runs of different data.
     """
     if not is_of_features(name):
         return
+    for run in runs[1:]:
+        differing = [x for x in _DATA if run.config.get(x) != runs[0].config.get(x)]
+        if differing:
+            raise UserError(
+                f"{name} of {runs[0].label} and of {run.label} are of different images (they "
+                f"differ in {', '.join(differing)}) and cannot be compared"
+            )
     networks = {}
     for run in runs:
         networks.setdefault(run.config.get(_FEATURES), run)

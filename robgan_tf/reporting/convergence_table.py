@@ -99,6 +99,10 @@ def _time_lines(report):
             f"{share['milliseconds_without']:.4g} ms per D update).",
         ]
     lines += ["", "Times compare only if they were measured on the same machine, otherwise idle."]
+    computed = report["seconds_computed_from_seconds_per_step"]
+    if computed:
+        shown = ", ".join(f"{_cell(run)} {seconds:.4g} s" for run, seconds in computed.items())
+        lines += [f"Computed from a time of a step that was measured apart: {shown}."]
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import pathlib
 import shutil
 import subprocess
@@ -139,7 +140,7 @@ def test_records_are_read_as_the_runs_they_are_of(runs, run, tmp_path, monkeypat
     assert (tmp_path / "records" / "sheets.png").exists()
 
 
-def test_a_record_may_have_the_seconds_of_undisturbed_steps(runs, tmp_path, monkeypatch):
+def test_a_record_may_have_the_seconds_of_undisturbed_steps(runs, run, tmp_path, monkeypatch):
     for name, arguments in (("timed", []), ("retimed", ["--seconds_per_step=0.5"])):
         target = str(tmp_path / name)
         monkeypatch.setattr(sys, "argv", ["", str(runs / "pgd_0"), target, *arguments])
@@ -154,6 +155,28 @@ def test_a_record_may_have_the_seconds_of_undisturbed_steps(runs, tmp_path, monk
     assert seconds == pytest.approx([0.2 * step for step in curves["step"]])
     curves.pop("time/training_seconds")
     assert curves == timed["curves"]
+    # Whoever reads the times learns where they come from.
+    note = "Computed from a time of a step that was measured apart"
+    status, output, _ = run(f"--run={tmp_path / 'retimed' / '0.json'}", "--measure=fid")
+    assert status == 0 and f"{note}: retimed/0 0.5 s." in output
+    status, output, _ = run(f"--run={tmp_path / 'timed' / '0.json'}", "--measure=fid")
+    assert status == 0 and note not in output
+
+
+def test_what_cannot_be_recorded_is_said(runs, tmp_path, monkeypatch, capsys):
+    empty = make_run(tmp_path / "empty", slope=0.1, seconds=None)
+    (empty / "metrics.jsonl").write_text("")
+    for arguments, message in (
+        ([tmp_path / "none"], "none has no config.json: give the directory of a run"),
+        ([empty], "empty has no metrics yet"),
+        ([runs / "pgd_0", "--seconds_per_step=inf"], "give a number above 0"),
+    ):
+        monkeypatch.setattr(
+            sys, "argv", ["", *map(str, arguments[:1]), str(tmp_path / "out"), *arguments[1:]]
+        )
+        with pytest.raises(SystemExit) as caught:
+            record_run.main()
+        assert caught.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_runs_without_seconds_are_named(runs, run):
@@ -195,6 +218,7 @@ def test_bad_input_is_one_line(runs, run, tmp_path):
     texts = make_run(tmp_path / "texts", slope=0.1, seconds=None, extra={"fid/x": "low"})
     nulls = make_run(tmp_path / "nulls", slope=0.1, seconds=None)
     (nulls / "metrics.jsonl").write_text('{"step": 1, "fid/x": null}\n')
+    nans = make_run(tmp_path / "nans", slope=0.1, seconds=None, extra={FID: math.nan})
     network = {"--features": "net (a.py 01234)"}
     trained = make_run(tmp_path / "trained", slope=0.1, seconds=None, **network)
     no_picture = make_run(tmp_path / "no_picture", slope=0.1, seconds=None)
@@ -215,8 +239,13 @@ def test_bad_input_is_one_line(runs, run, tmp_path):
         ([f"--run={broken}", "--measure=fid"], "metrics.jsonl, line 1: not a metrics line"),
         ([f"--run={empty}", "--measure=fid"], "has no metrics yet"),
         ([f"--run={damaged}", "--measure=fid"], "config.json holds no settings; is it damaged?"),
-        ([f"--run={texts}", "--measure=fid"], "has 'low' for fid/x at step 100, and numbers are"),
-        ([f"--run={nulls}", "--measure=fid"], "has None for fid/x at step 1, and numbers are"),
+        ([f"--run={texts}", "--measure=fid"], "has 'low' for fid/x at step 100, and finite numb"),
+        ([f"--run={nulls}", "--measure=fid"], "has None for fid/x at step 1, and finite numbers"),
+        ([f"--run={nans}", "--measure=fid"], f"has nan for {FID} at step 100, and finite"),
+        (
+            [good, f"--run={cats}", "--measure=fid"],
+            "of pgd_0 and of cats are of different images (they differ in data.dataset) and",
+        ),
         (
             [good, f"--run={trained}", "--measure=fid"],
             "of pgd_0 and of trained are by different networks of one name, None and net (a.py",
