@@ -53,10 +53,17 @@ _SPLIT = flags.DEFINE_enum(
 _IMAGES = flags.DEFINE_integer(
     "images",
     None,
-    "How many images (of each split for the gap); by default as the attack says, 500 for the gap, "
-    "10,000 for quality.",
+    "How many real images (of each split for the gap); by default as the attack says, 500 for the "
+    "gap.",
     lower_bound=1,
 )
+_NUM_IMAGES = flags.DEFINE_integer(
+    "num_images",
+    None,
+    "For quality: how many generated images; 10,000 by default, or all that are stored.",
+    lower_bound=1,
+)
+_SPLITS = flags.DEFINE_integer("splits", 10, "For quality: of the Inception Score.", lower_bound=1)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Images at a time.", lower_bound=1)
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of all random numbers.", lower_bound=0, upper_bound=LARGEST_SEED
@@ -112,8 +119,8 @@ _FLAGS_OF = {
     ),
     "gap": (_RUN_DIR, _IMAGES),
     "quality": (
-        *(_RUN_DIR, _GENERATED, _CHECKPOINT, _WEIGHTS, _FEATURES, _SPLIT, _IMAGES, _REAL_IMAGES),
-        *(_BATCH_SIZE, _SEED, _STATISTICS_DIR, _NAME, _OUTPUT_DIR, _GIN_FILE),
+        *(_RUN_DIR, _GENERATED, _CHECKPOINT, _WEIGHTS, _FEATURES, _SPLIT, _SPLITS, _NUM_IMAGES),
+        *(_REAL_IMAGES, _BATCH_SIZE, _SEED, _STATISTICS_DIR, _NAME, _OUTPUT_DIR, _GIN_FILE),
     ),
 }
 
@@ -217,6 +224,7 @@ def _quality():
         directory=_OUTPUT_DIR.value or directory,
         statistics_directory=_STATISTICS_DIR.value or statistics / "reference_features",
         name=_NAME.value,
+        splits=_SPLITS.value,
         batch_size=_BATCH_SIZE.value,
     )
     print(table)
@@ -233,7 +241,7 @@ def _of_run():
     run = open_run(run_dir, _CHECKPOINT.value or best_or_last(run_dir))
     measured = images_of_run(
         run,
-        _IMAGES.value or QUALITY_IMAGES,
+        _NUM_IMAGES.value or QUALITY_IMAGES,
         seed=_SEED.value,
         live=_WEIGHTS.value == "live",
         batch_size=_BATCH_SIZE.value,
@@ -254,7 +262,7 @@ def _of_stored_images():
             _GENERATED.value,
             class_names,
             settings,
-            _IMAGES.value,
+            _NUM_IMAGES.value,
             seed=_SEED.value,
             batch_size=_BATCH_SIZE.value,
         )

@@ -237,9 +237,11 @@ def _python_function(path, function_name, shape):
     module = importlib.util.module_from_spec(spec)
     # As for an ordinary import; dataclasses, for one, look their module up there.
     sys.modules[spec.name] = module
+    # As for a script: it may import what is beside it, now or when it is called.
+    sys.path.append(str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{path} cannot be imported: {_described(error)}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
@@ -363,7 +365,7 @@ def _outputs(name, call, images):
         logits = None if logits is None else np.asarray(logits, np.float32)
     except UserError:
         raise
-    except Exception as error:  # A user's function may raise anything.
+    except (Exception, SystemExit) as error:  # A user's function may raise anything.
         raise UserError(
             f"{name} fails on images of shape {_shown(images.shape[1:])}: {_described(error)}"
         ) from error

@@ -145,6 +145,8 @@ def check_features(features, name):
     features = np.asarray(features)
     if features.ndim != 2 or features.shape[1] < 1:
         raise ValueError(f"{name} must be a matrix [n, d], not of shape {list(features.shape)}")
+    if np.iscomplexobj(features):
+        raise ValueError(f"{name} must be real numbers, not {features.dtype}")
     for block in row_blocks(len(features), BLOCK_SIZE):
         if not np.isfinite(features[block]).all():
             row = block.start + np.argmin(np.isfinite(features[block]).all(axis=1))

@@ -11,7 +11,6 @@ from robgan_tf.errors import UserError
 from robgan_tf.evaluation.feature_statistics import FeatureStatistics
 from robgan_tf.files import digest, read_npz, write_atomically
 
-FINGERPRINT_STRIDE = 20
 # Of the largest feature: what other processors and precisions may make of the same network.
 _PROBE_TOLERANCE = 0.02
 
@@ -22,7 +21,8 @@ class ImageFeatures:
 
     Attributes:
       features: float32 [N, d].
-      probabilities: float32 [N, K] of the extractor's classes, or None where it has none.
+      probabilities: float32 [N, K] of the extractor's classes, or None where it has none or they
+        were not wanted.
       labels: int [N], classes of the images.
     """
 
@@ -42,24 +42,45 @@ class ImageFeatures:
         return statistics.mean, statistics.covariance
 
 
-def extract(extractor, batches):
+def extract(extractor, batches, count, with_probabilities=True):
     """Computes the features of images.
 
     Args:
       extractor: a FeatureExtractor.
       batches: iterable of (uint8 images [n, H, W, C], labels [n]).
+      count: how many images they hold in all.
+      with_probabilities: whether class probabilities are wanted, if there are any.
+
+    Returns:
+      ImageFeatures, which is all that is held but for a batch.
     """
-    features, probabilities, labels = [], [], []
+    features = np.empty([count, extractor.dimensions], np.float32)
+    probabilities = None
+    if with_probabilities and extractor.classes is not None:
+        probabilities = np.empty([count, extractor.classes], np.float32)
+    labels = np.empty(count, np.int32)
+    start = 0
     for images, of_batch in batches:
-        found, classes = extractor(np.asarray(images))
-        features.append(found)
-        probabilities.append(classes)
-        labels.append(np.asarray(of_batch))
-    has_classes = probabilities[0] is not None
-    return ImageFeatures(
-        np.concatenate(features),
-        np.concatenate(probabilities) if has_classes else None,
-        np.concatenate(labels),
+        rows = slice(start, start + len(images))
+        features[rows], classes = extractor(np.asarray(images))
+        if probabilities is not None:
+            probabilities[rows] = classes
+        labels[rows] = of_batch
+        start = rows.stop
+    if start != count:
+        raise ValueError(f"{count} images were announced and {start} came")
+    return ImageFeatures(features, probabilities, labels)
+
+
+def is_same_network(probe, now):
+    """Whether an extractor gives what it gave: a user's function may read weights from anywhere.
+
+    Args:
+      probe: features it once gave of some images.
+      now: those it gives of the same images now.
+    """
+    return probe.shape == now.shape and bool(
+        np.abs(probe - now).max() <= _PROBE_TOLERANCE * np.abs(now).max()
     )
 
 
@@ -106,9 +127,15 @@ class ReferenceFeatures:
         if self.path.exists():
             return self._stored()
         self._make_directory()
-        features = extract(self._extractor, self._batches())
-        arrays = {name: value for name, value in vars(features).items() if value is not None}
-        arrays |= {
+        features = extract(self._extractor, self._batches(), len(self._source), False)
+        if len(features) > 1 and (features.features == features.features[0]).all():
+            raise UserError(
+                f"{self._extractor.name} gives the same features for all {len(features)} real "
+                "images: it tells none apart, and every distance would be 0"
+            )
+        arrays = {
+            "features": features.features,
+            "labels": features.labels,
             "fingerprint": np.array(json.dumps(self._fingerprint)),
             "probe": self._extractor.probe,
         }
@@ -127,14 +154,12 @@ class ReferenceFeatures:
         try:
             arrays = read_npz(self.path)
             found = json.loads(str(arrays["fingerprint"]))
-            features = ImageFeatures(
-                arrays["features"], arrays.get("probabilities"), arrays["labels"]
-            )
+            features = ImageFeatures(arrays["features"], None, arrays["labels"])
             probe = arrays["probe"]
         except (ValueError, KeyError) as error:
             raise UserError(f"{self.path} cannot be read: {error}; remove it") from error
         different = [name for name, value in self._fingerprint.items() if found.get(name) != value]
-        if not different and not self._is_same_network(probe):
+        if not different and not is_same_network(probe, self._extractor.probe):
             different = ["what the extractor makes of the same images"]
         if different:
             raise UserError(
@@ -143,19 +168,11 @@ class ReferenceFeatures:
             )
         return features
 
-    def _is_same_network(self, probe):
-        """Whether the extractor gives what it gave: a user's function may read any weights."""
-        now = self._extractor.probe
-        return probe.shape == now.shape and bool(
-            np.abs(probe - now).max() <= _PROBE_TOLERANCE * np.abs(now).max()
-        )
-
     @functools.cached_property
     def _fingerprint(self):
-        """What tells these images from others: their labels and the pixels of every 20th image."""
-        shown = np.arange(0, len(self._source), FINGERPRINT_STRIDE)
+        """What tells these images from others, and the network from another."""
         return {
-            "pixels": digest(np.ascontiguousarray(self._source.fetch(shown))),
+            "pixels": self._source.content_digest(),
             "labels": digest(np.ascontiguousarray(self._source.labels)),
             "images": len(self._source),
             "resolution": self._source.resolution,

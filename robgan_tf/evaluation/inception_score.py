@@ -36,11 +36,12 @@ def inception_score(probabilities, splits=10):
     probabilities = np.asarray(probabilities)
     if probabilities.ndim != 2:
         raise ValueError(f"probabilities must be [N, K], not {list(probabilities.shape)}")
-    if not 1 <= splits <= len(probabilities):
+    if not 1 <= splits <= len(probabilities) or splits != int(splits):
         raise ValueError(
-            f"splits must be from 1 to the number of images, {len(probabilities)}, not {splits}"
+            f"splits must be a whole number from 1 to the number of images, {len(probabilities)}, "
+            f"not {splits}"
         )
-    scores = [_score(split) for split in np.array_split(probabilities, splits)]
+    scores = [_score(split) for split in np.array_split(probabilities, int(splits))]
     return float(np.mean(scores)), float(np.std(scores))
 
 

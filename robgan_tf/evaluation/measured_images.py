@@ -80,7 +80,7 @@ def stored_images(path, class_names, settings, count, *, seed, batch_size):
     )
     source, path = stored.source, pathlib.Path(path)
     if count is not None and count > len(source):
-        raise UserError(f"--images={count}: {path} holds {len(source)} images")
+        raise UserError(f"--num_images={count}: {path} holds {len(source)} images")
     order = np.random.default_rng(seed).permutation(len(source))[:count]
     sizes = stored.other_sizes()
 

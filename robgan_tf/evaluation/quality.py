@@ -27,7 +27,7 @@ def quality(real, fake, extractor_name, real_name, splits=SPLITS, neighbours=NEI
       fake: ImageFeatures of the generated ones, in random order of classes.
       extractor_name: of both.
       real_name: split of the real images, such as "train".
-      splits: of the Inception Score.
+      splits: of the Inception Score; its name says how many if they are not 10.
       neighbours: k of precision and recall.
 
     Returns:
@@ -42,6 +42,8 @@ def quality(real, fake, extractor_name, real_name, splits=SPLITS, neighbours=NEI
     if fake.probabilities is not None:
         mean, deviation = inception_score(fake.probabilities, splits)
         alone = f"{extractor_name}/{short(len(fake))}"
+        if splits != SPLITS:
+            alone += f"-{splits}splits"
         values[f"is/{alone}"], values[f"is_deviation/{alone}"] = mean, deviation
     values[f"fid/{counts}"] = frechet_distance(*real.moments(), *fake.moments())
     first, second = (_compared(features.features) for features in (real, fake))
@@ -102,7 +104,7 @@ def check_counts(real, fake, has_logits, splits=SPLITS, neighbours=NEIGHBOURS):
     if has_logits and fake < splits:
         raise UserError(
             f"{fake} images cannot be divided into {splits} splits of the Inception Score: "
-            "ask for more (--images)"
+            "ask for more (--num_images), or fewer splits (--splits)"
         )
     if fewest <= neighbours:
         raise UserError(

@@ -4,9 +4,13 @@ import json
 import pathlib
 import time
 
+import numpy as np
+
+from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation.image_features import ReferenceFeatures, extract
+from robgan_tf.evaluation.image_features import ReferenceFeatures, extract, is_same_network
 from robgan_tf.evaluation.quality import (
+    SPLITS,
     bias_warning,
     check_counts,
     quality,
@@ -17,7 +21,8 @@ from robgan_tf.files import write_atomically
 
 QUALITY_IMAGES = 10_000
 # What a result is of: a file of the same name that is of something else is kept.
-_PROTOCOL = ("subject", "real", "reference", "extractor")
+_PROTOCOL = ("subject", "real", "reference", "extractor", "splits")
+_PROBE_NUMBERS = 16  # of the features of each probed image, in a result
 
 
 def evaluate_quality(
@@ -30,6 +35,7 @@ def evaluate_quality(
     directory,
     statistics_directory,
     name=None,
+    splits=SPLITS,
     batch_size=100,
 ):
     """Measures generated images and writes `<name>.json` and `.md`.
@@ -43,6 +49,7 @@ def evaluate_quality(
       directory: where the result goes.
       statistics_directory: where features of real images are kept.
       name: of the files; by default it says extractor, counts and subject.
+      splits: of the Inception Score.
       batch_size: images at a time; changes nothing but rounding.
 
     Returns:
@@ -64,19 +71,21 @@ def evaluate_quality(
         # Its name tells them from as many other images of the same split.
         "reference": reference.path.name,
         "extractor": extractor.identity,
+        "extractor_probe": _probe_numbers(extractor),
+        "splits": splits,
         "images": measured.count,
     }
-    check_counts(len(source), measured.count, extractor.classes is not None)
+    check_counts(len(source), measured.count, extractor.classes is not None, splits)
     _refuse_other(path, record)
     print(f"Real       {record['real']}: {reference.path}", flush=True)
     real = reference.load()
     print(f"Generated  {measured.subject}", flush=True)
     extracting = time.monotonic()
-    fake = extract(extractor, measured.batches())
+    fake = extract(extractor, measured.batches(), measured.count)
     extracting = time.monotonic() - extracting
     by_class = quality_by_class(real, fake, source.class_names if measured.has_classes else ())
     record |= {
-        "values": quality(real, fake, extractor.name, real_name),
+        "values": quality(real, fake, extractor.name, real_name, splits),
         "by_class": by_class,
         "notes": _notes(measured, real, fake, by_class),
         "seconds": round(time.monotonic() - start, 1),
@@ -99,8 +108,18 @@ def _refuse_other(path, record):
     except (ValueError, TypeError) as error:
         raise UserError(f"{path} exists and cannot be read: {error}; move it away") from error
     differing = [part for part in _PROTOCOL if found.get(part) != record[part]]
+    probes = (np.array(x.get("extractor_probe", []), float) for x in (found, record))
+    if not differing and not is_same_network(*probes):
+        differing = ["what the extractor makes of the same images"]
     if differing:
         raise UserError(f"{path} exists and differs in {', '.join(differing)}: give another --name")
+
+
+def _probe_numbers(extractor):
+    """Some of the features of the extractor's probe, as lists."""
+    probe = extractor.probe
+    columns = evenly_spaced_rows(probe.shape[1], _PROBE_NUMBERS)
+    return [[float(f"{value:.5g}") for value in row] for row in probe[:, columns]]
 
 
 def _notes(measured, real, fake, by_class):

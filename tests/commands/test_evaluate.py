@@ -190,7 +190,7 @@ def test_what_to_evaluate_must_be_said():
 def quality(run_dir, *arguments, features="pixels"):
     """Measures 60 images against 200 real ones; returns the record."""
     process = run(
-        "evaluate", "quality", f"--run_dir={run_dir}", f"--features={features}", "--images=60",
+        "evaluate", "quality", f"--run_dir={run_dir}", f"--features={features}", "--num_images=60",
         "--real_images=200", *arguments,
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
@@ -208,6 +208,8 @@ def test_quality_of_a_run(trained):
     names = [name.partition("/")[0] for name in record["values"]]
     assert names == ["is", "is_deviation", "fid", "kid", "precision", "recall"]
     assert all(np.isfinite(value) for value in record["values"].values())
+    _, other = quality(trained, "--splits=3", "--name=three", features=f"classifier:{trained}")
+    assert next(iter(other["values"])) == "is/run-antialias16/60-3splits"
     # Features of the real images are kept: again, with another batch size, the same to rounding.
     again_path, again = quality(trained, "--batch_size=17", features=f"classifier:{trained}")
     assert again_path == path
@@ -251,12 +253,29 @@ def test_what_is_measured_is_what_was_asked_for_and_replaces_nothing(with_best):
     path, record = quality(with_best, "--split=test", "--name=mine")
     assert path.stem == "mine" and next(iter(record["values"])).endswith("/test200-60")
     process = run(
-        "evaluate", "quality", f"--run_dir={with_best}", "--features=pixels", "--images=60",
+        "evaluate", "quality", f"--run_dir={with_best}", "--features=pixels", "--num_images=60",
         "--real_images=200", "--name=mine",
     )  # fmt: skip
     assert process.returncode == 2
     assert "mine.json exists and differs in real, reference: give another --name" in process.stderr
     assert json.loads(path.read_text()) == record
+
+
+def test_a_result_of_other_weights_is_not_replaced(with_best, tmp_path):
+    (tmp_path / "net.py").write_text(
+        "import pathlib\n"
+        "scale = float(pathlib.Path(__file__).with_name('weights').read_text())\n"
+        "def features(images):\n    return scale * images.mean(axis=(1, 3))\n"
+    )
+    for weights, status in (("1.0", 0), ("1.001", 0), ("3.0", 2)):
+        (tmp_path / "weights").write_text(weights)
+        process = run(
+            "evaluate", "quality", f"--run_dir={with_best}", "--num_images=60",
+            f"--features={tmp_path / 'net.py'}:features", f"--output_dir={tmp_path / 'out'}",
+            f"--statistics_dir={tmp_path / weights}",
+        )  # fmt: skip
+        assert process.returncode == status, process.stderr
+    assert "exists and differs in what the extractor makes of the same images" in process.stderr
 
 
 def test_quality_of_stored_images_is_that_of_the_run_they_come_from(with_best, tmp_path):
@@ -303,9 +322,9 @@ def test_what_was_changed_about_stored_images_is_noted(trained, tmp_path):
     process = run(*arguments)
     assert process.returncode == 2
     assert "exists and differs in subject: give another --name" in process.stderr
-    process = run(*arguments, "--images=41")
+    process = run(*arguments, "--num_images=41")
     assert process.returncode == 2
-    assert f"--images=41: {folder} holds 40 images" in process.stderr.splitlines()[-1]
+    assert f"--num_images=41: {folder} holds 40 images" in process.stderr.splitlines()[-1]
 
 
 def test_a_generator_without_classes_has_no_distance_by_class(tmp_path):
@@ -315,7 +334,11 @@ def test_a_generator_without_classes_has_no_distance_by_class(tmp_path):
     process = run("train", f"--gin_file={gin_file}", f"--run_dir={tmp_path / 'run'}")
     assert process.returncode == 0, process.stderr
     process = run(
-        "evaluate", "quality", f"--run_dir={tmp_path / 'run'}", "--features=pixels", "--images=100"
+        "evaluate",
+        "quality",
+        f"--run_dir={tmp_path / 'run'}",
+        "--features=pixels",
+        "--num_images=100",
     )
     assert process.returncode == 0, process.stderr
     (path,) = (tmp_path / "run" / "evaluations").glob("quality_*.json")
@@ -334,13 +357,17 @@ def test_stored_images_need_to_know_what_to_be_compared_with(tmp_path):
     ("arguments", "message"),
     [
         ([], "give --run_dir or --generated, and --features"),
+        (["--features=pixels", "--images=9"], "--images is nothing that quality uses: leave it"),
         (["--features=pixels", "--attack=fgsm"], "--attack is nothing that quality uses: leave"),
         (["--features=pixels", "--gin_file=x"], "--gin_file is of --generated, and a run has its"),
         (["--features=pixels", "--statistics_dir=CONFIG"], "cannot be kept in"),
         (["--features=pixels", "--output_dir=CONFIG/x"], "cannot be written"),
         (["--generated=a.npz", "--features=pixels"], "give --run_dir or --generated"),
         (["--features=nothing"], "nothing"),
-        (["--images=5", "--features=classifier:RUN"], "5 images cannot be divided into 10 splits"),
+        (
+            ["--num_images=5", "--features=classifier:RUN"],
+            "5 images cannot be divided into 10 splits",
+        ),
         (["--features=classifier:nowhere"], "nowhere holds no run"),
     ],
 )

@@ -375,6 +375,14 @@ def test_python_function(tmp_path):
     np.testing.assert_allclose(probabilities, softmax(IMAGES[:, 0, 0] / 100.0), rtol=1e-5)
 
 
+def test_a_python_function_may_import_what_is_beside_it(tmp_path):
+    (tmp_path / "beside_the_extractor.py").write_text(
+        "def mean(images):\n    return images.mean((1, 2))\n"
+    )
+    spec = write_python(tmp_path, "import beside_the_extractor as b; return b.mean(images)")
+    assert open_extractor(spec, 8, 3).dimensions == 3
+
+
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -388,6 +396,7 @@ def test_python_function(tmp_path):
         ("return images[:, 0, 0], 1, 2", "gives 3 outputs"),
         ("return {'a': images, 'b': images}", "gives a, b; features and logits are needed"),
         ("return [[1.0], [1.0, 2.0]], 1", "fails on images of shape 8 x 8 x 3: ValueError"),
+        ("raise SystemExit(3)", "fails on images of shape 8 x 8 x 3: SystemExit: 3"),
         ("return unknown", "fails on images of shape 8 x 8 x 3: NameError"),
         ("pass", r"features of shape \(\) for 3 images"),
     ],
@@ -403,12 +412,15 @@ def test_python_files_that_are_refused(tmp_path):
     spec = write_python(tmp_path, "return images")
     broken = tmp_path / "broken.py"
     broken.write_text("import a_module_that_does_not_exist\n")
+    leaving = tmp_path / "leaving.py"
+    leaving.write_text("raise SystemExit('bye')\n")
     for given, message in {
         spec.replace(":features", ""): "which function",
         spec.replace("features", "other"): "has no function other",
         spec.replace("features", "__name__"): "has no function __name__",
         f"{tmp_path}/nowhere.py:features": "does not exist",
         f"{broken}:features": "cannot be imported: ModuleNotFoundError: No module",
+        f"{leaving}:features": "cannot be imported: SystemExit: bye",
         "inception2015:": "which file",
         "inception2016:graph.pb": "does not exist; give pixels, inception2015:PATH",
     }.items():

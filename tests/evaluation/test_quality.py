@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.evaluation.frechet import frechet_distance
 from robgan_tf.evaluation.image_features import ImageFeatures, ReferenceFeatures, extract
@@ -32,6 +33,7 @@ class Brightness:
 
     name: str = "brightness-asis"
     dimensions: int = 2
+    classes: int | None = None
     source: str = ""
     probe: np.ndarray = dataclasses.field(default_factory=lambda: np.float32([[9, 1], [4, 2]]))
     seen: int = 0
@@ -51,8 +53,8 @@ def test_every_measure_is_that_of_its_module_under_a_name_that_says_what_it_is()
     covariances = [np.cov(x.features.astype(np.float64), rowvar=False) for x in (real, fake)]
     precision, recall = precision_recall(real.features, fake.features, 3)
     expected = {
-        "is/net-antialias224/60": mean,
-        "is_deviation/net-antialias224/60": deviation,
+        "is/net-antialias224/60-5splits": mean,
+        "is_deviation/net-antialias224/60-5splits": deviation,
         "fid/net-antialias224/train1k-60": frechet_distance(
             moments[0], covariances[0], moments[1], covariances[1]
         ),
@@ -89,6 +91,7 @@ def test_few_images_are_warned_of_and_too_few_refused():
     assert "only 5 images for features of 5 dimensions" in bias_warning(
         features(100, 0), features(5, 1)
     )
+    assert "is/net/9-3splits" in quality(features(100, 0), features(9, 1), "net", "train", 3)
     with pytest.raises(UserError, match="9 images cannot be divided into 10 splits"):
         quality(features(100, 0), features(9, 1), "net", "train")
     with pytest.raises(UserError, match="3 images are too few for precision"):
@@ -110,6 +113,19 @@ def test_real_images_are_seen_once(tmp_path):
     np.testing.assert_array_equal(again.features, found.features)
     np.testing.assert_array_equal(again.labels, np.arange(50) % 2)
     assert re.fullmatch(r"numbers-2px-50-brightness-asis-[0-9a-f]{8}\.npz", first.path.name)
+
+
+def test_images_that_differ_in_one_only_are_others(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, [50, 2, 2, 1], np.uint8)
+    other = pixels.copy()
+    other[33, 1, 1, 0] ^= 1
+    paths = {
+        ReferenceFeatures(
+            tmp_path, Brightness(), InMemorySource(x, np.zeros(50), ["a"], 2), "x"
+        ).path
+        for x in (pixels, other, pixels.copy())
+    }
+    assert len(paths) == 2
 
 
 def test_other_images_and_other_weights_are_in_other_files(tmp_path):
@@ -170,6 +186,42 @@ def test_where_nothing_can_be_kept_or_compared_is_said(tmp_path):
         ReferenceFeatures(tmp_path, Brightness(), numbered_source(50).subset(np.arange(0)), "x")
 
 
+def test_an_extractor_that_tells_no_images_apart_is_refused(tmp_path):
+    class Dead(Brightness):
+        def __call__(self, images):
+            return np.ones([len(images), 2], np.float32), None
+
+    with pytest.raises(UserError, match="the same features for all 50 real images"):
+        ReferenceFeatures(tmp_path, Dead(), numbered_source(50), "x").load()
+    assert not list(tmp_path.iterdir())
+
+
+def test_class_probabilities_are_kept_where_they_are_wanted():
+    class Classes(Brightness):
+        def __call__(self, images):
+            features, _ = super().__call__(images)
+            return features, np.stack([features[:, 0] / 100, 1 - features[:, 0] / 100], axis=1)
+
+    source, extractor = numbered_source(30), Classes(classes=2)
+    batches = [(source.fetch(range(k, k + 10)), source.labels[k : k + 10]) for k in (0, 10, 20)]
+    found = extract(extractor, batches, 30)
+    np.testing.assert_allclose(found.probabilities[:, 0], np.arange(30) / 100, rtol=1e-6)
+    assert extract(extractor, batches, 30, with_probabilities=False).probabilities is None
+    with pytest.raises(ValueError, match="31 images were announced and 30 came"):
+        extract(extractor, batches, 31)
+
+
+def test_large_sets_are_compared_image_by_image_in_part(monkeypatch):
+    monkeypatch.setattr("robgan_tf.evaluation.quality.MOST_COMPARED", 40)
+    real, fake = features(100, 0), features(60, 1)
+    values = quality(real, fake, "net", "train")
+    rows = [np.linspace(0, count - 1, 40).round().astype(int) for count in (100, 60)]
+    some = [x.features[chosen] for x, chosen in zip((real, fake), rows, strict=True)]
+    assert values["kid/net/train40-40"] == pytest.approx(kernel_distance(*some), rel=1e-12)
+    assert values["precision/net/train40-40"] == precision_recall(*some, 3)[0]
+    assert "fid/net/train100-60" in values
+
+
 def test_batches_change_nothing():
     source = numbered_source(30)
     sets = [
@@ -179,6 +231,7 @@ def test_batches_change_nothing():
                 (source.fetch(range(k, min(k + size, 30))), source.labels[k : k + size])
                 for k in range(0, 30, size)
             ),
+            30,
         )
         for size in (1, 7, 30)
     ]
