@@ -211,12 +211,13 @@ def _images(run, generator):
 def _neighbours(run, generator):
     from robgan_tf.evaluation.image_features import ReferenceFeatures
     from robgan_tf.reporting import png, to_uint8
-    from robgan_tf.sampling.memorising import compare
+    from robgan_tf.sampling.memorising import check_count, compare
     from robgan_tf.training.opened_features import open_features
 
     data = run.settings[DataSettings]
     extractor = open_features(_FEATURES.value, data.resolution, data.channels)
     source, name = _training_images(run)
+    check_count(source, _NEIGHBOURS.value)
     names = source.class_names if generator.num_classes else ()
     labels = _chosen(names, NEIGHBOUR_CLASSES)
     directory = _STATISTICS_DIR.value or pathlib.Path(run.path).parent / "reference_features"

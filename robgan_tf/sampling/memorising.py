@@ -99,6 +99,19 @@ class Comparison:
         return float(distance / self.unit) if self.unit > 0.0 else None
 
 
+def check_count(source, k):
+    """Refuses as few training images as neighbours, before their features are computed.
+
+    Raises:
+      UserError: if there are not more than k.
+    """
+    if len(source) <= k:
+        raise UserError(
+            f"{len(source)} training images are too few to find {k} neighbours of a sample: "
+            "compare more (--training_images), or ask for fewer (--neighbours)"
+        )
+
+
 def compare(samples, labels, extractor, source, training_features, k):
     """Finds the nearest training images of samples.
 
@@ -116,11 +129,7 @@ def compare(samples, labels, extractor, source, training_features, k):
     Raises:
       UserError: if there are not more than k training images, or the extractor refuses the samples.
     """
-    if len(source) <= k:
-        raise UserError(
-            f"{len(source)} training images are too few to find {k} neighbours of a sample: "
-            "compare more (--training_images), or ask for fewer (--neighbours)"
-        )
+    check_count(source, k)
     features, _ = extractor(samples)
     return Comparison(
         samples,
