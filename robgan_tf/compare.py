@@ -19,12 +19,15 @@ import numpy as np
 from absl import flags
 from PIL import Image
 
-from robgan_tf import command
+from robgan_tf.cli import start as command
+from robgan_tf.comparison import configurations as run_configurations
+from robgan_tf.comparison import curves as convergence
+from robgan_tf.comparison import measures
+from robgan_tf.comparison import table as convergence_table
+from robgan_tf.comparison.plot import convergence_plot, side_by_side
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation import convergence, measures, run_configurations
 from robgan_tf.files import write_atomically
-from robgan_tf.reporting import convergence_table, read_metrics
-from robgan_tf.reporting.convergence_plot import convergence_plot, side_by_side
+from robgan_tf.reporting import read_metrics
 
 _RUN = flags.DEFINE_multi_string(
     "run",

@@ -21,11 +21,12 @@ import pathlib
 
 from absl import flags
 
-from robgan_tf import command, data_flag
-from robgan_tf.choices import ATTACK_PRESETS, LARGEST_SEED
-from robgan_tf.configuration import read_settings
+from robgan_tf.cli import data_flag
+from robgan_tf.cli import start as command
+from robgan_tf.config.choices import ATTACK_PRESETS, LARGEST_SEED
+from robgan_tf.config.gin_files import read_group
+from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
-from robgan_tf.settings import DataSettings
 
 _RUN_DIR = flags.DEFINE_multi_string("run_dir", [], "A run's directory; repeat it for more rows.")
 _MODEL = flags.DEFINE_multi_string(
@@ -152,7 +153,7 @@ def _robustness():
     # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
     import tensorflow as tf
 
-    from robgan_tf.evaluation.robustness_run import Protocol, evaluate_robustness
+    from robgan_tf.robustness.run import Protocol, evaluate_robustness
 
     # Every attack at every radius is compiled once: the advice against that is no news.
     tf.get_logger().setLevel("ERROR")
@@ -176,10 +177,10 @@ def _gap():
     if not _RUN_DIR.value:
         raise UserError("gap measures the checkpoints of runs: give --run_dir")
     from robgan_tf.data import load_image_data
-    from robgan_tf.training.checkpoint_gap import GAP_IMAGES, measure_checkpoints
+    from robgan_tf.stages.checkpoint_gap import GAP_IMAGES, measure_checkpoints
 
-    def load_data(settings):
-        return load_image_data(**settings[DataSettings].loading(data_flag.data_dir()))
+    def load_data(config):
+        return load_image_data(**config.data.loading(data_flag.data_dir()))
 
     for run_dir in _RUN_DIR.value:
         measure_checkpoints(run_dir, load_data, _IMAGES.value or GAP_IMAGES)
@@ -202,9 +203,9 @@ def _quality():
     else:
         command.refuse_flags([_GIN_FILE], "is of --generated, and a run has its own")
     from robgan_tf.data import load_image_data
-    from robgan_tf.evaluation.gap import evenly_spaced
-    from robgan_tf.evaluation.quality_run import evaluate_quality
-    from robgan_tf.training.opened_features import open_features
+    from robgan_tf.quality.run import evaluate_quality
+    from robgan_tf.stages.features import open_features
+    from robgan_tf.watching.gap import evenly_spaced
 
     settings, measured_images, directory, statistics = (
         _of_stored_images() if _GENERATED.value else _of_run()
@@ -233,9 +234,9 @@ def _quality():
 
 def _of_run():
     """DataSettings, function from class names to MeasuredImages, and directories, for a run."""
-    from robgan_tf.evaluation.measured_images import images_of_run
-    from robgan_tf.evaluation.quality_run import QUALITY_IMAGES
-    from robgan_tf.training.finished_run import best_or_last, open_run
+    from robgan_tf.quality.measured_images import images_of_run
+    from robgan_tf.quality.run import QUALITY_IMAGES
+    from robgan_tf.stages.finished import best_or_last, open_run
 
     (run_dir,) = _RUN_DIR.value
     run = open_run(run_dir, _CHECKPOINT.value or best_or_last(run_dir))
@@ -247,14 +248,14 @@ def _of_run():
         batch_size=_BATCH_SIZE.value,
     )
     path = pathlib.Path(run_dir)
-    return run.settings[DataSettings], lambda names: measured, path / "evaluations", path.parent
+    return run.config.data, lambda names: measured, path / "evaluations", path.parent
 
 
 def _of_stored_images():
     """The same for images that any generator made."""
-    from robgan_tf.evaluation.measured_images import stored_images
+    from robgan_tf.quality.measured_images import stored_images
 
-    settings = read_settings(_GIN_FILE.value, [], (DataSettings,))[DataSettings]
+    settings = read_group(DataSettings, _GIN_FILE.value)
     directory = pathlib.Path(_OUTPUT_DIR.value)
 
     def measured(class_names):
@@ -272,14 +273,14 @@ def _of_stored_images():
 
 def _runs(name):
     """(classifier, where its results go, their name) of each run, and the settings of the data."""
-    from robgan_tf.evaluation.classifier import discriminator_classifier
-    from robgan_tf.training.finished_run import open_run
+    from robgan_tf.robustness.subjects import discriminator_classifier
+    from robgan_tf.stages.finished import open_run
 
     subjects, first = [], None
     for run_dir in _RUN_DIR.value:
         run = open_run(run_dir, _CHECKPOINT.value or "last")
-        first = first or run.settings
-        if _images_of(run.settings) != _images_of(first):
+        first = first or run.config.data
+        if _images_of(run.config.data) != _images_of(first):
             raise UserError(
                 f"the runs {_RUN_DIR.value[0]} and {run_dir} are on different data: evaluate them "
                 "one by one"
@@ -297,7 +298,7 @@ def _runs(name):
 
 def _models(name):
     """The same for model files."""
-    from robgan_tf.evaluation.classifier import InputRange, load_model_file
+    from robgan_tf.robustness.subjects import InputRange, load_model_file
 
     if not _GIN_FILE.value:
         raise UserError("--model needs --gin_file, which says what data to use")
@@ -307,7 +308,7 @@ def _models(name):
     if len(limits) != 2:
         raise UserError("--input_range: give two numbers, for instance 0,1")
     input_range = InputRange(*limits, _numbers(_INPUT_MEAN), _numbers(_INPUT_DEVIATION))
-    settings = read_settings(_GIN_FILE.value, [], (DataSettings,))
+    settings = read_group(DataSettings, _GIN_FILE.value)
     subjects = []
     for path in _MODEL.value:
         classifier = load_model_file(path, input_range)
@@ -317,20 +318,19 @@ def _models(name):
 
 def _images_of(settings):
     """What says which images of the split there are, of the settings of the data."""
-    data = settings[DataSettings]
     names = ["dataset", "resolution", "channels", "num_classes"]
     names += (
         ["test_split"]
         if _SPLIT.value == "test"
         else ["train_split", "validation_examples", "train_examples", "split_seed"]
     )
-    return [getattr(data, name) for name in names]
+    return [getattr(settings, name) for name in names]
 
 
 def _source(settings):
     from robgan_tf.data import load_image_data
 
-    data = load_image_data(**settings[DataSettings].loading(data_flag.data_dir()))
+    data = load_image_data(**settings.loading(data_flag.data_dir()))
     return getattr(data, _SPLIT.value)
 
 

@@ -10,9 +10,9 @@ needs requirements-onnx.txt.
 
 from absl import flags
 
-from robgan_tf import command, data_flag
+from robgan_tf.cli import data_flag
+from robgan_tf.cli import start as command
 from robgan_tf.errors import UserError
-from robgan_tf.settings import DataSettings
 
 _RUN_DIR = flags.DEFINE_string("run_dir", None, "The run to export from.")
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Where <name>/<version>/ are written.")
@@ -41,12 +41,12 @@ def main():
     from robgan_tf.data import load_image_data
     from robgan_tf.serving.export_run import export_parts
     from robgan_tf.serving.onnx_export import check_converter
-    from robgan_tf.training.finished_run import best_or_last, open_run
+    from robgan_tf.stages.finished import best_or_last, open_run
 
     if _FORMAT.value == "onnx":
         check_converter()
     run = open_run(_RUN_DIR.value, _CHECKPOINT.value or best_or_last(_RUN_DIR.value))
-    data = load_image_data(**run.settings[DataSettings].loading(data_flag.data_dir()))
+    data = load_image_data(**run.config.data.loading(data_flag.data_dir()))
     print(f"Exporting  {run.identity}")
     paths = export_parts(
         run, data.class_names, _EXPORT_DIR.value, _WHAT.value, _VERSION.value, _FORMAT.value

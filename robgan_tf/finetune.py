@@ -10,18 +10,15 @@ training. The same command on the same run directory continues where the run sto
 
 from absl import flags
 
-from robgan_tf import command, data_flag, run_flags
-from robgan_tf.configuration import as_gin, read_settings
+from robgan_tf.cli import data_flag, run_flags
+from robgan_tf.cli import start as command
+from robgan_tf.config.configuration import as_gin
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.gin_files import read_config
 from robgan_tf.errors import UserError
-from robgan_tf.settings import (
-    FINETUNE_SETTINGS,
-    DataSettings,
-    DiscriminatorSettings,
-    FinetuneSettings,
-)
 
 # What is that of the GAN's run unless a gin file says otherwise.
-SHARED_SETTINGS = (DataSettings, DiscriminatorSettings)
+SHARED_GROUPS = ("data", "discriminator")
 
 _GAN_RUN_DIR = flags.DEFINE_string(
     "gan_run_dir", None, "The run of joint training whose D is fine-tuned and whose G is used."
@@ -40,14 +37,12 @@ def main():
     if not run_flags.gin_files():
         raise UserError("no configuration: give --gin_file, for instance gin/finetune/rob_gan.gin")
     gan = _open_gan()
-    of_gan = "" if gan is None else as_gin(gan.settings[kind] for kind in SHARED_SETTINGS)
-    settings = read_settings(
-        run_flags.gin_files(), run_flags.gin_params(), FINETUNE_SETTINGS, of_gan
-    )
+    of_gan = "" if gan is None else as_gin(getattr(gan.config, group) for group in SHARED_GROUPS)
+    config = read_config(FinetuneConfig, run_flags.gin_files(), run_flags.gin_params(), of_gan)
     # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
-    from robgan_tf.training.classifier_run import ClassifierRun
+    from robgan_tf.stages.finetune import FinetuneStage
 
-    run = ClassifierRun(settings, run_flags.run_dir(), data_flag.data_dir(), gan, _GENERATED.value)
+    run = FinetuneStage(config, run_flags.run_dir(), data_flag.data_dir(), gan, _GENERATED.value)
     if run_flags.is_dry_run():
         run.describe()
         return 0
@@ -60,7 +55,7 @@ def main():
     longer = run_flags.continuation(
         "robgan_tf.finetune",
         "finetune.steps",
-        2 * settings[FinetuneSettings].steps,
+        2 * config.finetune.steps,
         [_GAN_RUN_DIR, _GAN_CHECKPOINT, _GENERATED],
     )
     print(f"Next: measure it with\n  {measure}\nor train longer with\n  {longer}")
@@ -70,7 +65,7 @@ def main():
 def _open_gan():
     if not _GAN_RUN_DIR.value:
         return None
-    from robgan_tf.training.finished_run import open_run
+    from robgan_tf.stages.finished import open_run
 
     gan = open_run(_GAN_RUN_DIR.value, _GAN_CHECKPOINT.value)
     if not gan.is_joint:

@@ -30,10 +30,10 @@ import pathlib
 
 from absl import flags
 
-from robgan_tf import command, data_flag
-from robgan_tf.choices import LARGEST_SEED
+from robgan_tf.cli import data_flag
+from robgan_tf.cli import start as command
+from robgan_tf.config.choices import LARGEST_SEED
 from robgan_tf.errors import UserError
-from robgan_tf.settings import DataSettings
 
 SHEET_CLASSES = 20
 NEIGHBOUR_CLASSES = 10
@@ -112,7 +112,7 @@ def main(kind):
     command.refuse_flags_of_others(_FLAGS_OF, kind)
     _check_flags(kind)
     # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
-    from robgan_tf.training.finished_run import best_or_last, open_run
+    from robgan_tf.stages.finished import best_or_last, open_run
 
     run = open_run(_RUN_DIR.value, _CHECKPOINT.value or best_or_last(_RUN_DIR.value))
     generator = run.load_generator(live=_WEIGHTS.value == "live")
@@ -209,12 +209,12 @@ def _images(run, generator):
 
 
 def _neighbours(run, generator):
-    from robgan_tf.evaluation.image_features import ReferenceFeatures
+    from robgan_tf.quality.image_features import ReferenceFeatures
     from robgan_tf.reporting import png, to_uint8
     from robgan_tf.sampling.memorising import check_count, compare
-    from robgan_tf.training.opened_features import open_features
+    from robgan_tf.stages.features import open_features
 
-    data = run.settings[DataSettings]
+    data = run.config.data
     extractor = open_features(_FEATURES.value, data.resolution, data.channels)
     source, name = _training_images(run)
     check_count(source, _NEIGHBOURS.value)
@@ -247,9 +247,9 @@ def _neighbours(run, generator):
 
 def _training_images(run):
     """The images to compare with, and what they are called."""
-    from robgan_tf.evaluation.gap import evenly_spaced
+    from robgan_tf.watching.gap import evenly_spaced
 
-    data = run.settings[DataSettings]
+    data = run.config.data
     source = _load_data(run).train
     count = _TRAINING_IMAGES.value or len(source)
     return evenly_spaced(source, count), f"{data.file_name}-train"
@@ -258,7 +258,7 @@ def _training_images(run):
 def _load_data(run):
     from robgan_tf.data import load_image_data
 
-    return load_image_data(**run.settings[DataSettings].loading(data_flag.data_dir()))
+    return load_image_data(**run.config.data.loading(data_flag.data_dir()))
 
 
 def _class_names(run, generator):

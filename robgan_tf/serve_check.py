@@ -10,7 +10,7 @@ import functools
 
 from absl import flags
 
-from robgan_tf import command
+from robgan_tf.cli import start as command
 from robgan_tf.errors import UserError
 
 _EXPORT_DIR = flags.DEFINE_string("export_dir", None, "What the server serves: <name>/<version>/.")

@@ -7,10 +7,11 @@ The same command on the same run directory continues where the run stopped.
 
 from absl import flags
 
-from robgan_tf import command, data_flag, run_flags
-from robgan_tf.configuration import read_settings
+from robgan_tf.cli import data_flag, run_flags
+from robgan_tf.cli import start as command
+from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
-from robgan_tf.settings import TRAINING_SETTINGS, TrainSettings
 
 _WARM_START = flags.DEFINE_string(
     "warm_start", None, "Another run's directory: start a new run from its newest weights."
@@ -27,12 +28,12 @@ def main():
     """Runs the command; returns its exit status."""
     if not run_flags.gin_files():
         raise UserError("no configuration: give --gin_file, for instance gin/quickstart.gin")
-    settings = read_settings(run_flags.gin_files(), run_flags.gin_params(), TRAINING_SETTINGS)
+    config = read_config(JointConfig, run_flags.gin_files(), run_flags.gin_params())
     # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
-    from robgan_tf.training.joint_run import JointRun
+    from robgan_tf.stages.joint import JointStage
 
-    joint_run = JointRun(
-        settings, run_flags.run_dir(), data_flag.data_dir(), _WARM_START.value, _FEATURES.value
+    joint_run = JointStage(
+        config, run_flags.run_dir(), data_flag.data_dir(), _WARM_START.value, _FEATURES.value
     )
     if run_flags.is_dry_run():
         joint_run.describe()
@@ -40,7 +41,7 @@ def main():
     stop = joint_run.train()
     if stop is not None:
         return stop.exit_status
-    longer = 2 * settings[TrainSettings].steps
+    longer = 2 * config.train.steps
     line = run_flags.continuation(
         "robgan_tf.train", "train.steps", longer, [_WARM_START, _FEATURES]
     )

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-import robgan_tf.command  # noqa: F401  its environment settings, before TensorFlow is imported
+import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
 
 
 @pytest.fixture(scope="session")

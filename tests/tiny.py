@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from robgan_tf.configuration import read_settings
-from robgan_tf.settings import TRAINING_SETTINGS
+from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.stages.build_joint import build_adversary, build_players, build_step
 from robgan_tf.training.distribution import make_strategy
-from robgan_tf.training.joint import build_adversary, build_players, build_step
 
 BINDINGS = (
     "train.steps = 4",
@@ -29,14 +29,14 @@ BINDINGS = (
 )
 
 
-def settings(*bindings):
-    """Settings of the tiny run with further bindings over them."""
-    return read_settings([], [*BINDINGS, *bindings], TRAINING_SETTINGS)
+def config(*bindings):
+    """Configuration of the tiny run with further bindings over them."""
+    return read_config(JointConfig, [], [*BINDINGS, *bindings])
 
 
 def build(*bindings, strategy=None):
     """Builds the tiny run's players and step."""
-    values = settings(*bindings)
+    values = config(*bindings)
     strategy = strategy or make_strategy("single_device")
     adversary = build_adversary(values)
     players = build_players(values, strategy, adversary.replays)

@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 
-from robgan_tf import command  # its environment settings come before TensorFlow is imported
+from robgan_tf.cli import (
+    start as command,  # its environment settings come before TensorFlow is imported
+)
 
 # isort: split
 import tensorflow as tf

@@ -20,11 +20,11 @@ import time
 import numpy as np
 import tensorflow as tf
 
-import robgan_tf.command  # noqa: F401  its environment settings, before TensorFlow is imported
+import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
 from robgan_tf.serving.check import exported_models
 from robgan_tf.serving.examples import example_inputs
 from robgan_tf.serving.versions import versions
-from robgan_tf.training.finished_run import best_or_last, open_run
+from robgan_tf.stages.finished import best_or_last, open_run
 from tools.benchmarks.machine import describe
 
 BATCHES = (1, 64)

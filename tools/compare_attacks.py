@@ -19,7 +19,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from robgan_tf import command  # its environment settings come before TensorFlow is imported
+from robgan_tf.cli import (
+    start as command,  # its environment settings come before TensorFlow is imported
+)
 
 # isort: split
 import keras
@@ -33,16 +35,15 @@ from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.data import load_image_data
 from robgan_tf.data.batches import scale_images
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation.classifier import check_classifier, discriminator_classifier
-from robgan_tf.evaluation.robustness import RobustnessEvaluation
-from robgan_tf.evaluation.robustness_run import Protocol, choose_images
-from robgan_tf.evaluation.verification import verify
 from robgan_tf.files import write_atomically
 from robgan_tf.layers import SpectralNormalization
-from robgan_tf.losses import class_loss
+from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator
-from robgan_tf.settings import DataSettings, FinetuneSettings, TrainSettings
-from robgan_tf.training.finished_run import open_run
+from robgan_tf.robustness.evaluation import RobustnessEvaluation
+from robgan_tf.robustness.run import Protocol, choose_images
+from robgan_tf.robustness.subjects import check_classifier, discriminator_classifier
+from robgan_tf.robustness.verification import verify
+from robgan_tf.stages.finished import open_run
 from tools.attack_libraries import Libraries
 from tools.attack_report import ART, DIFFERENCES, FOOLBOX, FORMS, markdown, targets
 from tools.benchmarks.machine import convolution_peaks, describe
@@ -120,9 +121,7 @@ class Case:
 
 def in_float32(run):
     """A FinishedRun whose networks compute in float32, whatever it was trained in."""
-    kind = TrainSettings if run.is_joint else FinetuneSettings
-    precise = dataclasses.replace(run.settings[kind], precision="float32")
-    return dataclasses.replace(run, settings={**run.settings, kind: precise})
+    return dataclasses.replace(run, config=run.config.with_precision("float32"))
 
 
 def kernels(discriminator):
@@ -428,7 +427,7 @@ def _cases(arguments):
 
 
 def _subject(classifier, run, arguments):
-    data = run.settings[DataSettings].loading(arguments.data_dir)
+    data = run.config.data.loading(arguments.data_dir)
     source = load_image_data(**data).test
     protocol = Protocol("published", (arguments.epsilon,))
     positions, chosen = choose_images(source, protocol, arguments.images)

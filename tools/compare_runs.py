@@ -15,7 +15,7 @@ import json
 import pathlib
 import sys
 
-import robgan_tf.command  # noqa: F401  its environment settings, before TensorFlow is imported
+import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
 
 # isort: split
 import matplotlib
@@ -28,12 +28,11 @@ import matplotlib.pyplot as plt
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.data import evaluation_batches, load_image_data
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation import accuracy_under_attack
-from robgan_tf.evaluation.gap import evenly_spaced
 from robgan_tf.reporting import read_metrics
-from robgan_tf.settings import DataSettings
-from robgan_tf.training.checkpoints import kept_steps
-from robgan_tf.training.finished_run import open_run, read_run_settings
+from robgan_tf.robustness.accuracy import accuracy_under_attack
+from robgan_tf.runs.checkpoints import kept_steps
+from robgan_tf.stages.finished import open_run, read_run_config
+from robgan_tf.watching.gap import evenly_spaced
 from tools.record_run import MOST_POINTS
 
 ATTACK_STEPS = 20
@@ -153,8 +152,8 @@ def _accuracies(run_dir, arguments):
     kept = kept_steps(run_dir / "checkpoints")
     missing = [step for step in kept if str(step) not in known]
     if missing:
-        settings = read_run_settings(run_dir)
-        batches = _test_batches(settings, arguments)
+        config = read_run_config(run_dir)
+        batches = _test_batches(config, arguments)
         attack = ProjectedGradientDescent(arguments.epsilon, ATTACK_STEPS, arguments.epsilon / 5)
         for step in missing:
             discriminator = open_run(run_dir, str(step)).load_classifier()
@@ -165,8 +164,8 @@ def _accuracies(run_dir, arguments):
     return [known[step] for step in sorted(known, key=int)]
 
 
-def _test_batches(settings, arguments):
-    test = load_image_data(**settings[DataSettings].loading(arguments.data_dir)).test
+def _test_batches(config, arguments):
+    test = load_image_data(**config.data.loading(arguments.data_dir)).test
     return list(evaluation_batches(evenly_spaced(test, arguments.images), 100))
 
 

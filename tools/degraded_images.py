@@ -13,13 +13,13 @@ import pathlib
 import numpy as np
 import scipy.ndimage
 
-from robgan_tf import command  # noqa: F401  its environment settings, before TensorFlow
+from robgan_tf.cli import start as command  # noqa: F401  its environment settings, before TensorFlow
 
 # isort: split
-from robgan_tf.configuration import read_settings
+from robgan_tf.config.gin_files import read_group
+from robgan_tf.config.groups import DataSettings
 from robgan_tf.data import load_image_data
-from robgan_tf.evaluation.gap import evenly_spaced
-from robgan_tf.settings import DataSettings
+from robgan_tf.watching.gap import evenly_spaced
 
 NOISES = (10, 20)  # standard deviations, of 255
 BLURS = (0.5, 1.0)  # standard deviations in pixels
@@ -33,7 +33,7 @@ def main():
     parser.add_argument("--data_dir")
     parser.add_argument("--images", type=int, default=10_000)
     arguments = parser.parse_args()
-    settings = read_settings([arguments.gin_file], [], (DataSettings,))[DataSettings]
+    settings = read_group(DataSettings, [arguments.gin_file])
     data = load_image_data(**settings.loading(arguments.data_dir))
     arguments.folder.mkdir(parents=True, exist_ok=True)
     sources = [evenly_spaced(source, arguments.images) for source in (data.test, data.train)]

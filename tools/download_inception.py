@@ -16,12 +16,14 @@ import sys
 import tarfile
 import urllib.request
 
-from robgan_tf import command  # its environment settings come before TensorFlow is imported
+from robgan_tf.cli import (
+    start as command,  # its environment settings come before TensorFlow is imported
+)
 
 # isort: split
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation.inception import GRAPH_FILE, GRAPH_SHA256
 from robgan_tf.files import write_atomically
+from robgan_tf.quality.inception import GRAPH_FILE, GRAPH_SHA256
 
 # The first is the original; without TLS, which the checksum makes up for.
 URLS = (

@@ -21,7 +21,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from robgan_tf.evaluation.convergence import SECONDS
+from robgan_tf.comparison.curves import SECONDS
 from robgan_tf.reporting import read_metrics
 
 MOST_POINTS = 150

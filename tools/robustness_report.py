@@ -20,7 +20,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 
-from robgan_tf.evaluation.robustness_table import markdown
+from robgan_tf.robustness.table import markdown
 
 RUNS = {
     "adversarial_training": "adversarial training, equal D updates",

@@ -5,7 +5,7 @@ None looks at probabilities: a softmax that has saturated has no gradient left.
 
 import tensorflow as tf
 
-from robgan_tf.losses import class_loss
+from robgan_tf.losses.adversarial import class_loss
 
 # Keeps the ratios of DLR finite where all logits are equal (Croce and Hein use the same).
 _SMALLEST_SPREAD = 1e-12

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robgan_tf.attacks.norms import per_sample
 from robgan_tf.attacks.objectives import OBJECTIVES, check_classes, check_objective, is_fooled
-from robgan_tf.attacks.projected_gradient_descent import ProjectedGradientDescent
+from robgan_tf.attacks.pgd import ProjectedGradientDescent
 
 KEEP = ("best", "last")
 

@@ -11,7 +11,7 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.data.image_folder import FolderSource, load_class_folders, load_flat_folder
+from robgan_tf.data.datasets.image_folder import FolderSource, load_class_folders, load_flat_folder
 from robgan_tf.data.sources import ImageSource, InMemorySource, resize_antialiased
 from robgan_tf.errors import UserError
 from robgan_tf.files import read_npz

@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 
-from robgan_tf.choices import DATASET_AUGMENTATIONS
-from robgan_tf.data.digits import load_digits
-from robgan_tf.data.image_folder import load_image_folder
+from robgan_tf.config.choices import DATASET_AUGMENTATIONS
+from robgan_tf.data.datasets.digits import load_digits
+from robgan_tf.data.datasets.image_folder import load_image_folder
+from robgan_tf.data.datasets.tfds import TfdsClassification, storage_side
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.splits import choose_training_subset, hold_out_validation
-from robgan_tf.data.tfds_source import TfdsClassification, storage_side
 from robgan_tf.errors import UserError
 
 

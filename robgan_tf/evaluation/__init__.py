@@ -2,15 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from robgan_tf.evaluation.feature_statistics import FeatureStatistics
-from robgan_tf.evaluation.frechet import frechet_distance
-from robgan_tf.evaluation.inception_score import inception_score
-from robgan_tf.evaluation.kernel_distance import kernel_distance
-from robgan_tf.evaluation.precision_recall import precision_recall
+from robgan_tf.quality.measures.frechet import frechet_distance
+from robgan_tf.quality.measures.inception_score import inception_score
+from robgan_tf.quality.measures.kernel_distance import kernel_distance
+from robgan_tf.quality.measures.precision_recall import precision_recall
+from robgan_tf.quality.moments import FeatureStatistics
 
 if TYPE_CHECKING:
-    from robgan_tf.evaluation.accuracy import accuracy_under_attack
-    from robgan_tf.evaluation.lipschitz import local_lipschitz_values
+    from robgan_tf.losses.lipschitz import local_lipschitz_values
+    from robgan_tf.robustness.accuracy import accuracy_under_attack
 
 __all__ = [
     "FeatureStatistics",
@@ -26,11 +26,11 @@ __all__ = [
 def __getattr__(name):
     # TensorFlow takes seconds to import, and reports of finished runs do without.
     if name == "accuracy_under_attack":
-        from robgan_tf.evaluation.accuracy import accuracy_under_attack
+        from robgan_tf.robustness.accuracy import accuracy_under_attack
 
         return accuracy_under_attack
     if name == "local_lipschitz_values":
-        from robgan_tf.evaluation.lipschitz import local_lipschitz_values
+        from robgan_tf.losses.lipschitz import local_lipschitz_values
 
         return local_lipschitz_values
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

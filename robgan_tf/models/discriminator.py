@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from robgan_tf.choices import DISCRIMINATOR_HEADS, DISCRIMINATOR_NORMALIZATIONS
+from robgan_tf.config.choices import DISCRIMINATOR_HEADS, DISCRIMINATOR_NORMALIZATIONS
 from robgan_tf.layers import SpectralNormalization, check_precision
 from robgan_tf.models.blocks import Arithmetic, DiscriminatorBlock, glorot_uniform
 from robgan_tf.models.widths import discriminator_widths

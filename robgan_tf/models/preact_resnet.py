@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import tensorflow as tf
 
-from robgan_tf.choices import PREACT_NORMALIZATIONS
+from robgan_tf.config.choices import PREACT_NORMALIZATIONS
 from robgan_tf.layers import (
     BatchNormalization,
     PixelConvolution2D,

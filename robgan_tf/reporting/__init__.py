@@ -6,7 +6,7 @@ from robgan_tf.reporting.console import format_duration
 from robgan_tf.reporting.images import attack_sheet, png, sample_sheet, save_png, to_uint8
 from robgan_tf.reporting.metrics_file import MetricsFile, read_metrics
 from robgan_tf.reporting.progress import Progress
-from robgan_tf.reporting.units import format_radius
+from robgan_tf.units import format_radius
 
 if TYPE_CHECKING:
     from robgan_tf.reporting.tensorboard import TensorBoardWriter

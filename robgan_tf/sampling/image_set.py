@@ -11,8 +11,8 @@ import numpy as np
 
 from robgan_tf.data.generated import MADE_BY
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation.generated_set import generated_labels, generated_set
 from robgan_tf.files import read_npz, write_atomically
+from robgan_tf.quality.generated_set import generated_labels, generated_set
 from robgan_tf.reporting import png
 from robgan_tf.sampling.image_files import cannot_be_written, write_result
 from robgan_tf.sampling.progress import shown

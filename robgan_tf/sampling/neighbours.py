@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
 from robgan_tf.data import evenly_spaced_rows
-from robgan_tf.evaluation.feature_statistics import check_feature_sets
+from robgan_tf.quality.moments import check_feature_sets
 
 # Rounding in a matrix product could swap neighbours that are almost equally far.
 _SPARE = 5

@@ -9,7 +9,6 @@ from robgan_tf.serving.model_card import model_card
 from robgan_tf.serving.onnx_export import DIRECTORY_SUFFIX, onnx_part, write_onnx
 from robgan_tf.serving.saved_model import write_saved_model
 from robgan_tf.serving.versions import write_version
-from robgan_tf.settings import DiscriminatorSettings
 
 # What the one label of a generator without classes is called.
 WITHOUT_CLASSES = ("image",)
@@ -33,7 +32,7 @@ def export_parts(run, class_names, export_dir, what=None, version=None, file_for
       UserError: if the run has no such part, or the version exists.
     """
     names = what or parts_of(run)
-    if run.is_joint and run.settings[DiscriminatorSettings].head == "none":
+    if run.is_joint and run.config.discriminator.head == "none":
         class_names = WITHOUT_CLASSES
     evaluations = read_evaluations(run)
     # All are built before any is written: a part that the run lacks leaves nothing behind.

@@ -11,8 +11,7 @@ from robgan_tf.serving.classifier_signatures import (
 )
 from robgan_tf.serving.folding import fold_spectral_normalization
 from robgan_tf.serving.generator_signatures import generator_signatures
-from robgan_tf.settings import DiscriminatorSettings, FinetuneSettings
-from robgan_tf.training.building import build_discriminator
+from robgan_tf.stages.build import build_discriminator
 
 JOINT_PARTS = ("generator", "classifier", "discriminator")
 GENERATOR_PARTS = ("generator",)
@@ -39,7 +38,7 @@ def parts_of(run):
     if not run.is_joint:
         return CLASSIFIER_PARTS
     # Without a class head D is of no use outside training.
-    return JOINT_PARTS if run.settings[DiscriminatorSettings].has_class_head else GENERATOR_PARTS
+    return JOINT_PARTS if run.config.discriminator.has_class_head else GENERATOR_PARTS
 
 
 def build_part(run, name, class_names):
@@ -71,22 +70,21 @@ def build_part(run, name, class_names):
 
 def _folded(run):
     model = run.load_classifier("float32")
-    wanted = run.settings.get(DiscriminatorSettings)
-    is_discriminator = run.is_joint or run.settings[FinetuneSettings].network == "discriminator"
+    wanted = run.config.discriminator
+    is_discriminator = run.is_joint or run.config.finetune.network == "discriminator"
     if not is_discriminator or wanted.normalization != "spectral":
         return model
-    plain_settings = {
-        **run.settings,
-        DiscriminatorSettings: dataclasses.replace(wanted, normalization="none"),
-    }
-    plain = build_discriminator(plain_settings, "float32")
+    plain_config = dataclasses.replace(
+        run.config, discriminator=dataclasses.replace(wanted, normalization="none")
+    )
+    plain = build_discriminator(plain_config, "float32")
     fold_spectral_normalization(model, plain)
     return plain
 
 
 def _has_source_head(run):
     """Whether the source head was ever trained."""
-    return run.is_joint or run.settings[FinetuneSettings].start == "gan"
+    return run.is_joint or run.config.finetune.start == "gan"
 
 
 def _classifier_description(run):

@@ -4,7 +4,6 @@ import json
 import math
 
 import robgan_tf
-from robgan_tf.configuration import flat
 from robgan_tf.reporting import format_radius
 
 IMAGE_RANGE = (-1.0, 1.0)
@@ -25,7 +24,7 @@ def model_card(run, name, part, class_names, evaluations):
     """
     data = {
         setting: value
-        for setting, value in flat(run.settings.values()).items()
+        for setting, value in run.config.flat().items()
         if setting.startswith("data.")
     }
     return {
@@ -43,7 +42,7 @@ def model_card(run, name, part, class_names, evaluations):
             signature: _described(function) for signature, function in part.signatures.items()
         },
         "measured": evaluations,
-        "config": flat(run.settings.values()),
+        "config": run.config.flat(),
     }
 
 

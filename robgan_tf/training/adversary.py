@@ -5,8 +5,8 @@ import dataclasses
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.choices import ATTACK_TARGETS
-from robgan_tf.losses import AdversarialLoss
+from robgan_tf.config.choices import ATTACK_TARGETS
+from robgan_tf.losses.adversarial import AdversarialLoss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,7 +20,7 @@ class TrainingAdversary:
       warmup_steps: steps over which the radius grows linearly from 0 to the attack's epsilon; 0
         for the full radius from the first step on.
       free: free adversarial training (Shafahi et al., 2019; the authors' FastGAN): instead of
-        attacking before a D update, `GanStep` replays each batch as often as the attack has
+        attacking before a D update, `JointStep` replays each batch as often as the attack has
         steps, and each replay's D update moves the images by one step for the next replay. The
         first sees where the attack starts. Unlike Shafahi et al., who carry the perturbation
         over to the next batch, each batch starts anew, so that a step is a function of the seed

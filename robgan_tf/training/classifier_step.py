@@ -14,9 +14,9 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.evaluation.lipschitz import local_lipschitz_values
 from robgan_tf.layers import hold_normalized_kernels
-from robgan_tf.losses import class_loss, smoothed_class_loss
+from robgan_tf.losses.adversarial import class_loss, smoothed_class_loss
+from robgan_tf.losses.lipschitz import local_lipschitz_values
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.training.adversary import warmed_up
 from robgan_tf.training.distribution import local_part, share_out
@@ -76,7 +76,7 @@ def trained_variables(classifier):
 class ClassifierStep:
     """A compiled update, on all replicas.
 
-    As in `GanStep`, every random number is a function of (seed, purpose, step, position).
+    As in `JointStep`, every random number is a function of (seed, purpose, step, position).
 
     Args:
       players: models and optimizer.

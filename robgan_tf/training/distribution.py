@@ -5,7 +5,7 @@ import tensorflow as tf
 from robgan_tf.errors import UserError
 
 
-def make_strategy(name="mirrored", replicas=None):
+def make_strategy(name="mirrored", replicas=None, group="train"):
     """Makes the distribution strategy of a run.
 
     Call it before anything else uses TensorFlow's devices: on a machine without GPUs, several
@@ -14,6 +14,7 @@ def make_strategy(name="mirrored", replicas=None):
     Args:
       name: "mirrored" or "single_device".
       replicas: number of replicas; None means every GPU, or one CPU.
+      group: the group of settings that asks, for messages.
 
     Returns:
       A tf.distribute.Strategy.
@@ -26,12 +27,12 @@ def make_strategy(name="mirrored", replicas=None):
     if name == "single_device":
         if replicas not in (None, 1):
             raise UserError(
-                f"train.replicas = {replicas} with train.distribution = 'single_device': "
+                f"{group}.replicas = {replicas} with {group}.distribution = 'single_device': "
                 "several replicas need 'mirrored'"
             )
         return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
     if gpus and count > len(gpus):
-        raise UserError(f"train.replicas = {count}, but this machine has {len(gpus)} GPU(s)")
+        raise UserError(f"{group}.replicas = {count}, but this machine has {len(gpus)} GPU(s)")
     if not gpus and count > 1:
         _make_logical_cpus(count)
     kind = "GPU" if gpus else "CPU"

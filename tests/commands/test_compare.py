@@ -13,7 +13,8 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from robgan_tf import command, compare
+from robgan_tf import compare
+from robgan_tf.cli import start as command
 from tools import record_run
 
 FID = "fid/callable-x-y-asis/train10k-2k"

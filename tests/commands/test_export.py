@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from robgan_tf.serving.examples import example_inputs
-from robgan_tf.training.finished_run import open_run
+from robgan_tf.stages.finished import open_run
 from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]

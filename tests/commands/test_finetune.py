@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from robgan_tf.reporting import read_metrics
-from robgan_tf.training.finished_run import open_run
+from robgan_tf.stages.finished import open_run
 from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]

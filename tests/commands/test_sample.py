@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from robgan_tf.configuration import as_gin, read_settings
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.gin_files import read_config
 from robgan_tf.data import load_generated_images, load_image_data
-from robgan_tf.evaluation.generated_set import generated_set
-from robgan_tf.settings import FINETUNE_SETTINGS, DataSettings
-from robgan_tf.training.building import build_discriminator
-from robgan_tf.training.checkpoints import Checkpoints
-from robgan_tf.training.finished_run import open_run
-from robgan_tf.training.joint import build_generator
+from robgan_tf.quality.generated_set import generated_set
+from robgan_tf.runs.checkpoints import Checkpoints
+from robgan_tf.stages.build import build_discriminator
+from robgan_tf.stages.build_joint import build_generator
+from robgan_tf.stages.finished import open_run
 from tests import tiny
 from tests.sampling import tiny_generator
 
@@ -27,7 +27,8 @@ MANY = """
 import contextlib, io, json, sys
 from absl import flags
 from absl.testing import flagsaver
-from robgan_tf import command, sample
+from robgan_tf.cli import start as command
+from robgan_tf import sample
 kinds = ("sheet", "interpolation", "images", "neighbours")
 results = []
 flags.FLAGS(["sample"])
@@ -48,11 +49,11 @@ def sample(*arguments):
     )  # fmt: skip
 
 
-def write_run(path, settings, models):
+def write_run(path, config, models):
     """A run directory with random weights at step 7, as training would leave it."""
     path.mkdir()
-    (path / "config.gin").write_text(as_gin(settings.values()))
-    stored = {"finetune.steps": 1} if settings.keys() == set(FINETUNE_SETTINGS) else {}
+    (path / "config.gin").write_text(config.as_gin())
+    stored = {"finetune.steps": 1} if isinstance(config, FinetuneConfig) else {}
     (path / "config.json").write_text(json.dumps(stored))
     if models:
         Checkpoints(path / "checkpoints", models, keep=1).save(7)
@@ -62,20 +63,20 @@ def write_run(path, settings, models):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    settings = tiny.settings()
+    config = tiny.config()
     models = {
-        "generator": build_generator(settings),
-        "average_generator": build_generator(settings),
-        "discriminator": build_discriminator(settings, "float32"),
+        "generator": build_generator(config),
+        "average_generator": build_generator(config),
+        "discriminator": build_discriminator(config, "float32"),
     }
     tiny_generator.vary_classes(models["average_generator"])
-    write_run(folder / "run", settings, models)
-    write_run(folder / "no_checkpoint", settings, {})
-    write_run(folder / "damaged", settings, {})
+    write_run(folder / "run", config, models)
+    write_run(folder / "no_checkpoint", config, {})
+    write_run(folder / "damaged", config, {})
     (folder / "damaged" / "config.json").write_text("{")
-    without = tiny.settings("ResNetDiscriminator.head = 'none'")
+    without = tiny.config("ResNetDiscriminator.head = 'none'")
     write_run(folder / "no_classes", without, {"average_generator": build_generator(without)})
-    finetune = read_settings([], tiny_finetune(), FINETUNE_SETTINGS)
+    finetune = read_config(FinetuneConfig, [], tiny_finetune())
     classifier = {"classifier": build_discriminator(finetune, "float32")}
     write_run(folder / "finetune", finetune, classifier)
     (folder / "features.py").write_text(
@@ -141,7 +142,7 @@ def test_images_are_those_that_are_measured_in_either_form(folder, tmp_path):
     run = open_run(folder / "run")
     batches = list(generated_set(run.load_generator(), 23, 5, 10))
     images, labels = (np.concatenate(part) for part in zip(*batches, strict=True))
-    names = load_image_data(**run.settings[DataSettings].loading(None)).class_names
+    names = load_image_data(**run.config.data.loading(None)).class_names
     order = np.argsort(labels, kind="stable")
     for path, wanted in zip(paths, (order, np.arange(23)), strict=True):
         source = load_generated_images(path, names, resolution=16, channels=1).source

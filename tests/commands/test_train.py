@@ -14,7 +14,7 @@ import tensorflow as tf
 from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
 from robgan_tf.serving.export_run import export_parts
-from robgan_tf.training.finished_run import open_run
+from robgan_tf.stages.finished import open_run
 from tests import tiny
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -4,7 +4,8 @@ import pytest
 from absl import flags
 from PIL import Image
 
-from robgan_tf import command, train
+from robgan_tf import train
+from robgan_tf.cli import start as command
 from tests import tiny
 
 

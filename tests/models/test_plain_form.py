@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.losses import class_loss
+from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}

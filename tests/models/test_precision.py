@@ -7,7 +7,7 @@ import tensorflow as tf
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.layers import Convolution2D, SpectralNormalization, spectral_normalization_layers
 from robgan_tf.layers.batch_normalization import ClassConditionalBatchNormalization
-from robgan_tf.losses import class_loss
+from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 
 LABELS = tf.range(16) % 5

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from robgan_tf.data import load_generated_images
-from robgan_tf.evaluation.generated_set import generated_set
+from robgan_tf.quality.generated_set import generated_set
 from robgan_tf.sampling import image_set
 from robgan_tf.sampling.image_set import write_folder, write_npz
 from tests.data.helpers import user_error
@@ -135,7 +135,7 @@ def test_a_class_name_that_is_no_folder_is_refused(generator, tmp_path):
 
 
 KILLED = """
-import robgan_tf.command, sys
+import robgan_tf.cli.start, sys
 from robgan_tf.sampling.image_set import write_folder
 from tests.sampling import tiny_generator
 record = {"generator": "tiny", "images": 3000, "seed": 6, "truncation": None}

@@ -16,12 +16,11 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
-from robgan_tf.evaluation.classifier import discriminator_classifier
-from robgan_tf.evaluation.verification import VerificationError
-from robgan_tf.losses import class_loss
+from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import PreActResNet18, ResNetDiscriminator
-from robgan_tf.settings import TrainSettings
-from robgan_tf.training.finished_run import FinishedRun
+from robgan_tf.robustness.subjects import discriminator_classifier
+from robgan_tf.robustness.verification import VerificationError
+from robgan_tf.stages.finished import FinishedRun
 from tests import tiny
 from tools import compare_attacks
 from tools.attack_report import ART, FOOLBOX, targets
@@ -106,10 +105,10 @@ def test_networks_without_a_copy_are_refused(model, message):
 
 
 def test_precision_of_the_run_is_replaced_in_a_copy():
-    settings = tiny.settings("train.precision = 'bfloat16'")
-    run = FinishedRun("runs/x", settings, "checkpoints/step-4")
-    assert compare_attacks.in_float32(run).settings[TrainSettings].precision == "float32"
-    assert run.settings[TrainSettings].precision == "bfloat16"
+    config = tiny.config("train.precision = 'bfloat16'")
+    run = FinishedRun("runs/x", config, "checkpoints/step-4")
+    assert compare_attacks.in_float32(run).config.train.precision == "float32"
+    assert run.config.train.precision == "bfloat16"
 
 
 def test_logits_must_agree():

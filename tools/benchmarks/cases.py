@@ -5,10 +5,10 @@ import itertools
 
 import numpy as np
 
-from robgan_tf.configuration import read_settings
+from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import load_image_data, training_batches
 from robgan_tf.errors import UserError
-from robgan_tf.settings import TRAINING_SETTINGS, DataSettings, TrainSettings
 from tools.benchmarks import commands, models
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.machine import convolution_peaks
@@ -197,8 +197,8 @@ def replicas(options):
 def input_pipeline(options):
     """CIFAR-10 decoded, shuffled and augmented: batches alone, without a model."""
     _needs_data(options)
-    settings = read_settings([CIFAR10], [], TRAINING_SETTINGS)
-    train, data = settings[TrainSettings], settings[DataSettings]
+    config = read_config(JointConfig, [CIFAR10], [])
+    train, data = config.train, config.data
     batches = iter(
         training_batches(
             load_image_data(**data.loading(options.data_dir)).train,

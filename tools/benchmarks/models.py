@@ -6,21 +6,15 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.configuration import read_settings
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.layers import hold_normalized_kernels
-from robgan_tf.losses import class_loss
+from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator
-from robgan_tf.settings import (
-    FINETUNE_SETTINGS,
-    TRAINING_SETTINGS,
-    AdversarySettings,
-    AttackSettings,
-    ClassifierOptimizerSettings,
-    DataSettings,
-    FinetuneSettings,
-    TrainSettings,
-)
-from robgan_tf.training.building import build_attack, build_classifier, build_optimizer
+from robgan_tf.stages.build import build_attack, build_classifier, build_optimizer
+from robgan_tf.stages.build_joint import build_adversary, build_generator, build_players, build_step
+from robgan_tf.stages.generated_stream import images_of_generator
 from robgan_tf.training.classifier_step import (
     ClassifierObjective,
     ClassifierPlayers,
@@ -28,8 +22,6 @@ from robgan_tf.training.classifier_step import (
     trained_variables,
 )
 from robgan_tf.training.distribution import make_strategy
-from robgan_tf.training.generated_images import images_of_generator
-from robgan_tf.training.joint import build_adversary, build_generator, build_players, build_step
 from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_step_flops
 from tools.benchmarks.timing import Variant
 
@@ -47,13 +39,13 @@ def training_step(name, gin_files, bindings=(), rewritten=True, replicas=1):
       replicas: logical devices to share the batch out to.
     """
     files = [gin_files] if isinstance(gin_files, str) else gin_files
-    settings = read_settings(files, list(bindings), TRAINING_SETTINGS)
+    config = read_config(JointConfig, files, list(bindings))
     strategy = make_strategy("single_device" if replicas == 1 else "mirrored", replicas)
-    adversary = build_adversary(settings)
-    players = build_players(settings, strategy, adversary.replays, rewritten=rewritten)
-    step = build_step(settings, players, adversary, strategy)
-    train = settings[TrainSettings]
-    images, labels = random_batches(settings[DataSettings], train)
+    adversary = build_adversary(config)
+    players = build_players(config, strategy, adversary.replays, rewritten=rewritten)
+    step = build_step(config, players, adversary, strategy)
+    train = config.train
+    images, labels = random_batches(config.data, train)
     number = tf.constant(1, tf.int64)
 
     def run():
@@ -61,13 +53,13 @@ def training_step(name, gin_files, bindings=(), rewritten=True, replicas=1):
         float(values["loss_generator/total"])
 
     flops = None
-    if not settings[AdversarySettings].free:
+    if not config.adversary.free:
         flops = training_step_flops(
             generator_flops(players.generator),
             discriminator_flops(players.discriminator),
             train.discriminator_updates,
             train.batch_size,
-            settings[AttackSettings].steps,
+            config.attack.steps,
         )
     count = train.discriminator_updates * train.batch_size
     return Variant(name, run, count, flops, train.precision)
@@ -83,15 +75,13 @@ def classifier_step(name, gin_files, bindings=(), gan_files=None):
       gan_files: configuration of the joint training whose G makes the generated images, if there
         are any.
     """
-    settings = read_settings(gin_files, list(bindings), FINETUNE_SETTINGS)
-    wanted, data = settings[FinetuneSettings], settings[DataSettings]
-    classifier = build_classifier(settings)
-    optimizer = build_optimizer(
-        settings[ClassifierOptimizerSettings], trained_variables(classifier)
-    )
+    config = read_config(FinetuneConfig, gin_files, list(bindings))
+    wanted, data = config.finetune, config.data
+    classifier = build_classifier(config)
+    optimizer = build_optimizer(config.classifier_optimizer, trained_variables(classifier))
     step = ClassifierStep(
         ClassifierPlayers(classifier, None, optimizer),
-        build_attack(settings),
+        build_attack(config),
         ClassifierObjective(wanted.generated_weight),
         strategy=make_strategy("single_device"),
         seed=0,
@@ -102,7 +92,7 @@ def classifier_step(name, gin_files, bindings=(), gan_files=None):
     labels = tf.random.stateless_uniform([count], [3, 4], maxval=data.num_classes, dtype=tf.int32)
     stream = None
     if wanted.generated_share:
-        gan = read_settings(gan_files, [], TRAINING_SETTINGS)
+        gan = read_config(JointConfig, gan_files, [])
         stream = _generated(gan, wanted.generated_count)
     number = tf.constant(1, tf.int64)
 
@@ -113,8 +103,8 @@ def classifier_step(name, gin_files, bindings=(), gan_files=None):
     return Variant(name, run, count, None, wanted.precision)
 
 
-def _generated(settings, count):
-    generator = build_generator(settings)
+def _generated(config, count):
+    generator = build_generator(config)
     return images_of_generator(
         lambda latents, labels: generator(latents, labels, training=False),
         generator.latent_size,

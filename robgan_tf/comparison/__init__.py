@@ -1,0 +1,1 @@
+"""How runs converge, compared."""

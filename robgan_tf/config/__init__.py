@@ -1,0 +1,1 @@
+"""Settings of a run: plain values that gin binds, checked for type and range."""

@@ -1,0 +1,79 @@
+"""Fields of settings: what each means and takes, and the checks that hold it to that."""
+
+import dataclasses
+import types
+import typing
+
+from robgan_tf.errors import UserError
+
+REQUIRED = dataclasses.MISSING
+
+
+def setting(meaning, default=REQUIRED, *, minimum=None, above=None, below=None, choices=None):
+    """A field of a settings class: what it means and the range of values it takes."""
+    metadata = {
+        "meaning": meaning,
+        "minimum": minimum,
+        "above": above,
+        "below": below,
+        "choices": choices,
+    }
+    if default is REQUIRED:
+        return dataclasses.field(metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base of all settings: checks every field when constructed.
+
+    Raises:
+      UserError: if a value is of the wrong type or outside its range.
+    """
+
+    gin_name: typing.ClassVar[str]
+
+    def __post_init__(self):
+        hints = typing.get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            name = f"{self.gin_name}.{field.name}"
+            value = _checked_type(name, value, hints[field.name])
+            if value is not None:
+                _check_range(name, value, field.metadata)
+            object.__setattr__(self, field.name, value)
+
+
+def _checked_type(name, value, expected):
+    """Returns the value, an int made a float where a float is due; otherwise complains."""
+    optional = isinstance(expected, types.UnionType)
+    if optional:
+        if value is None:
+            return None
+        expected = next(kind for kind in typing.get_args(expected) if kind is not type(None))
+    if expected is float and type(value) is int:
+        return float(value)
+    if expected is tuple and type(value) is list:
+        return tuple(value)
+    if type(value) is not expected:
+        kinds = {int: "a whole number", float: "a number", bool: "True or False", str: "a string"}
+        kinds[tuple] = "a tuple such as (1000, 2000)"
+        raise UserError(
+            f"{name} = {value!r} is a {type(value).__name__}; it takes {kinds[expected]}"
+            + (" or None" if optional else "")
+        )
+    return value
+
+
+def _check_range(name, value, limits):
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        raise UserError(f"{name} = {value} is not a finite number")
+    if limits["choices"] is not None and value not in limits["choices"]:
+        known = ", ".join(repr(choice) for choice in limits["choices"])
+        raise UserError(f"{name} = {value!r} does not exist; choose one of {known}")
+    if limits["minimum"] is not None and value < limits["minimum"]:
+        raise UserError(f"{name} = {value} is too low; it must be at least {limits['minimum']}")
+    if limits["above"] is not None and value <= limits["above"]:
+        raise UserError(f"{name} = {value} is too low; it must be above {limits['above']}")
+    if limits["below"] is not None and value >= limits["below"]:
+        raise UserError(f"{name} = {value} is too high; it must be below {limits['below']}")

@@ -1,0 +1,151 @@
+"""Reading gin files into settings, and refusing what gin alone would let pass.
+
+gin accepts a scoped binding nobody enters, a macro nobody uses and a value of any type; here
+each is an error of one line.
+"""
+
+import dataclasses
+import importlib.util  # noqa: F401  gin reads importlib.util without importing it.
+import os
+
+import gin
+
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.errors import UserError
+
+CONFIGURABLES = {
+    kind: gin.external_configurable(kind, name=kind.gin_name, module="robgan_tf")
+    for config_class in (JointConfig, FinetuneConfig)
+    for kind in config_class.group_classes().values()
+}
+
+
+def read_config(config_class, gin_files, gin_params, lowest_bindings=""):
+    """Parses gin files and single bindings into the configuration of a stage.
+
+    Bindings of groups of other stages are known and let pass, so that a file that describes a
+    data set for one command serves the others.
+
+    Args:
+      config_class: `JointConfig` or `FinetuneConfig`.
+      gin_files: paths; later files overlay earlier ones.
+      gin_params: bindings such as "train.steps=100"; they overlay the files.
+      lowest_bindings: text of a gin file that everything else overlays.
+
+    Returns:
+      An instance of `config_class`.
+
+    Raises:
+      UserError: if a file does not exist or cannot be read, a binding names nothing, nothing
+        uses a binding, a required value is missing, or a value is of a wrong type or range.
+    """
+    classes = config_class.group_classes()
+    groups = _read(gin_files, gin_params, classes.values(), lowest_bindings)
+    return config_class(**dict(zip(classes, groups, strict=True)))
+
+
+def read_group(group_class, gin_files, gin_params=()):
+    """Parses gin files and bindings into one group of settings, such as `DataSettings`.
+
+    Args and errors are those of `read_config`.
+    """
+    (group,) = _read(gin_files, gin_params, [group_class])
+    return group
+
+
+def _read(gin_files, gin_params, kinds, lowest_bindings=""):
+    gin.clear_config()
+    gin.parse_config(lowest_bindings)
+    _parse(gin_files, gin_params)
+    _refuse_scoped_bindings()
+    groups = [_constructed(kind) for kind in kinds]
+    used = {group.gin_name for group in groups}
+    _refuse_unused_bindings({kind.gin_name for kind in CONFIGURABLES} - used)
+    return groups
+
+
+def _constructed(kind):
+    try:
+        return CONFIGURABLES[kind]()
+    except UserError as error:
+        # gin appends a paragraph of its own to every message.
+        raise UserError(str(error).splitlines()[0]) from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(_missing_value(kind, error)) from error
+
+
+def _parse(gin_files, gin_params):
+    for path in gin_files:
+        if not os.path.isfile(path):
+            raise UserError(f"gin file {path} does not exist (--gin_file)")
+        _guarded(lambda path=path: gin.parse_config_file(path), f"gin file {path}")
+    for binding in gin_params:
+        _guarded(lambda binding=binding: gin.parse_config(binding), f"--gin_param={binding}")
+
+
+def _guarded(parse, where):
+    try:
+        parse()
+    except (
+        ValueError,
+        SyntaxError,
+        TypeError,
+        OSError,
+        RuntimeError,
+        KeyError,
+        ImportError,
+    ) as error:
+        raise UserError(" ".join(f"{where}: {_one_line(error)}".split())) from error
+
+
+def _one_line(error):
+    if isinstance(error, SyntaxError):
+        where = f", in {error.text.strip()!r}" if error.text else ""
+        reason = str(error.msg).splitlines()[-1].strip()
+        return f"{reason}{where}; values are Python literals such as 0.03125, 'name', True, None"
+    # A KeyError's text is its quoted argument.
+    text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
+    return " ".join(text.split())
+
+
+def _missing_value(kind, error):
+    missing = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and not _is_bound(kind.gin_name, field.name)
+    ]
+    if missing:
+        names = ", ".join(f"{kind.gin_name}.{name}" for name in missing)
+        return f"{names} has no value: bind it in a gin file (--gin_file) or with --gin_param"
+    if "macro()" in str(error):
+        return f"a value of {kind.gin_name} refers to a macro (%NAME) that no gin file defines"
+    return f"{kind.gin_name}: {_one_line(error)}"
+
+
+def _is_bound(gin_name, field):
+    return any(
+        selector.split(".")[-1] == gin_name and field in values
+        for (_, selector), values in gin.config._CONFIG.items()
+    )
+
+
+def _refuse_scoped_bindings():
+    for (scope, selector), values in gin.config._CONFIG.items():
+        if scope and selector != "gin.macro":
+            name = f"{scope}/{selector.removeprefix('robgan_tf.')}.{next(iter(values))}"
+            raise UserError(f"nothing uses the binding {name}: remove the scope {scope!r}")
+
+
+def _refuse_unused_bindings(of_others):
+    used = gin.config._OPERATIVE_CONFIG
+    for (scope, selector), values in gin.config._CONFIG.items():
+        if selector.split(".")[-1] in of_others:
+            continue
+        for parameter in values:
+            if parameter not in used.get((scope, selector), {}):
+                name = scope if selector == "gin.macro" else f"{selector}.{parameter}"
+                raise UserError(
+                    f"nothing uses the binding {name.removeprefix('robgan_tf.')}: remove it, "
+                    "or check its name"
+                )

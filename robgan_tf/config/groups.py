@@ -1,0 +1,311 @@
+"""Groups of settings that both stages, or their players, have; each is one name in a gin file."""
+
+import dataclasses
+
+from robgan_tf.config import choices
+from robgan_tf.config.fields import Settings, setting
+from robgan_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataSettings(Settings):
+    """`data`: which images, and how they are prepared."""
+
+    gin_name = "data"
+
+    dataset: str = setting(
+        "a TensorFlow Datasets name, `image_folder` (folders of class folders below "
+        "`--data_dir`) or `digits`"
+    )
+    resolution: int = setting("side of the images in pixels", minimum=4)
+    channels: int = setting("1 or 3", 3, choices=(1, 3))
+    num_classes: int = setting("classes the dataset must have", minimum=1)
+    augmentation: str = setting(
+        "of training images: `pad_crop_flip` pads by 4, `area_crop_flip` cuts a square of 0.8 "
+        "to 0.9 of the area",
+        "none",
+        choices=choices.DATASET_AUGMENTATIONS,
+    )
+    dequantize: bool = setting("add U(0, 1/128) to training images in [-1, 1]", True)
+    train_split: str = setting("name of the split or of its folder", "train")
+    test_split: str = setting("name of the split or of its folder", "test")
+    validation_examples: int = setting(
+        "held out of the training split, class-balanced, kept out of all training", 0, minimum=0
+    )
+    train_examples: int | None = setting(
+        "train on a fixed class-balanced subset; None for all", None, minimum=1
+    )
+    split_seed: int = setting(
+        "with the dataset, fixes the validation slice and the subset; the same in all stages",
+        0,
+        minimum=0,
+    )
+
+    @property
+    def file_name(self):
+        """The data set's name, fit to be part of a file's."""
+        return self.dataset.replace("/", "_").replace(":", "_")
+
+    def loading(self, data_dir):
+        """The arguments of `data.load_image_data`; `dequantize` is one of `training_batches`."""
+        return {name: value for name, value in vars(self).items() if name != "dequantize"} | {
+            "data_dir": data_dir
+        }
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeneratorSettings(Settings):
+    """`ResNetGenerator`: what `models.ResNetGenerator` takes besides the data's shape."""
+
+    gin_name = "ResNetGenerator"
+
+    base_width: int = setting("unit of the widths", 64, minimum=1)
+    widths: str = setting(
+        "`official`, `sngan`, `official_1000_classes` or a row such as `4; 4, 2, 2` "
+        "(first width; one a block, - where the size stays)",
+        "official",
+    )
+    latent_size: int = setting("length of z", 128, minimum=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiscriminatorSettings(Settings):
+    """`ResNetDiscriminator`: what `models.ResNetDiscriminator` takes besides the data's shape."""
+
+    gin_name = "ResNetDiscriminator"
+
+    base_width: int = setting("unit of the widths", 64, minimum=1)
+    widths: str = setting("as above, or a row such as `2, 2, 2-, 2-`", "official")
+    normalization: str = setting(
+        "of every convolution and linear layer (spectral) or before each ReLU (batch)",
+        "spectral",
+        choices=choices.DISCRIMINATOR_NORMALIZATIONS,
+    )
+    head: str = setting(
+        "how D judges classes: by a class head (the paper's), by projection on a class embedding "
+        "(SN-GAN's, which leaves no classifier), or not at all, which makes G one without classes",
+        "class",
+        choices=choices.DISCRIMINATOR_HEADS,
+    )
+    use_bias: bool = setting("of convolutions", False)
+    power_iterations: int = setting("of spectral normalization in each D update", 256, minimum=1)
+
+    @property
+    def has_class_head(self):
+        """Whether D is a classifier too."""
+        return self.head == "class"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PreActResNet18Settings(Settings):
+    """`PreActResNet18`: what `models.PreActResNet18` takes besides the data's shape."""
+
+    gin_name = "PreActResNet18"
+
+    base_width: int = setting("channels of the first stage", 64, minimum=1)
+    normalization: str = setting(
+        "before each activation; the official code has none",
+        "none",
+        choices=choices.PREACT_NORMALIZATIONS,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossSettings(Settings):
+    """`AdversarialLoss`: equation, weights and source term (`losses.AdversarialLoss`)."""
+
+    gin_name = "AdversarialLoss"
+
+    form: str = setting("equation (9) or equation (8)", "split", choices=choices.LOSS_FORMS)
+    weights: str = setting(
+        "all 1, or those of the official code", "paper", choices=choices.LOSS_WEIGHT_SETS
+    )
+    source: str = setting("loss of the source head", "bce", choices=choices.SOURCE_LOSSES)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AttackSettings(Settings):
+    """`ProjectedGradientDescent`: the attack of training; radius and step size on [-1, 1]."""
+
+    gin_name = "ProjectedGradientDescent"
+
+    epsilon: float = setting("radius, on images in [-1, 1]")
+    steps: int = setting("0 for no attack")
+    step_size: float = setting("on the same scale, or see `relative_step`")
+    norm: str = setting("of the ball", "linf", choices=choices.ATTACK_NORMS)
+    random_start: bool = setting("start at a random point of the ball", False)
+    relative_step: bool = setting("`step_size` is a share of the radius instead", False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AdversarySettings(Settings):
+    """`TrainingAdversary`: what the attack of training maximises, and its warm-up."""
+
+    gin_name = "TrainingAdversary"
+
+    target: str = setting(
+        "which terms of D's loss on real images the attack maximises",
+        "source_and_class",
+        choices=choices.ATTACK_TARGETS,
+    )
+    warmup_steps: int = setting("steps in which the radius grows from 0", 0, minimum=0)
+    free: bool = setting(
+        "free adversarial training: each D batch makes `ProjectedGradientDescent.steps` D updates, "
+        "each of which moves the images by one step for the next; the first sees where the attack "
+        "starts, so make it a random start",
+        False,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimizerSettings(Settings):
+    """Adam and its learning rate over steps (`training.learning_rates.StepLearningRate`)."""
+
+    learning_rate: float = setting("at the start", 2e-4, above=0.0)
+    beta_1: float = setting("of Adam", 0.0, minimum=0.0, below=1.0)
+    beta_2: float = setting("of Adam", 0.9, minimum=0.0, below=1.0)
+    schedule: str = setting("over steps", "constant", choices=choices.LEARNING_RATE_SCHEDULES)
+    halve_every: int | None = setting("steps; for `halving`", None, minimum=1)
+    decay_start: int = setting("step; for `linear` and `cosine`", 0, minimum=0)
+    decay_end: int | None = setting(
+        "step at which the rate is 0; for `linear` and `cosine`", None, minimum=1
+    )
+    drop_at: tuple = setting("ascending steps after which the rate is a tenth; for `drops`", ())
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.schedule == "halving" and self.halve_every is None:
+            raise UserError(
+                f"{self.gin_name}.schedule = 'halving' needs {self.gin_name}.halve_every"
+            )
+        decays = self.schedule in ("linear", "cosine")
+        if decays and (self.decay_end or 0) <= self.decay_start:
+            raise UserError(
+                f"{self.gin_name}.schedule = {self.schedule!r} needs {self.gin_name}.decay_end, a "
+                f"step after decay_start ({self.decay_start})"
+            )
+        steps = all(type(step) is int and step > 0 for step in self.drop_at)
+        if not steps or list(self.drop_at) != sorted(set(self.drop_at)):
+            raise UserError(
+                f"{self.gin_name}.drop_at = {self.drop_at!r}: give ascending steps, such as "
+                "(20000, 40000, 50000)"
+            )
+        if self.schedule == "drops" and not self.drop_at:
+            raise UserError(f"{self.gin_name}.schedule = 'drops' needs {self.gin_name}.drop_at")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeneratorOptimizerSettings(OptimizerSettings):
+    """`generator_optimizer`."""
+
+    gin_name = "generator_optimizer"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiscriminatorOptimizerSettings(OptimizerSettings):
+    """`discriminator_optimizer`."""
+
+    gin_name = "discriminator_optimizer"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassifierOptimizerSettings(OptimizerSettings):
+    """`classifier_optimizer`."""
+
+    gin_name = "classifier_optimizer"
+
+    learning_rate: float = setting("at the start", 1e-3, above=0.0)
+    beta_1: float = setting("of Adam", 0.9, minimum=0.0, below=1.0)
+    beta_2: float = setting("of Adam", 0.999, minimum=0.0, below=1.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GapSettings(Settings):
+    """`gap`: accuracy clean and under attack, and mean LLV, on images of each split (Figure 2).
+
+    Measured while training, with the attack of `final_evaluation`. In `finetune` the accuracy
+    under attack on the validation images chooses the best checkpoint.
+    """
+
+    gin_name = "gap"
+
+    every: int = setting(
+        "steps between measurements, which the last step has too in a run that is at least so "
+        "long; 0 for none",
+        1000,
+        minimum=0,
+    )
+    images: int = setting("of each of training, validation and test split", 500, minimum=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class QualitySettings(Settings):
+    """`quality`: image quality while training, on the features of `--features`.
+
+    The averaged G is compared with training images as `evaluate quality` does, on fewer images.
+    """
+
+    gin_name = "quality"
+
+    every: int = setting(
+        "steps between measurements, which the last step has too in a run that is at least so "
+        "long; 0 for none, and no alarms",
+        1000,
+        minimum=0,
+    )
+    images: int = setting("generated ones", 1000, minimum=20)
+    real_images: int = setting(
+        "training images compared with, evenly spaced; all if there are fewer", 10_000, minimum=20
+    )
+    best: str = setting(
+        "the measure that chooses the best checkpoint, which is kept apart",
+        "none",
+        choices=("none", *choices.QUALITY_MEASURES),
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.best != "none" and not self.every:
+            raise UserError(
+                f"quality.best = {self.best!r} needs measurements: bind quality.every above 0"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AlarmSettings(Settings):
+    """`alarms`: at what a warning is shown while training; looked at with each measured quality."""
+
+    gin_name = "alarms"
+
+    from_step: int = setting("no alarm before: what is new has not learnt yet", 2000, minimum=0)
+    diversity: float = setting(
+        "below this share of what images of a class differ by in the real data: mean distance of "
+        "features, distance to the nearest, and 1 - MS-SSIM",
+        0.25,
+        minimum=0.0,
+    )
+    saturation: float = setting(
+        "D is right on real or on generated images with this mean probability (hinge loss: this "
+        "part of the way from margin to margin)",
+        0.98,
+        above=0.5,
+    )
+    worsening: float = setting(
+        "Fréchet distance, in multiples of the lowest so far", 2.0, minimum=1.0
+    )
+    stop: bool = setting("save and end the run at an alarm (exit status 4)", False)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FinalEvaluationSettings(Settings):
+    """`final_evaluation`: accuracy on test images, clean and under PGD, when training ends.
+
+    The attack takes `attack_steps` steps of a fifth of epsilon with no random start, as the
+    paper's evaluation does.
+    """
+
+    gin_name = "final_evaluation"
+
+    images: int = setting("test images used; 0 for no evaluation", 1000, minimum=0)
+    epsilon: float = setting("radius of PGD, on images in [-1, 1]", 0.04, minimum=0.0)
+    attack_steps: int = setting("steps of epsilon / 5", 20, minimum=0)

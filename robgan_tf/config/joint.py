@@ -1,0 +1,95 @@
+"""Everything that configures joint training, stage 1."""
+
+import dataclasses
+
+from robgan_tf.config import choices
+from robgan_tf.config.configuration import Configuration
+from robgan_tf.config.fields import Settings, setting
+from robgan_tf.config.groups import (
+    AdversarySettings,
+    AlarmSettings,
+    AttackSettings,
+    DataSettings,
+    DiscriminatorOptimizerSettings,
+    DiscriminatorSettings,
+    FinalEvaluationSettings,
+    GapSettings,
+    GeneratorOptimizerSettings,
+    GeneratorSettings,
+    LossSettings,
+    QualitySettings,
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainSettings(Settings):
+    """`train`: length, batches and bookkeeping of joint training.
+
+    A step is `discriminator_updates` D updates (times the replays of free adversarial training)
+    and one G update.
+    """
+
+    gin_name = "train"
+
+    steps: int = setting("the last step; a higher value continues a finished run", minimum=1)
+    batch_size: int = setting(
+        "images in each D batch and in the G update, over all replicas", 64, minimum=1
+    )
+    seed: int = setting(
+        "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
+    )
+    discriminator_updates: int = setting(
+        "D batches in one step, with one D update each (more in free adversarial training)",
+        5,
+        minimum=1,
+    )
+    precision: str = setting(
+        "of convolutions and activations in G and D; `bfloat16` pays on machines with instructions "
+        "for it; on others it is slow, and equal within bfloat16 rounding",
+        "float32",
+        choices=choices.PRECISIONS,
+    )
+    average_decay: float = setting(
+        "decay of the moving average of G", 0.999, minimum=0.0, below=1.0
+    )
+    log_every: int = setting("steps between records", 50, minimum=1)
+    sample_every: int = setting("steps between sheets", 1000, minimum=1)
+    checkpoint_every: int = setting("steps between checkpoints", 1000, minimum=1)
+    keep_checkpoints: int = setting("how many of the newest are kept", 3, minimum=1)
+    distribution: str = setting(
+        "`MirroredStrategy` or one device", "mirrored", choices=choices.STRATEGIES
+    )
+    replicas: int | None = setting(
+        "None: every GPU, or one CPU; a number of logical CPU devices where there is no GPU",
+        None,
+        minimum=1,
+    )
+
+    @property
+    def pictures_every(self) -> int:
+        """Steps between pictures, as every stage calls it."""
+        return self.sample_every
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class JointConfig(Configuration):
+    """The configuration of a run of joint training, in the order in which it is shown."""
+
+    train: TrainSettings
+    data: DataSettings
+    generator: GeneratorSettings
+    discriminator: DiscriminatorSettings
+    loss: LossSettings
+    attack: AttackSettings
+    adversary: AdversarySettings
+    generator_optimizer: GeneratorOptimizerSettings
+    discriminator_optimizer: DiscriminatorOptimizerSettings
+    gap: GapSettings
+    quality: QualitySettings
+    alarms: AlarmSettings
+    final_evaluation: FinalEvaluationSettings
+
+    @property
+    def stage(self) -> TrainSettings:
+        """The settings of the stage itself: its length, batches and bookkeeping."""
+        return self.train

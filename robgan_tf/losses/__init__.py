@@ -1,0 +1,10 @@
+"""Losses of the three players: equations (8) and (9), class losses, local Lipschitz values."""
+
+from robgan_tf.losses.adversarial import (
+    AdversarialLoss,
+    class_loss,
+    smoothed_class_loss,
+)
+from robgan_tf.losses.lipschitz import local_lipschitz_values
+
+__all__ = ["AdversarialLoss", "class_loss", "local_lipschitz_values", "smoothed_class_loss"]

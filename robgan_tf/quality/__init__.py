@@ -1,0 +1,1 @@
+"""Image quality on the features of any extractor."""

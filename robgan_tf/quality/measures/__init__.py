@@ -1,0 +1,1 @@
+"""Measures of image quality: each module holds one."""

@@ -1,0 +1,146 @@
+"""One evaluation of image quality, from images to files: the command's work."""
+
+import json
+import pathlib
+import time
+
+import numpy as np
+
+from robgan_tf.data import evenly_spaced_rows
+from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
+from robgan_tf.quality.image_features import ReferenceFeatures, extract, is_same_network
+from robgan_tf.quality.scores import (
+    SPLITS,
+    bias_warning,
+    check_counts,
+    quality,
+    quality_by_class,
+    short,
+)
+
+QUALITY_IMAGES = 10_000
+# What a result is of: a file of the same name that is of something else is kept.
+_PROTOCOL = ("subject", "real", "reference", "extractor", "splits")
+_PROBE_NUMBERS = 16  # of the features of each probed image, in a result
+
+
+def evaluate_quality(
+    measured,
+    extractor,
+    source,
+    *,
+    real_name,
+    dataset,
+    directory,
+    statistics_directory,
+    name=None,
+    splits=SPLITS,
+    batch_size=100,
+):
+    """Measures generated images and writes `<name>.json` and `.md`.
+
+    Args:
+      measured: MeasuredImages.
+      extractor: a FeatureExtractor.
+      source: ImageSource of the real images.
+      real_name: their split.
+      dataset: their data set.
+      directory: where the result goes.
+      statistics_directory: where features of real images are kept.
+      name: of the files; by default it says extractor, counts and subject.
+      splits: of the Inception Score.
+      batch_size: images at a time; changes nothing but rounding.
+
+    Returns:
+      The Markdown table.
+
+    Raises:
+      UserError: if something given cannot be used, or files of this name hold something else.
+    """
+    start = time.monotonic()
+    counts = f"{real_name}{short(len(source))}-{short(measured.count)}"
+    name = name or f"quality_{extractor.name}_{counts}_{measured.name}"
+    path = pathlib.Path(directory) / f"{name}.json"
+    reference = ReferenceFeatures(
+        statistics_directory, extractor, source, f"{dataset}-{real_name}", batch_size
+    )
+    record = {
+        "subject": measured.subject,
+        "real": f"{len(source)} images of {dataset}, {real_name}",
+        # Its name tells them from as many other images of the same split.
+        "reference": reference.path.name,
+        "extractor": extractor.identity,
+        "extractor_probe": _probe_numbers(extractor),
+        "splits": splits,
+        "images": measured.count,
+    }
+    check_counts(len(source), measured.count, extractor.classes is not None, splits)
+    _refuse_other(path, record)
+    print(f"Real       {record['real']}: {reference.path}", flush=True)
+    real = reference.load()
+    print(f"Generated  {measured.subject}", flush=True)
+    extracting = time.monotonic()
+    fake = extract(extractor, measured.batches(), measured.count)
+    extracting = time.monotonic() - extracting
+    by_class = quality_by_class(real, fake, source.class_names if measured.has_classes else ())
+    record |= {
+        "values": quality(real, fake, extractor.name, real_name, splits),
+        "by_class": by_class,
+        "notes": _notes(measured, real, fake, by_class),
+        "seconds": round(time.monotonic() - start, 1),
+        "seconds_for_10000_images": round(extracting * 10_000 / len(fake), 1),
+    }
+    table = _table(record)
+    write_atomically(path, json.dumps(record, indent=1) + "\n")
+    write_atomically(path.with_suffix(".md"), table)
+    print(f"  written: {path} and .md")
+    return table
+
+
+def _refuse_other(path, record):
+    """Makes the directory of a result; refuses a file that is of something else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = dict(json.loads(path.read_text())) if path.exists() else record
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path} exists and cannot be read: {error}; move it away") from error
+    differing = [part for part in _PROTOCOL if found.get(part) != record[part]]
+    probes = (np.array(x.get("extractor_probe", []), float) for x in (found, record))
+    if not differing and not is_same_network(*probes):
+        differing = ["what the extractor makes of the same images"]
+    if differing:
+        raise UserError(f"{path} exists and differs in {', '.join(differing)}: give another --name")
+
+
+def _probe_numbers(extractor):
+    """Some of the features of the extractor's probe, as lists."""
+    probe = extractor.probe
+    columns = evenly_spaced_rows(probe.shape[1], _PROBE_NUMBERS)
+    return [[float(f"{value:.5g}") for value in row] for row in probe[:, columns]]
+
+
+def _notes(measured, real, fake, by_class):
+    notes, warning = measured.notes(), bias_warning(real, fake)
+    if warning is not None:
+        notes.append(warning)
+    if measured.has_classes and not by_class:
+        notes.append(
+            f"no distances by class: no class has more than {real.features.shape[1]} images of "
+            "both kinds, as many as there are dimensions"
+        )
+    return notes
+
+
+def _table(record):
+    lines = ["| measure | value |", "|---|---|"]
+    lines += [f"| `{name}` | {value:.5g} |" for name, value in record["values"].items()]
+    if record["by_class"]:
+        lines += ["", "| class | Fréchet distance |", "|---|---|"]
+        lines += [f"| {name} | {value:.5g} |" for name, value in record["by_class"].items()]
+    lines += ["", f"{record['subject']}. {record['seconds']:.0f} s."]
+    for note in record["notes"]:
+        lines += ["", f"Note: {note}."]
+    return "\n".join([*lines, ""])

@@ -1,0 +1,294 @@
+"""One robustness evaluation from classifiers and images to files: what the command does."""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import time
+
+import numpy as np
+
+from robgan_tf.attacks.protocols import make_attacks
+from robgan_tf.data.batches import scale_images
+from robgan_tf.errors import UserError
+from robgan_tf.files import digest, write_atomically
+from robgan_tf.reporting import format_duration, format_radius
+from robgan_tf.robustness.evaluation import (
+    PART_SIZE,
+    RobustnessEvaluation,
+    StoredEvaluation,
+    join,
+)
+from robgan_tf.robustness.masking import masking_report
+from robgan_tf.robustness.subjects import check_classifier
+from robgan_tf.robustness.table import markdown, per_sample_csv, summary
+from robgan_tf.robustness.verification import VerificationError, verify
+
+MASKING_IMAGES = 200
+# 8/255 of the [0, 1] scale, at which most papers compare.
+EXTRA_RADII = {("strong", "linf"): (16.0 / 255.0,)}
+FIRST_BY_ID = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """What is evaluated, apart from the model.
+
+    Attributes:
+      attack: name of a preset.
+      epsilons: radii on [-1, 1], above 0.
+      norm: "linf" or "l2".
+      seed: of all random numbers.
+      batch_size: images at a time; changes no result.
+      masking: whether to run the masking report, at the largest of the radii.
+      save_images: whether to write adversarial images as npz.
+    """
+
+    attack: str
+    epsilons: tuple
+    norm: str = "linf"
+    seed: int = 0
+    batch_size: int = 100
+    masking: bool = True
+    save_images: bool = False
+
+    @property
+    def radii(self):
+        """The asked radii and those the preset adds, ascending; those that print alike once."""
+        extra = EXTRA_RADII.get((self.attack, self.norm), ())
+        return sorted(
+            {radius_key(epsilon): epsilon for epsilon in (*extra, *self.epsilons)}.values()
+        )
+
+    @property
+    def identity(self):
+        """What determines an outcome, of these."""
+        return {
+            "attack": self.attack,
+            "norm": self.norm,
+            "seed": self.seed,
+            "radii": [radius_key(epsilon) for epsilon in self.radii],
+        }
+
+
+def radius_key(epsilon):
+    """The name of a radius in files."""
+    return f"epsilon_{epsilon:g}"
+
+
+def choose_images(source, protocol, count):
+    """Chooses what to evaluate: all images, or for "strong" the first 1,000 by id.
+
+    Args:
+      source: ImageSource.
+      protocol: a Protocol.
+      count: how many, or None for the preset's own number.
+
+    Returns:
+      (positions int [N] in stored order, description).
+
+    Raises:
+      UserError: if there are fewer images than asked for, or none.
+    """
+    total = len(source)
+    if not total:
+        raise UserError("the split holds no images; choose another (--split)")
+    if count is not None and not 1 <= count <= total:
+        raise UserError(f"--images={count}: the split holds {total} images")
+    if protocol.attack == "strong" and count is None:
+        count = min(FIRST_BY_ID, total)
+    if count is None or count == total:
+        return np.arange(total), f"All {total} images"
+    if source.ids is None:
+        return np.arange(count), f"The first {count} images of {total} in stored order"
+    by_id = np.argsort(source.ids, kind="stable")
+    return by_id[:count], f"The first {count} images of {total} by id"
+
+
+class RobustnessRun:
+    """Evaluates classifiers on the same images and writes table, JSON and per-sample files.
+
+    Args:
+      images: float32 [N, H, W, C] in [-1, 1].
+      labels: int [N].
+      ids: str [N], or None.
+      numbers: int [N], positions in the whole split, which random numbers depend on.
+      num_classes: classes of the data.
+      description: one line on the images.
+      protocol: a Protocol.
+    """
+
+    def __init__(self, images, labels, ids, numbers, num_classes, description, protocol):
+        self._images = images
+        self._labels = np.asarray(labels)
+        self._ids = ids
+        self._numbers = numbers
+        self._num_classes = num_classes
+        self._description = description
+        self._protocol = protocol
+
+    def evaluate(self, classifier, directory, name):
+        """Evaluates one classifier, continuing where an earlier evaluation was interrupted.
+
+        Args:
+          classifier: a Classifier.
+          directory: where `<name>.json`, `.md`, `_samples.csv` and the parts go.
+          name: of the files.
+
+        Returns:
+          (rows as from `summary`, list of Checks).
+
+        Raises:
+          UserError: if the classifier or the directory cannot be used.
+          VerificationError: if a result does not stand up to recomputation.
+        """
+        directory = pathlib.Path(directory)
+        num_classes = check_classifier(classifier, self._images, self._num_classes)
+        attacks = {
+            epsilon: make_attacks(self._protocol.attack, epsilon, self._protocol.norm, num_classes)
+            for epsilon in self._protocol.radii
+        }
+        subject = {"model": classifier.source, "images": digest(self._images, self._labels)}
+        stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
+        outcomes = {
+            epsilon: self._outcome(classifier, stored, epsilon, chosen)
+            for epsilon, chosen in {0.0: [], **attacks}.items()
+        }
+        norms = {
+            epsilon: self._verified(classifier, epsilon, outcome)
+            for epsilon, outcome in outcomes.items()
+        }
+        report = functools.partial(self._masking, classifier)
+        checks = stored.checks(report if self._protocol.masking else None)
+        self._write(directory, name, classifier, outcomes, norms, checks)
+        return summary(outcomes), checks
+
+    def _outcome(self, classifier, stored, epsilon, attacks):
+        evaluation = RobustnessEvaluation(
+            classifier,
+            attacks,
+            self._images.shape[1:],
+            self._protocol.batch_size,
+            self._protocol.seed,
+        )
+        start = time.monotonic()
+        outcomes = []
+        parts = range(0, len(self._images), PART_SIZE)
+        for part, first in enumerate(parts):
+            chosen = slice(first, first + PART_SIZE)
+            outcome = stored.outcome(
+                radius_key(epsilon),
+                part,
+                lambda chosen=chosen: evaluation.run(
+                    self._images[chosen], self._labels[chosen], self._numbers[chosen]
+                ),
+            )
+            outcomes.append(outcome)
+            if attacks:
+                self._print_progress(epsilon, outcomes, time.monotonic() - start)
+        return join(outcomes)
+
+    def _print_progress(self, epsilon, outcomes, seconds):
+        done = sum(len(outcome.fooled_by) for outcome in outcomes)
+        survived = sum(int(outcome.survived.sum()) for outcome in outcomes)
+        left = seconds / done * (len(self._images) - done)
+        print(
+            f"  radius {format_radius(epsilon, self._protocol.norm)}: {done}/{len(self._images)} "
+            f"images, {survived / done:.1%} withstand, ETA {format_duration(left)}",
+            flush=True,
+        )
+
+    def _verified(self, classifier, epsilon, outcome):
+        try:
+            return verify(
+                classifier,
+                self._images,
+                self._labels,
+                outcome.adversarial,
+                outcome.survived,
+                epsilon,
+                self._protocol.norm,
+                self._protocol.batch_size,
+            )
+        except VerificationError as error:
+            raise VerificationError(
+                f"{classifier.name} at radius {epsilon:g}: {error}; no result was written"
+            ) from error
+
+    def _masking(self, classifier):
+        count = min(MASKING_IMAGES, len(self._images))
+        print(f"  checking {count} images for signs of masked gradients", flush=True)
+        return masking_report(
+            classifier,
+            self._images[:count],
+            self._labels[:count],
+            max(self._protocol.radii),
+            self._protocol.norm,
+            self._protocol.seed,
+            self._protocol.batch_size,
+        )
+
+    def _write(self, directory, name, classifier, outcomes, norms, checks):
+        rows = summary(outcomes)
+        record = {
+            "model": classifier.name,
+            "source": classifier.source,
+            "images": self._description,
+            **dataclasses.asdict(self._protocol),
+            "radii": rows,
+            "masking": [dataclasses.asdict(check) for check in checks],
+        }
+        samples = per_sample_csv(outcomes, norms, self._labels, self._ids)
+        write_atomically(directory / f"{name}.json", json.dumps(record, indent=1) + "\n")
+        write_atomically(directory / f"{name}.md", self.table({classifier.name: rows}, checks))
+        write_atomically(directory / f"{name}_samples.csv", samples)
+        if self._protocol.save_images:
+            arrays = {
+                radius_key(epsilon): outcome.adversarial for epsilon, outcome in outcomes.items()
+            }
+            write_atomically(
+                directory / f"{name}_images.npz",
+                lambda file: np.savez_compressed(file, label=self._labels, **arrays),
+            )
+
+    def table(self, results, checks=()):
+        """The Markdown table of several models, `results` being a dict from name to rows."""
+        attack = f"Attack: {self._protocol.attack}, seed {self._protocol.seed}"
+        return markdown(results, attack, self._protocol.norm, self._description, checks)
+
+
+def evaluate_robustness(subjects, source, protocol, count=None):
+    """Evaluates classifiers on the images of a source.
+
+    Args:
+      subjects: list of (Classifier, directory of its results, their name).
+      source: ImageSource.
+      protocol: a Protocol.
+      count: how many images, or None for the preset's own number.
+
+    Returns:
+      The Markdown table of all.
+
+    Raises:
+      UserError: if something given cannot be used.
+      VerificationError: if a result does not stand up to recomputation.
+    """
+    positions, description = choose_images(source, protocol, count)
+    images = scale_images(source.fetch(positions)).numpy()
+    if images.min() >= 0.0:
+        print("warning: no pixel of these images is negative; models here expect [-1, 1]")
+    run = RobustnessRun(
+        images,
+        source.labels[positions],
+        None if source.ids is None else source.ids[positions],
+        positions,
+        len(source.class_names),
+        description,
+        protocol,
+    )
+    results, checks = {}, []
+    for classifier, directory, name in subjects:
+        print(f"{classifier.name} ({classifier.source}): {description}", flush=True)
+        results[classifier.name], checks = run.evaluate(classifier, directory, name)
+        print(f"  written: {pathlib.Path(directory) / name}.json, .md and _samples.csv")
+    return run.table(results, checks if len(subjects) == 1 else ())

@@ -1,0 +1,96 @@
+"""Results of robustness evaluations as Table 1 has them: a row a model, a column a radius."""
+
+import csv
+import io
+
+import numpy as np
+
+from robgan_tf.reporting import format_radius
+from robgan_tf.robustness.evaluation import confidence_interval
+
+
+def summary(outcomes):
+    """Accuracies of one model.
+
+    Args:
+      outcomes: dict from radius to Outcome; radius 0 is the clean images.
+
+    Returns:
+      List of dicts, one a radius: accuracy with its 95 % interval, images that each attack was the
+      first to fool, seconds.
+    """
+    rows = []
+    for epsilon, outcome in outcomes.items():
+        count = len(outcome.fooled_by)
+        accuracy = float(outcome.survived.mean())
+        names, counts = np.unique(outcome.fooled_by, return_counts=True)
+        rows.append(
+            {
+                "epsilon": epsilon,
+                "epsilon_255": epsilon * 127.5,
+                "images": count,
+                "accuracy": accuracy,
+                "interval_95": confidence_interval(accuracy, count),
+                "fooled_by": {
+                    str(name): int(number)
+                    for name, number in zip(names, counts, strict=True)
+                    if name
+                },
+                "seconds": round(outcome.seconds, 1),
+            }
+        )
+    return rows
+
+
+def markdown(results, attack, norm, images, masking=()):
+    """Renders the table.
+
+    Args:
+      results: dict from the model's name to what `summary` returned; the same radii in each.
+      attack: one line on the attacks.
+      norm: "linf" or "l2".
+      images: one line on the images.
+      masking: Checks, or nothing.
+    """
+    radii = [row["epsilon"] for row in next(iter(results.values()))]
+    header = " | ".join(format_radius(epsilon, norm) for epsilon in radii)
+    lines = [f"| model | {header} |", f"|---|{'---|' * len(radii)}"]
+    for name, rows in results.items():
+        cells = []
+        for row in rows:
+            low, high = row["interval_95"]
+            cells.append(f"{row['accuracy']:.2%} ({low:.1%} to {high:.1%})")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    seconds = sum(row["seconds"] for rows in results.values() for row in rows)
+    lines += ["", f"Accuracy with 95 % intervals. {images}. {attack}. {seconds:.0f} s."]
+    if masking:
+        lines += ["", "| sign of masked gradients | | |", "|---|---|---|"]
+        lines += [
+            f"| {check.name} | {'yes' if check.passed else '**NO**'} | {check.figures} |"
+            for check in masking
+        ]
+    return "\n".join([*lines, ""])
+
+
+def per_sample_csv(outcomes, norms, labels, ids):
+    """One line an image: index, id, label, clean prediction; then, a radius, who fooled it, norm.
+
+    Args:
+      outcomes: dict from radius to Outcome.
+      norms: dict from radius to the norms of the perturbations, [N].
+      labels: int [N].
+      ids: str [N], or None.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    of_radii = [
+        name for epsilon in outcomes for name in (f"fooled_by_{epsilon:g}", f"norm_{epsilon:g}")
+    ]
+    writer.writerow(["index", "id", "label", "clean_prediction", *of_radii])
+    predictions = next(iter(outcomes.values())).predictions
+    for index, label in enumerate(labels):
+        row = [index, "" if ids is None else ids[index], int(label), int(predictions[index])]
+        for epsilon, outcome in outcomes.items():
+            row += [outcome.fooled_by[index], f"{norms[epsilon][index]:.6f}"]
+        writer.writerow(row)
+    return text.getvalue()

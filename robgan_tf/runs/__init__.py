@@ -1,0 +1,1 @@
+"""A run in a directory: loop, checkpoints, stopping. It knows no GAN."""

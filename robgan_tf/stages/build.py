@@ -1,0 +1,110 @@
+"""Builds from settings what every kind of training needs: models, attack, optimizers."""
+
+import keras
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.errors import UserError
+from robgan_tf.models import PreActResNet18, ResNetDiscriminator
+from robgan_tf.training.learning_rates import StepLearningRate
+
+
+def build_model(model_class, own, data, precision, name, rewritten=True, has_classes=True):
+    """Builds a model with all its variables.
+
+    Args:
+      model_class: a class of `robgan_tf.models`.
+      own: the settings of that class.
+      data: DataSettings.
+      precision: "float32" or "bfloat16".
+      name: of the model.
+      rewritten: False for the model's plain form, to compare with.
+      has_classes: False for a model that knows nothing of the data's classes.
+
+    Raises:
+      UserError: if the model cannot be built so, such as widths that do not fit the resolution.
+    """
+    try:
+        model = model_class(
+            resolution=data.resolution,
+            channels=data.channels,
+            num_classes=data.num_classes if has_classes else 0,
+            precision=precision,
+            rewritten=rewritten,
+            name=name,
+            **vars(own),
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    model.build()
+    return model
+
+
+def build_discriminator(config, precision, rewritten=True):
+    """Builds D from the settings of a run; see `build_model`."""
+    return build_model(
+        ResNetDiscriminator,
+        config.discriminator,
+        config.data,
+        precision,
+        "discriminator",
+        rewritten,
+    )
+
+
+def build_classifier(config, name="classifier", precision=None):
+    """Builds the network that `finetune.network` names, in the run's precision or another.
+
+    Raises:
+      UserError: if it cannot be built so, or would have no class head.
+    """
+    wanted = config.finetune
+    head = config.discriminator.head
+    if wanted.network == "discriminator" and head != "class":
+        raise UserError(
+            f"ResNetDiscriminator.head = {head!r} leaves no classifier to train: bind 'class'"
+        )
+    precision = precision or wanted.precision
+    if wanted.network == "discriminator":
+        return build_discriminator(config, precision)
+    return build_model(
+        PreActResNet18,
+        config.preact_resnet18,
+        config.data,
+        precision,
+        name,
+    )
+
+
+def build_attack(config):
+    """Builds the attack of training.
+
+    Raises:
+      UserError: if its numbers make no sense, such as a negative radius.
+    """
+    try:
+        return ProjectedGradientDescent(**vars(config.attack))
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def build_optimizer(settings, variables, updates_per_step=1):
+    """Builds Adam with all its variables.
+
+    Args:
+      settings: OptimizerSettings.
+      variables: what it will change.
+      updates_per_step: updates it makes in one training step.
+    """
+    rate = StepLearningRate(
+        settings.learning_rate,
+        settings.schedule,
+        halve_every=settings.halve_every,
+        decay_start=settings.decay_start,
+        decay_end=settings.decay_end,
+        drop_at=settings.drop_at,
+        updates_per_step=updates_per_step,
+    )
+    optimizer = keras.optimizers.Adam(rate, settings.beta_1, settings.beta_2)
+    # Its variables must exist before the first tf.function is traced.
+    optimizer.build(variables)
+    return optimizer

@@ -1,0 +1,116 @@
+"""Builds joint training from settings: players, adversary, step."""
+
+import keras
+
+from robgan_tf.errors import UserError
+from robgan_tf.losses.adversarial import AdversarialLoss
+from robgan_tf.models import ResNetGenerator
+from robgan_tf.stages.build import (
+    build_attack,
+    build_discriminator,
+    build_model,
+    build_optimizer,
+)
+from robgan_tf.training.adversary import TrainingAdversary
+from robgan_tf.training.joint_step import JointPlayers, JointStep
+
+
+def build_players(config, strategy, replays=1, rewritten=True):
+    """Builds models and optimizers with all their variables, in the strategy's scope.
+
+    Initial weights are a function of `train.seed`.
+
+    Args:
+      config: of the run.
+      strategy: the distribution strategy.
+      replays: D updates made of each D batch (`TrainingAdversary.replays`).
+      rewritten: False for the models' plain form, to compare with.
+
+    Returns:
+      JointPlayers.
+
+    Raises:
+      UserError: if the widths do not fit the resolution.
+    """
+    train = config.train
+    keras.utils.set_random_seed(train.seed)
+    with strategy.scope():
+        generator = build_generator(config, "generator", rewritten)
+        average = build_generator(config, "average_generator", rewritten)
+        discriminator = build_discriminator(config, train.precision, rewritten)
+        for averaged, variable in zip(average.variables, generator.variables, strict=True):
+            averaged.assign(variable)
+        return JointPlayers(
+            generator=generator,
+            discriminator=discriminator,
+            average_generator=average,
+            generator_optimizer=build_optimizer(
+                config.generator_optimizer, generator.trainable_variables
+            ),
+            discriminator_optimizer=build_optimizer(
+                config.discriminator_optimizer,
+                discriminator.trainable_variables,
+                train.discriminator_updates * replays,
+            ),
+        )
+
+
+def build_generator(config, name="average_generator", rewritten=True, precision=None):
+    """Builds G alone, in the run's precision or another; see `build_players`.
+
+    Where D has no head that knows classes, G has none either.
+    """
+    return build_model(
+        ResNetGenerator,
+        config.generator,
+        config.data,
+        precision or config.train.precision,
+        name,
+        rewritten,
+        has_classes=config.discriminator.head != "none",
+    )
+
+
+def build_adversary(config):
+    """Builds the adversary of training.
+
+    Raises:
+      UserError: if the attack's numbers make no sense, such as a negative radius, or it has
+        nothing to maximise.
+    """
+    adversary = config.adversary
+    head = config.discriminator.head
+    if adversary.target == "class" and head != "class":
+        raise UserError(
+            f"TrainingAdversary.target = 'class' has nothing to maximise where "
+            f"ResNetDiscriminator.head = {head!r}: bind 'source_and_class' or 'source'"
+        )
+    try:
+        return TrainingAdversary(
+            build_attack(config),
+            _loss(config),
+            adversary.target,
+            adversary.warmup_steps,
+            adversary.free,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+
+
+def build_step(config, players, adversary, strategy):
+    """Builds the compiled training step."""
+    train = config.train
+    return JointStep(
+        players,
+        adversary,
+        _loss(config),
+        strategy=strategy,
+        batch_size=train.batch_size,
+        discriminator_updates=train.discriminator_updates,
+        seed=train.seed,
+        average_decay=train.average_decay,
+    )
+
+
+def _loss(config):
+    return AdversarialLoss(**vars(config.loss))

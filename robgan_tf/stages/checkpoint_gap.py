@@ -1,0 +1,71 @@
+"""The gap between training and test images over a run's kept checkpoints (Figures 2 and 6)."""
+
+import pathlib
+
+from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
+from robgan_tf.reporting import format_radius
+from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
+from robgan_tf.runs.directory import CHECKPOINTS
+from robgan_tf.stages.finished import open_run
+from robgan_tf.watching.final_evaluation import build_evaluation_attack
+from robgan_tf.watching.gap import GapMeter, gap_csv
+from robgan_tf.watching.gap_plot import gap_plot
+
+GAP_IMAGES = 500
+
+
+def measure_checkpoints(run_dir, load_data, images):
+    """Measures every kept checkpoint and writes evaluations/gap.csv and gap.png of the run.
+
+    The attack is that of the run's `final_evaluation`.
+
+    Args:
+      run_dir: the run directory.
+      load_data: function from the run's settings to its ImageData.
+      images: how many images of each split.
+
+    Raises:
+      UserError: if there is no run, or none of its checkpoints is left.
+    """
+    directory = pathlib.Path(run_dir)
+    steps = kept_steps(directory / CHECKPOINTS)
+    if not steps:
+        raise UserError(f"{run_dir} has no checkpoint to measure (--run_dir)")
+    run = open_run(run_dir)
+    data = load_data(run.config)
+    model = run.load_classifier()
+    meter = GapMeter(
+        model,
+        {"train": data.train, "validation": data.validation, "test": data.test},
+        images,
+        build_evaluation_attack(run.config),
+    )
+    records = []
+    for step in steps:
+        path = checkpoint_of_step(directory / CHECKPOINTS, str(step))
+        load_weights(path, {run.model_name: model})
+        records.append({"step": step, **meter()})
+        print(_line(records[-1]), flush=True)
+    wanted = run.config.final_evaluation
+    caption = (
+        f"{directory.name}: PGD-{wanted.attack_steps} of radius {format_radius(wanted.epsilon)}, "
+        f"{images} images of each split"
+    )
+    written = directory / "evaluations" / "gap.csv"
+    written.parent.mkdir(exist_ok=True)
+    write_atomically(written, gap_csv(records))
+    write_atomically(written.with_suffix(".png"), gap_plot({directory.name: records}, caption))
+    print(f"written: {written} and {written.with_suffix('.png').name}")
+
+
+def _line(record):
+    parts = [f"step {record['step']:>7}"]
+    for split in ("train", "validation", "test"):
+        if f"gap/{split}_clean" in record:
+            parts.append(
+                f"{split} {record[f'gap/{split}_clean']:.1%} clean, "
+                f"{record[f'gap/{split}_attacked']:.1%} under attack, "
+                f"LLV {record[f'gap/{split}_lipschitz']:.3f}"
+            )
+    return "  ".join(parts)

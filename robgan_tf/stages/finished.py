@@ -1,0 +1,163 @@
+"""Models of a run that has been trained, from its run directory."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.errors import UserError
+from robgan_tf.files import digest
+from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
+from robgan_tf.runs.directory import BEST_CHECKPOINT, CHECKPOINTS
+from robgan_tf.stages.build import build_classifier, build_discriminator
+from robgan_tf.stages.build_joint import build_generator
+
+
+@dataclasses.dataclass(frozen=True)
+class FinishedRun:
+    """A run, and one of its checkpoints.
+
+    Attributes:
+      path: its run directory, as given.
+      config: its configuration.
+      checkpoint: path prefix of the checkpoint.
+    """
+
+    path: str
+    config: JointConfig | FinetuneConfig
+    checkpoint: str
+
+    @property
+    def step(self):
+        """The step of the checkpoint."""
+        return int(self.checkpoint.rpartition("-")[2])
+
+    @property
+    def identity(self):
+        """The run and its checkpoint by name and content, wherever they are."""
+        # The index holds a checksum of every tensor.
+        content = digest(pathlib.Path(f"{self.checkpoint}.index").read_bytes())
+        return f"{self.name} at step {self.step} ({content})"
+
+    @property
+    def name(self):
+        """What the run is called: its directory."""
+        return pathlib.Path(self.path).resolve().name
+
+    @property
+    def model_name(self):
+        """What the model that is measured is called in the checkpoint."""
+        if self.is_joint:
+            return "discriminator"
+        is_best = pathlib.Path(self.checkpoint).parent.name == BEST_CHECKPOINT
+        if self.config.finetune.average_decay and not is_best:
+            return "average_classifier"
+        return "classifier"
+
+    @property
+    def is_joint(self):
+        """Whether it is a run of joint training, otherwise of the finetune command."""
+        return isinstance(self.config, JointConfig)
+
+    def load_classifier(self, precision=None):
+        """Builds the run's D or other classifier with the weights of the checkpoint.
+
+        Where the run keeps a moving average of its weights, that is what is loaded.
+
+        Args:
+          precision: to compute in; that of the run if not given.
+
+        Raises:
+          UserError: if the checkpoint does not fit, or D has no class head.
+        """
+        keras.utils.set_random_seed(0)
+        if self.is_joint:
+            self._check_class_head()
+            own = self.config.train.precision
+            model = build_discriminator(self.config, precision or own)
+        else:
+            model = build_classifier(self.config, precision=precision)
+        load_weights(self.checkpoint, {self.model_name: model})
+        return model
+
+    def load_generator(self, precision=None, live=False):
+        """Builds the averaged G of a run of joint training with the weights of the checkpoint.
+
+        Args:
+          precision: to compute in; that of the run if not given.
+          live: G itself instead of its moving average.
+
+        Raises:
+          UserError: if the checkpoint does not fit.
+        """
+        if not self.is_joint:
+            raise UserError(f"{self.path} holds no generator: it is a run of finetune")
+        generator = build_generator(self.config, precision=precision)
+        name = "generator" if live else "average_generator"
+        load_weights(self.checkpoint, {name: generator})
+        return generator
+
+    def _check_class_head(self):
+        head = self.config.discriminator.head
+        if head != "class":
+            raise UserError(
+                f"{self.path} holds no classifier: its D was trained with "
+                f"ResNetDiscriminator.head = {head!r}"
+            )
+
+
+def best_or_last(run_dir):
+    """The checkpoint to use of a run where none is asked for: the best if there is one."""
+    return "best" if kept_steps(pathlib.Path(run_dir) / BEST_CHECKPOINT) else "last"
+
+
+def open_run(run_dir, checkpoint="last"):
+    """Opens a run.
+
+    Args:
+      run_dir: the run directory.
+      checkpoint: "last", "best", or the number of a step that was kept.
+
+    Returns:
+      A FinishedRun.
+
+    Raises:
+      UserError: if there is no run or no such checkpoint, or another version made it.
+    """
+    path = pathlib.Path(run_dir)
+    config = read_run_config(run_dir)
+    if checkpoint == "best":
+        if not kept_steps(path / BEST_CHECKPOINT):
+            raise UserError(
+                f"{run_dir} has no best checkpoint (--checkpoint): train keeps one where "
+                "quality.best is set, finetune where data.validation_examples and gap.every are "
+                "above 0"
+            )
+        found = checkpoint_of_step(path / BEST_CHECKPOINT)
+    else:
+        found = checkpoint_of_step(path / CHECKPOINTS, checkpoint)
+    return FinishedRun(str(run_dir), config, found)
+
+
+def read_run_config(run_dir):
+    """Reads the configuration of a run.
+
+    Returns:
+      A JointConfig or a FinetuneConfig.
+
+    Raises:
+      UserError: if there is no run, or another version of this package made it.
+    """
+    path = pathlib.Path(run_dir)
+    if not (path / "config.gin").exists():
+        raise UserError(f"{run_dir} holds no run: there is no config.gin")
+    try:
+        stored = json.loads((path / "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path / 'config.json'} cannot be read: {error}") from error
+    kind = FinetuneConfig if "finetune.steps" in stored else JointConfig
+    return read_config(kind, [str(path / "config.gin")], [])

@@ -1,0 +1,188 @@
+"""The sequence of a training run, from configuration to summary: the same for both stages."""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+
+from robgan_tf.config.configuration import as_markdown
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.data import ImageData, load_image_data
+from robgan_tf.runs.checkpoints import BestCheckpoint, Checkpoints
+from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
+from robgan_tf.runs.stopping import StopRequest
+from robgan_tf.stages.report import print_corrupt_files
+from robgan_tf.training.distribution import make_strategy
+from robgan_tf.watching.final_evaluation import (
+    build_evaluation_attack,
+    final_accuracy,
+    write_gap,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """What a stage makes of its players, its data and its run directory.
+
+    Attributes:
+      task: what the loop runs.
+      saved: what a checkpoint holds, by name.
+      batches: function from the number of steps already made to the batches from there on.
+      measured: the classifier whose accuracy is measured at the end; None where there is none.
+      best: keeps the best models; None where none is asked for.
+    """
+
+    task: TrainingTask
+    saved: dict[str, Any]
+    batches: Callable[[int], Iterable]
+    measured: keras.Model | None
+    best: BestCheckpoint | None
+
+
+class Stage(abc.ABC):
+    """One stage of training in one run directory.
+
+    Nothing is read or written before `describe` or `train` is called.
+
+    Args:
+      config: of the stage.
+      run_dir: the run directory.
+      data_dir: where the data is, or None for the TFDS default.
+
+    Raises:
+      UserError: if the configuration makes no sense in itself or on this machine.
+    """
+
+    config: JointConfig | FinetuneConfig
+    # Real images in one step, for the rate shown.
+    images_per_step: int
+    stop_at_alarm = False
+
+    def __init__(
+        self, config: JointConfig | FinetuneConfig, run_dir: str, data_dir: str | None = None
+    ):
+        self.config = config
+        self.run_dir = run_dir
+        self._data_dir = data_dir
+        build_evaluation_attack(config)  # Its numbers are refused now, not at the end.
+        wanted = config.stage
+        self.strategy = make_strategy(wanted.distribution, wanted.replicas, wanted.gin_name)
+
+    def describe(self) -> None:
+        """Prints configuration, models and data shapes, and writes nothing.
+
+        Raises:
+          UserError: if the data cannot be used or the models cannot be built.
+        """
+        data = self._load_data()
+        players = self.build_players()
+        self.build_step(players)
+        self.print_plan(data, players)
+
+    def train(self) -> StopRequest | None:
+        """Trains from the newest checkpoint, or from the beginning, and prints a summary.
+
+        Returns:
+          The StopRequest that ended the run between two steps, or None when it is finished.
+
+        Raises:
+          UserError: if the run directory, the data or another run cannot be used.
+          NonFiniteError: if a loss or gradient becomes infinite or NaN.
+          CollapseError: at an alarm, if alarms are to end the run.
+        """
+        run = RunDirectory(
+            self.run_dir,
+            {**self.config.flat(), **self.origin()},
+            grows=f"{self.config.stage.gin_name}.steps",
+            defaults=self.config.flat_defaults(),
+        )
+        data = self._load_data()
+        players = self.build_players()
+        built = self.build(run, data, players, self.build_step(players))
+        run.write_config(self.config.as_gin(), data.description)
+        best = {} if built.best is None else built.best.objects()
+        checkpoints = Checkpoints(
+            run.checkpoints_path, {**built.saved, **best}, self.config.stage.keep_checkpoints
+        )
+        start_step = checkpoints.restore_latest()
+        if checkpoints.latest is None and self.load_other_weights(players):
+            # The other run may train on; this one shall always start from the same weights.
+            checkpoints.save(0)
+        self.print_start(run, data, built, start_step)
+        stop = self._loop(run, built, checkpoints, start_step)
+        if stop is None:
+            self._finish(run, data, built, checkpoints)
+        else:
+            print(f"Stopped and saved {checkpoints.latest}; the same command continues.")
+        print_corrupt_files(data)
+        return stop
+
+    @abc.abstractmethod
+    def origin(self) -> dict[str, str | None]:
+        """What the run is made from besides its configuration, by the flag that names it."""
+
+    @abc.abstractmethod
+    def build_players(self) -> Any:
+        """Builds models and optimizers with all their variables, in the strategy's scope."""
+
+    @abc.abstractmethod
+    def build_step(self, players: Any) -> Any:
+        """Builds the compiled training step."""
+
+    @abc.abstractmethod
+    def build(self, run: RunDirectory, data: ImageData, players: Any, step: Any) -> Built:
+        """Builds what the loop runs and what watches it."""
+
+    @abc.abstractmethod
+    def load_other_weights(self, players: Any) -> bool:
+        """Loads the weights of another run that a new run starts from; False if there is none."""
+
+    @abc.abstractmethod
+    def print_plan(self, data: ImageData, players: Any) -> None:
+        """Prints the configuration, the models and the data shapes of a run that is not made."""
+
+    @abc.abstractmethod
+    def print_start(
+        self, run: RunDirectory, data: ImageData, built: Built, start_step: int
+    ) -> None:
+        """Prints what is about to be trained, on what, and from which step."""
+
+    @abc.abstractmethod
+    def print_summary(
+        self, run: RunDirectory, built: Built, checkpoint: str | None, accuracy: dict | None
+    ) -> None:
+        """Prints where everything is and how well the classifier does."""
+
+    def _load_data(self) -> ImageData:
+        return load_image_data(**self.config.data.loading(self._data_dir))
+
+    def _loop(
+        self, run: RunDirectory, built: Built, checkpoints: Checkpoints, start_step: int
+    ) -> StopRequest | None:
+        wanted = self.config.stage
+        if start_step >= wanted.steps:
+            return None
+        loop = TrainingLoop(
+            built.task,
+            run,
+            checkpoints,
+            Rhythm(wanted.steps, wanted.log_every, wanted.pictures_every, wanted.checkpoint_every),
+            images_per_step=self.images_per_step,
+            description=as_markdown(self.config.as_gin()),
+            stop_at_alarm=self.stop_at_alarm,
+        )
+        return loop.run(built.batches(start_step), start_step)
+
+    def _finish(
+        self, run: RunDirectory, data: ImageData, built: Built, checkpoints: Checkpoints
+    ) -> None:
+        accuracy = None
+        if built.measured is not None:
+            steps = self.config.stage.steps
+            accuracy = final_accuracy(self.config, run, data, built.measured, steps)
+            write_gap(self.config, run)
+        self.print_summary(run, built, checkpoints.latest, accuracy)

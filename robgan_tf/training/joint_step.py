@@ -1,0 +1,284 @@
+"""One training step of the three players: n D updates, then one G update (paper section 3.3)."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from robgan_tf.layers import hold_normalized_kernels
+from robgan_tf.losses.adversarial import AdversarialLoss
+from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.training.adversary import TrainingAdversary
+from robgan_tf.training.distribution import local_part, share_out
+from robgan_tf.training.moving_average import update_moving_average
+from robgan_tf.training.replicated import (
+    Names,
+    apply_gradients,
+    raise_if_not_finite,
+    run_on_replicas,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class JointPlayers:
+    """The models and optimizers that training changes, built in the strategy's scope.
+
+    Attributes:
+      generator: G.
+      discriminator: D.
+      average_generator: exponential moving average of G, the generator people use.
+      generator_optimizer: optimizer of G.
+      discriminator_optimizer: optimizer of D.
+    """
+
+    generator: ResNetGenerator
+    discriminator: ResNetDiscriminator
+    average_generator: ResNetGenerator
+    generator_optimizer: keras.optimizers.Optimizer
+    discriminator_optimizer: keras.optimizers.Optimizer
+
+
+class JointStep:
+    """A compiled training step, on all replicas.
+
+    Every random number is a function of (seed, purpose, step, update, position in the global
+    batch), so the number of replicas and interruptions change nothing.
+
+    Args:
+      players: models and optimizers.
+      adversary: attacks the real images.
+      loss: losses of D and G.
+      strategy: the distribution strategy in whose scope the players were built.
+      batch_size: global batch size, of each D update and of the G update.
+      discriminator_updates: batches of real images for D in one step, with one D update each, or
+        `adversary.replays` in free adversarial training.
+      seed: the run's seed.
+      average_decay: decay of the moving average of G.
+    """
+
+    def __init__(
+        self,
+        players: JointPlayers,
+        adversary: TrainingAdversary,
+        loss: AdversarialLoss,
+        *,
+        strategy,
+        batch_size,
+        discriminator_updates,
+        seed,
+        average_decay,
+    ):
+        self.players = players
+        self.adversary = adversary
+        self.loss = loss
+        self.strategy = strategy
+        self.batch_size = batch_size
+        self.discriminator_updates = discriminator_updates
+        self.seed = seed
+        self.average_decay = average_decay
+        self._metric_names = []
+        self._check_names = []
+        self._compiled = tf.function(self._distributed_step, autograph=False)
+
+    def __call__(self, images, labels, step):
+        """Makes one step.
+
+        Args:
+          images: [n, global batch, H, W, C] real images in [-1, 1], a batch for each D
+            update, or for each round of replays.
+          labels: [n, global batch] their classes.
+          step: number of this step, counted from 1; a scalar int64 tensor.
+
+        Returns:
+          Dict of scalar tensors: losses, means over the step's global batches.
+
+        Raises:
+          NonFiniteError: if a loss or a gradient of any replica is infinite or NaN.
+        """
+        metrics, non_finite = self._compiled(
+            share_out(self.strategy, images, batch_axis=1),
+            share_out(self.strategy, labels, batch_axis=1),
+            step,
+        )
+        raise_if_not_finite(step, self._check_names, non_finite)
+        return dict(zip(self._metric_names, tf.unstack(metrics), strict=True))
+
+    def generate(self, step, update, training_statistics=False):
+        """Makes this replica's fakes of one update, from the run's seed.
+
+        Args:
+          step: training step.
+          update: index of the update within the step, an integer or a scalar tensor; the G
+            update is the last.
+          training_statistics: whether G's moving averages move (only in its own update).
+
+        Returns:
+          Images [local batch, H, W, C] in [-1, 1] and the labels they were asked for.
+        """
+        latents, labels = self._latents(step, update)
+        images = self.players.generator(
+            latents, labels, training=True, update_statistics=training_statistics
+        )
+        return images, labels
+
+    def random_start_seeds(self, step, batch):
+        """Returns this replica's seeds of a D batch's random start, [local batch, 2]."""
+        seed = derive_seed(self.seed, Purpose.RANDOM_START, step, batch)
+        return local_part(tf.random.split(seed, self.batch_size))
+
+    def _latents(self, step, update):
+        generator = self.players.generator
+        latents = tf.random.stateless_normal(
+            [self.batch_size, generator.latent_size],
+            derive_seed(self.seed, Purpose.LATENTS, step, update),
+            dtype=generator.compute_dtype,
+        )
+        labels = tf.random.stateless_uniform(
+            [self.batch_size],
+            derive_seed(self.seed, Purpose.LABELS, step, update),
+            maxval=max(generator.num_classes, 1),
+            dtype=tf.int32,
+        )
+        return local_part(latents), local_part(labels)
+
+    def _distributed_step(self, images, labels, step):
+        names, metrics, non_finite = self._discriminator_updates(images, labels, step)
+        more_names, more_metrics, more_non_finite = run_on_replicas(
+            self.strategy, self._generator_update, step
+        )
+        self._metric_names = names.metrics + more_names.metrics
+        self._check_names = names.checks + more_names.checks
+        return (
+            tf.concat([metrics, more_metrics], axis=0),
+            tf.concat([tf.reshape(non_finite, [-1]), more_non_finite], axis=0),
+        )
+
+    def _discriminator_updates(self, images, labels, step):
+        """Makes the D updates of all batches, in a loop: one batch's graph and memory at a time."""
+        count, replays = self.discriminator_updates, self.adversary.replays
+        traced = []
+
+        def one_batch(batch, metrics, non_finite):
+            names, *values = run_on_replicas(
+                self.strategy, self._discriminator_batch, images, labels, step, batch
+            )
+            traced[:] = [names]
+            return batch + 1, metrics.write(batch, values[0]), non_finite.write(batch, values[1])
+
+        dtype = tf.as_dtype(self.players.discriminator.compute_dtype)
+        _, metrics, non_finite = tf.while_loop(
+            lambda batch, *_: batch < count,
+            one_batch,
+            (0, tf.TensorArray(dtype, count), tf.TensorArray(tf.int32, count)),
+            parallel_iterations=1,
+            maximum_iterations=count,
+        )
+        names = Names(
+            traced[0].metrics,
+            [
+                f"discriminator update {batch * replays + replay + 1}: {name}"
+                for batch in range(count)
+                for replay, name in traced[0].checks
+            ],
+        )
+        return names, tf.reduce_mean(metrics.stack(), axis=0), non_finite.stack()
+
+    def _discriminator_batch(self, images, labels, step, batch):
+        """Makes the D updates on one batch of real images: one, or the replays of free training.
+
+        Checks are keyed by (replay, name).
+        """
+        adversary, epsilon = self.adversary, self.adversary.epsilon(step)
+        images = tf.cast(images[batch], self.players.discriminator.compute_dtype)
+        labels = labels[batch]
+        seeds = self.random_start_seeds(step, batch)
+        if not adversary.free:
+
+            def perturb(discriminator):
+                return adversary.perturb(discriminator, images, labels, step, seeds)
+
+            metrics, checks, _ = self._discriminator_update(perturb, labels, step, batch)
+            return metrics, {(0, name): value for name, value in checks.items()}
+        attacked = adversary.attack.start(images, seeds, epsilon)
+        updates, all_checks = [], {}
+        for replay in range(adversary.replays):
+            metrics, checks, gradient = self._discriminator_update(
+                lambda _, attacked=attacked: attacked,
+                labels,
+                step,
+                batch * adversary.replays + replay,
+            )
+            attacked = adversary.attack.step(images, attacked, gradient, epsilon)
+            updates.append(metrics)
+            all_checks.update({(replay, name): value for name, value in checks.items()})
+        means = {name: tf.reduce_mean([values[name] for values in updates]) for name in updates[0]}
+        return means, all_checks
+
+    def _discriminator_update(self, perturb, labels, step, update):
+        """Makes one D update.
+
+        Args:
+          perturb: function from D, while its kernels are held, to the attacked real images.
+          labels: their classes.
+          step: training step.
+          update: index of the update within the step.
+
+        Returns:
+          Metrics, checks, and the gradient of the loss with respect to the attacked images: in
+          free adversarial training, where it is a by-product; None otherwise.
+        """
+        discriminator = self.players.discriminator
+        fakes, fake_labels = self.generate(step, update)
+        with tf.GradientTape() as tape, hold_normalized_kernels(discriminator, advance=True):
+            with tape.stop_recording():
+                attacked = perturb(discriminator)
+            watched = [attacked] if self.adversary.free else []
+            tape.watch(watched)
+            real_logits = discriminator(attacked, labels, training=True)
+            fake_logits = discriminator(fakes, fake_labels, training=True)
+            real = self.loss.discriminator_real(*real_logits, labels)
+            fake = self.loss.discriminator_fake(*fake_logits, fake_labels)
+            losses = real.total + fake.total
+            total = tf.reduce_sum(losses) / self.batch_size
+        variables = discriminator.trainable_variables
+        gradients = tape.gradient(total, [*variables, *watched])
+        checks = {
+            "loss on attacked real images": tf.reduce_sum(real.total),
+            "loss on generated images": tf.reduce_sum(fake.total),
+        }
+        of_variables = gradients[: len(variables)]
+        apply_gradients(of_variables, variables, self.players.discriminator_optimizer, checks)
+        metrics = {
+            "loss_discriminator/total": tf.reduce_mean(losses),
+            **_term_metrics("loss_discriminator/real_", real),
+            **_term_metrics("loss_discriminator/fake_", fake, self.loss.term_weights.fake_class),
+        }
+        return metrics, checks, gradients[-1] if watched else None
+
+    def _generator_update(self, step):
+        """Makes the G update, which ends the step, and moves the averages of G."""
+        generator, discriminator = self.players.generator, self.players.discriminator
+        update = self.discriminator_updates * self.adversary.replays
+        with tf.GradientTape() as tape, hold_normalized_kernels(discriminator):
+            fakes, labels = self.generate(step, update, training_statistics=True)
+            logits = discriminator(fakes, labels, training=True, update_statistics=False)
+            terms = self.loss.generator(*logits, labels)
+            total = tf.reduce_sum(terms.total) / self.batch_size
+        variables = generator.trainable_variables
+        checks = {"loss": tf.reduce_sum(terms.total)}
+        gradients = tape.gradient(total, variables)
+        apply_gradients(gradients, variables, self.players.generator_optimizer, checks)
+        update_moving_average(self.players.average_generator, generator, self.average_decay, step)
+        metrics = {
+            "loss_generator/total": tf.reduce_mean(terms.total),
+            **_term_metrics("loss_generator/", terms),
+        }
+        return metrics, {f"generator update: {name}": value for name, value in checks.items()}
+
+
+def _term_metrics(prefix, terms, has_class_term=True):
+    metrics = {f"{prefix}source": tf.reduce_mean(terms.source)}
+    if has_class_term:
+        metrics[f"{prefix}class"] = tf.reduce_mean(terms.classification)
+    return metrics

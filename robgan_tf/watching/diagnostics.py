@@ -1,0 +1,99 @@
+"""What is measured of a step beyond its losses: the attack's effect and D's Lipschitz values.
+
+These cost an attack and two gradients of their own, so they are computed only for steps that
+are logged, in a function of their own: the training step is the same compiled graph whether or
+not anybody looks. Under free adversarial training, too, they show the whole attack on the weights
+as they are, which training itself never makes.
+"""
+
+import tensorflow as tf
+
+from robgan_tf.attacks import share_at_edge
+from robgan_tf.layers import hold_normalized_kernels
+from robgan_tf.losses.lipschitz import local_lipschitz_values
+from robgan_tf.training.distribution import share_out
+
+
+class Diagnostics:
+    """Measures the players on the first D batch of a step, before the step changes them.
+
+    Args:
+      step: the `JointStep` whose players, attack and random numbers are used.
+    """
+
+    def __init__(self, step):
+        self._step = step
+        self._names = []
+        self._compiled = tf.function(self._distributed, autograph=False)
+
+    def __call__(self, images, labels, step):
+        """Measures.
+
+        Args:
+          images: [n, global batch, H, W, C] the step's real images in [-1, 1].
+          labels: [n, global batch] their classes.
+          step: the step's number, a scalar int64 tensor.
+
+        Returns:
+          Dict of scalar tensors, means over the global batch.
+        """
+        strategy = self._step.strategy
+        values = self._compiled(
+            share_out(strategy, images[0], batch_axis=0),
+            share_out(strategy, labels[0], batch_axis=0),
+            step,
+        )
+        return dict(zip(self._names, tf.unstack(values), strict=True))
+
+    def _distributed(self, images, labels, step):
+        strategy = self._step.strategy
+        values = strategy.run(self._measure, args=(images, labels, step))
+        return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
+
+    def _measure(self, images, labels, step):
+        discriminator = self._step.players.discriminator
+        adversary = self._step.adversary
+        images = tf.cast(images, discriminator.compute_dtype)
+        fakes, fake_labels = self._step.generate(step, update=0)
+        with hold_normalized_kernels(discriminator) as normalized_layers:
+            seeds = self._step.random_start_seeds(step, batch=0)
+            attacked = adversary.perturb(discriminator, images, labels, step, seeds)
+            objective = adversary.objective(discriminator, labels)
+            values = {
+                **_accuracies("real", discriminator(images, labels, training=False), labels, True),
+                **_accuracies(
+                    "attacked", discriminator(attacked, labels, training=False), labels, True
+                ),
+                **_accuracies(
+                    "fake", discriminator(fakes, fake_labels, training=False), fake_labels, False
+                ),
+                "attack/loss_before": objective(images),
+                "attack/loss_after": objective(attacked),
+                "attack/epsilon": adversary.epsilon(step),
+                "lipschitz_source/real": self._source_lipschitz(images, labels),
+                "lipschitz_source/fake": self._source_lipschitz(fakes, fake_labels),
+            }
+        if adversary.attack.norm == "linf":
+            values["attack/share_at_edge"] = share_at_edge(
+                images, attacked, adversary.epsilon(step)
+            )
+        if normalized_layers:
+            values["spectral/largest_sigma"] = tf.reduce_max(
+                [layer.sigma() for layer in normalized_layers]
+            )
+        self._names = list(values)
+        return tf.stack([tf.cast(tf.reduce_mean(value), tf.float32) for value in values.values()])
+
+    def _source_lipschitz(self, images, labels):
+        discriminator = self._step.players.discriminator
+        return local_lipschitz_values(lambda x: discriminator(x, labels, training=False)[0], images)
+
+
+def _accuracies(name, logits, labels, are_real):
+    """Whether D, in inference mode, judges each image's source and class right."""
+    source_logits, class_logits = logits
+    values = {f"accuracy_source/{name}": tf.cast((source_logits > 0) == are_real, tf.float32)}
+    if class_logits is not None:
+        predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
+        values[f"accuracy_class/{name}"] = tf.cast(predicted == labels, tf.float32)
+    return values

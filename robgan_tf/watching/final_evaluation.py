@@ -1,0 +1,75 @@
+"""What is measured of a run's classifier while it trains and when it ends."""
+
+import json
+
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.data import evaluation_batches
+from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
+from robgan_tf.reporting import format_radius, read_metrics
+from robgan_tf.robustness.accuracy import accuracy_under_attack
+from robgan_tf.watching.gap import BATCH_SIZE, GapMeter, evenly_spaced, gap_csv, gap_records
+from robgan_tf.watching.gap_plot import gap_plot
+
+
+def build_evaluation_attack(config):
+    """Builds the attack of `final_evaluation`: steps of epsilon / 5, no random start.
+
+    Raises:
+      UserError: if its numbers make no sense.
+    """
+    wanted = config.final_evaluation
+    try:
+        return ProjectedGradientDescent(wanted.epsilon, wanted.attack_steps, wanted.epsilon / 5)
+    except ValueError as error:
+        raise UserError(f"final_evaluation: {error}") from error
+
+
+def gap_meter(config, data, model):
+    """Builds the GapMeter of a run, of the model that is measured, on the ImageData."""
+    sources = {"train": data.train, "validation": data.validation, "test": data.test}
+    attack = build_evaluation_attack(config)
+    return GapMeter(model, sources, config.gap.images, attack)
+
+
+def final_accuracy(config, run, data, model, steps):
+    """Accuracy on test images at the last step; measured once and kept in the run directory.
+
+    Args:
+      config: of the run.
+      run: its RunDirectory.
+      data: its ImageData.
+      model: what is measured.
+      steps: the last step.
+
+    Returns:
+      Dict of what was measured and the attack; None if no images were asked for.
+    """
+    wanted = config.final_evaluation
+    path = run.path / "evaluations" / f"step_{steps:08d}.json"
+    if path.exists():
+        return json.loads(path.read_text())
+    count = min(wanted.images, len(data.test))
+    if not count:
+        return None
+    print(f"\nMeasuring accuracy on {count} test images ...", flush=True)
+    batches = evaluation_batches(evenly_spaced(data.test, count), BATCH_SIZE)
+    accuracy = accuracy_under_attack(model, batches, build_evaluation_attack(config))
+    protocol = {"epsilon": wanted.epsilon, "attack_steps": wanted.attack_steps}
+    result = {**vars(accuracy), **protocol}
+    run.write_json(path, result)
+    return result
+
+
+def write_gap(config, run):
+    """Writes the gap measured while training as gap.csv and gap.png, if it was measured."""
+    records = gap_records(read_metrics(run.metrics_path))
+    if not records:
+        return
+    wanted = config.final_evaluation
+    caption = (
+        f"{run.path.name}: PGD-{wanted.attack_steps} of radius {format_radius(wanted.epsilon)}, "
+        f"{config.gap.images} images of each split"
+    )
+    write_atomically(run.gap_csv_path, gap_csv(records))
+    write_atomically(run.gap_picture_path, gap_plot({run.path.name: records}, caption))

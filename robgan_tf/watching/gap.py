@@ -1,0 +1,63 @@
+"""The gap between training and test images: accuracy, accuracy under attack, LLV (Figures 2, 6)."""
+
+import csv
+import io
+
+from robgan_tf.data import evaluation_batches, evenly_spaced_rows
+from robgan_tf.robustness.accuracy import AccuracyMeter
+
+BATCH_SIZE = 100
+MEASURES = ("clean", "attacked", "lipschitz")
+
+
+class GapMeter:
+    """Measures a model on fixed images of each split, as often as it is called.
+
+    Args:
+      model: model returning (source logits, class logits).
+      sources: dict from the name of a split to its ImageSource; those without images are left out.
+      images: how many images of each are used, evenly spaced in stored order.
+      attack: a ProjectedGradientDescent.
+    """
+
+    def __init__(self, model, sources, images, attack):
+        self._meter = AccuracyMeter(model, attack)
+        self._sources = {
+            name: evenly_spaced(source, images) for name, source in sources.items() if len(source)
+        }
+
+    def __call__(self):
+        """Returns a dict such as {"gap/test_attacked": 0.31, "gap/test_lipschitz": 0.8, ...}."""
+        values = {}
+        for name, source in self._sources.items():
+            accuracy = self._meter(evaluation_batches(source, BATCH_SIZE))
+            for measure in MEASURES:
+                values[f"gap/{name}_{measure}"] = getattr(accuracy, measure)
+        return values
+
+
+def evenly_spaced(source, count):
+    """Returns a subset of at most `count` images of an ImageSource, evenly spaced.
+
+    Class folders are stored class by class, so the first images would be of one class.
+    """
+    return source.subset(evenly_spaced_rows(len(source), count))
+
+
+def gap_records(records):
+    """Those records of metrics.jsonl in which the gap was measured, gap values and step only."""
+    return [
+        {name: value for name, value in record.items() if name == "step" or name in gap}
+        for record in records
+        if (gap := {name for name in record if name.startswith("gap/")})
+    ]
+
+
+def gap_csv(records):
+    """The records of `gap_records` as CSV: step, then a column a measure."""
+    names = list(dict.fromkeys(name for record in records for name in record))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
+    return text.getvalue()

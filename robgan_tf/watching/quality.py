@@ -1,0 +1,209 @@
+"""Image quality while training: the measures of `evaluate quality` on fewer images, and alarms."""
+
+import numpy as np
+import tensorflow as tf
+
+from robgan_tf.comparison.measures import LOWER, better_direction
+from robgan_tf.data import scale_images
+from robgan_tf.errors import UserError
+from robgan_tf.losses.adversarial import HINGE_MARGIN
+from robgan_tf.quality.alarms import ALARM_PREFIX, collapse_alarms
+from robgan_tf.quality.generated_set import GeneratedSet
+from robgan_tf.quality.image_features import ReferenceFeatures, extract
+from robgan_tf.quality.relative_diversity import RelativeDiversity
+from robgan_tf.quality.scores import bias_warning, quality
+from robgan_tf.reporting import read_metrics
+from robgan_tf.watching.gap import evenly_spaced
+
+BATCH_SIZE = 100
+# Images on which D's judgement is measured: enough for accuracies to 5 points.
+JUDGED_IMAGES = 500
+
+
+class QualityMeter:
+    """Measures G and D of a run, as often as it is called.
+
+    Args:
+      players: the run's JointPlayers.
+      extractor: a FeatureExtractor.
+      data: the run's ImageData.
+      settings: QualitySettings.
+      alarms: AlarmSettings.
+      reference: directory where features of real images are kept, and the data set's name there.
+      history: records of metrics.jsonl so far.
+      seed: of the images, the same ones each time.
+      margin: of D's source loss: the logit from which on an image costs it nothing, 1 for hinge;
+        None where probabilities are what it learns.
+
+    Raises:
+      UserError: if the extractor cannot give what chooses the best checkpoint, kept features are
+        of other images, or there are too few images to see a collapse of each class.
+    """
+
+    def __init__(
+        self, players, extractor, data, settings, alarms, *, reference, history, seed, margin=None
+    ):
+        self._players = players
+        self._extractor = extractor
+        self._settings = settings
+        self._alarms = alarms
+        self._history = list(history)
+        self._seed = seed
+        self._margin = margin
+        self._check_counts()
+        if settings.best == "is" and extractor.classes is None:
+            raise UserError(
+                f"quality.best = 'is': {extractor.name} gives no class logits, which the Inception "
+                "Score needs; choose another measure, or other --features"
+            )
+        real = evenly_spaced(data.train, settings.real_images)
+        directory, dataset = reference
+        kept = ReferenceFeatures(directory, extractor, real, f"{dataset}-train", BATCH_SIZE)
+        self._real = kept.load()
+        self._held_out = evenly_spaced(
+            data.validation if len(data.validation) else data.test, JUDGED_IMAGES
+        )
+        self._diversity = RelativeDiversity(
+            self._real.features, self._labels(real.labels), real, seed
+        )
+        self._averaged = GeneratedSet(players.average_generator)
+        self._live = GeneratedSet(players.generator)
+        self._judge = tf.function(self._judged, autograph=False, reduce_retracing=True)
+
+    def description(self):
+        """What is measured when, and why Fréchet distances of few images are too high, if so."""
+        wanted = self._settings
+        line = (
+            f"Quality    {wanted.images} images on {self._extractor.name}, "
+            f"every {wanted.every} steps"
+        )
+        warning = bias_warning(self._real, range(wanted.images))
+        return line if warning is None else f"{line}\n           {warning}"
+
+    def __call__(self, step):
+        """Measures.
+
+        Args:
+          step: of the run.
+
+        Returns:
+          Dict of numbers: quality by its full names, `diversity/`, `ms_ssim/`, `realness/`,
+          `accuracy_class/`, and `alarm/<name>` 1 for each alarm; and a dict from the name of an
+          alarm to one line.
+        """
+        batches = list(self._averaged(self._settings.images, self._seed, BATCH_SIZE))
+        fake = extract(self._extractor, batches, self._settings.images)
+        images = np.concatenate([part for part, _ in batches])
+        values = {
+            **quality(self._real, fake, self._extractor.name, "train"),
+            **self._diversity(images, fake.features, fake.labels),
+            **self._judgement(),
+        }
+        values = {name: float(value) for name, value in values.items()}
+        alarms = self._raised(values, step)
+        self._history.append({"step": step, **values})
+        return {**values, **{f"{ALARM_PREFIX}{name}": 1.0 for name in alarms}}, alarms
+
+    def score(self, values):
+        """What the best checkpoint is chosen by, higher being better; None if by nothing."""
+        kind = self._settings.best
+        if kind == "none":
+            return None
+        (name,) = [name for name in values if name.startswith(f"{kind}/")]
+        return -values[name] if better_direction(name) == LOWER else values[name]
+
+    def _check_counts(self):
+        """How images of a class differ is not to be seen in one of them."""
+        num_classes = max(self._players.average_generator.num_classes, 1)
+        if self._settings.images < 2 * num_classes:
+            raise UserError(
+                f"quality.images = {self._settings.images} are too few to see a collapse of each "
+                f"of {num_classes} classes: give at least two of each, {2 * num_classes}, or "
+                "quality.every = 0"
+            )
+
+    def _raised(self, values, step):
+        if step < self._alarms.from_step:
+            return {}
+        has_classes = self._players.discriminator.class_head is not None
+        # A record that a killed session wrote of later steps is not the past.
+        before = [record for record in self._history if record["step"] < step]
+        return collapse_alarms(
+            values,
+            before,
+            self._alarms,
+            self._players.discriminator.num_classes if has_classes else 0,
+            len(self._held_out),
+        )
+
+    def _labels(self, labels):
+        """Classes as G knows them: one where it has none."""
+        return labels if self._players.average_generator.num_classes else np.zeros_like(labels)
+
+    def _judgement(self):
+        """What D makes of held-out real images and of what G, not its average, makes now."""
+        source = self._held_out
+        real = scale_images(source.fetch(np.arange(len(source))))
+        count = len(source)
+        parts = list(self._live(count, self._seed, BATCH_SIZE))
+        fake = scale_images(np.concatenate([images for images, _ in parts]))
+        fake_labels = np.concatenate([labels for _, labels in parts])
+        realness, accuracy = self._judge_all(real, source.labels)
+        fake_realness, fake_accuracy = self._judge_all(fake, fake_labels)
+        values = {"realness/real": realness, "realness/fake": fake_realness}
+        if self._players.discriminator.class_head is not None:
+            values["accuracy_class/held_out"] = accuracy
+            values["accuracy_class/generated"] = fake_accuracy
+        return values
+
+    def _judge_all(self, images, labels):
+        sums = np.zeros(2)
+        for start in range(0, len(labels), BATCH_SIZE):
+            part = slice(start, start + BATCH_SIZE)
+            sums += self._judge(images[part], tf.constant(labels[part], tf.int32)).numpy()
+        return sums / len(labels)
+
+    def _judged(self, images, labels):
+        source_logits, class_logits = self._players.discriminator(images, labels, training=False)
+        right = tf.zeros_like(source_logits)
+        if class_logits is not None:
+            predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
+            right = tf.cast(predicted == labels, source_logits.dtype)
+        return tf.stack([tf.reduce_sum(self._realness(source_logits)), tf.reduce_sum(right)])
+
+    def _realness(self, source_logits):
+        """Certainty that images are real: 0 and 1 where D has nothing more to learn from them."""
+        if self._margin is None:
+            return tf.sigmoid(source_logits)
+        return tf.clip_by_value(0.5 + 0.5 * source_logits / self._margin, 0.0, 1.0)
+
+
+def quality_meter(config, run, data, players, extractor):
+    """Builds the QualityMeter of a run.
+
+    Features of real images are kept in `reference_features` beside the run, where
+    `evaluate quality` keeps them too.
+
+    Args:
+      config: JointConfig of the run.
+      run: its RunDirectory.
+      data: its ImageData.
+      players: its JointPlayers.
+      extractor: a FeatureExtractor.
+
+    Raises:
+      UserError: see `QualityMeter`.
+    """
+    wanted = config.quality
+    records = read_metrics(run.metrics_path) if run.metrics_path.exists() else []
+    return QualityMeter(
+        players,
+        extractor,
+        data,
+        wanted,
+        config.alarms,
+        reference=(run.path.parent / "reference_features", config.data.file_name),
+        history=records,
+        seed=config.train.seed,
+        margin=HINGE_MARGIN if config.loss.source == "hinge" else None,
+    )

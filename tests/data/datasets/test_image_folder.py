@@ -1,0 +1,201 @@
+"""Tests of the image-folder source."""
+
+import logging
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from robgan_tf.data import evaluation_batches, load_image_data, training_batches
+from robgan_tf.data.datasets.image_folder import load_image_folder
+from tests.data.helpers import make_folder, save_image, user_error
+
+
+def load(root, **changes):
+    settings = {"resolution": 4, "channels": 3, "num_classes": 3, "data_dir": str(root)} | changes
+    return load_image_data("image_folder", **settings)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    make_folder(tmp_path, {"ant": 4, "bee": 5, "cat": 6})
+    save_image(tmp_path / "test" / "cat" / "z.png", (90, 90, 90))
+    save_image(tmp_path / "test" / "ant" / "z.png", (10, 10, 10))
+    return tmp_path
+
+
+def first_values(source, indices=None):
+    indices = range(len(source)) if indices is None else indices
+    return source.fetch(np.array(list(indices)))[:, 0, 0, 0].tolist()
+
+
+def test_labels_and_stored_order(folder):
+    data = load(folder)
+    assert data.class_names == ("ant", "bee", "cat")
+    assert data.train.labels.tolist() == [0] * 4 + [1] * 5 + [2] * 6
+    assert first_values(data.train) == [0, 1, 2, 3, 20, 21, 22, 23, 24, 40, 41, 42, 43, 44, 45]
+    assert first_values(data.train, [9, 0, 9]) == [40, 0, 40]
+
+
+def test_labels_of_a_test_split_without_all_classes(folder):
+    data = load(folder)
+    assert data.test.labels.tolist() == [0, 2]
+    assert first_values(data.test) == [10, 90]
+    assert data.test.class_names == data.class_names
+
+
+def test_the_digest_is_of_every_file(tmp_path):
+    def digest_of(name, changed=None):
+        root = make_folder(tmp_path / name, {"ant": 30, "bee": 3})
+        if changed:
+            save_image(root / "train" / changed, (1, 2, 3))
+        return load_image_folder(root, "train", "train", resolution=4, channels=3)[
+            0
+        ].content_digest()
+
+    same = [digest_of("first"), digest_of("second")]
+    assert same[0] == same[1]
+    # Another file of the same size, and one more.
+    assert len({same[0], digest_of("third", "ant/7.png"), digest_of("fourth", "bee/x.png")}) == 3
+
+
+def test_other_files_are_not_images(folder):
+    (folder / "train" / "ant" / "notes.txt").write_text("x")
+    (folder / "train" / "ant" / ".hidden.png").write_text("x")
+    (folder / "train" / "README.md").write_text("x")
+    assert len(load(folder).train) == 15
+
+
+def test_boxes_crop_before_the_resize(tmp_path):
+    picture = make_folder(tmp_path, {"a": 1}) / "train" / "a" / "0.png"
+    pixels = np.zeros([8, 8, 3], np.uint8)
+    pixels[:4, 4:] = 200
+    Image.fromarray(pixels).save(picture)
+    source, _ = load_image_folder(tmp_path, "train", "train", resolution=4, channels=3)
+    assert source.fetch([0], [[0, 0.5, 0.5, 1]]).min() == 200
+    assert source.fetch([0], [[0.5, 0, 1, 0.5]]).max() == 0
+
+
+def corrupt(path):
+    path.write_bytes(path.read_bytes()[:40])
+    return str(path)
+
+
+def test_corrupt_file_is_named_counted_and_replaced(folder, caplog):
+    bad = [corrupt(folder / "train" / "bee" / name) for name in ("1.png", "2.png", "4.png")]
+    data = load(folder)
+    with caplog.at_level(logging.WARNING, "absl"):
+        # 1 and 2 are replaced by 3; 4 is the last of its class and is replaced by 0.
+        for _ in range(2):
+            assert first_values(data.train, range(4, 9)) == [20, 23, 23, 23, 20]
+    assert sorted(data.train.corrupt_files) == bad
+    messages = [record.getMessage() for record in caplog.records]
+    assert len(messages) == 3
+    for path, message in zip(bad, sorted(messages), strict=True):
+        assert path in message and data.train.corrupt_files[path] in message
+        assert "\n" not in message
+    assert sorted(message[-2] for message in messages) == ["1", "2", "3"]
+    assert first_values(load(folder).train, [8, 6, 5]) == [20, 23, 23]  # in any order
+
+
+def test_two_threads_that_meet_one_corrupt_file_count_it_once(folder, caplog):
+    source = load(folder).train
+    with caplog.at_level(logging.WARNING, "absl"):
+        for _ in range(2):
+            source._record_corrupt("a.png", OSError("truncated\nfile"))
+    assert source.corrupt_files == {"a.png": "OSError: truncated file"}
+    assert len(caplog.records) == 1
+
+
+def test_corrupt_file_is_never_replaced_from_another_subset(folder):
+    corrupt(folder / "train" / "ant" / "1.png")
+    subset = load(folder).train.subset([1, 3, 4])
+    assert first_values(subset) == [3, 3, 20]
+
+
+def test_class_without_readable_image(folder):
+    for name in ("0.png", "1.png", "2.png", "3.png"):
+        last = corrupt(folder / "train" / "ant" / name)
+    with user_error(f"no image of class 'ant' can be read, 4 tried, .*{last[:-5]}"):
+        load(folder)
+
+
+def test_test_class_without_readable_image(folder):
+    corrupt(folder / "test" / "cat" / "z.png")
+    data = load(folder)
+    with user_error("no image of class 'cat' can be read, 1 tried, .*z.png"):
+        list(evaluation_batches(data.test, 2))
+
+
+def test_training_batches_from_files(folder):
+    corrupt(folder / "train" / "bee" / "1.png")
+    settings = {"batch_size": 5, "updates_per_step": 3, "seed": 1, "dequantize": False}
+    for augmentation in ("none", "area_crop_flip"):
+        data = load(folder, augmentation=augmentation)
+        dataset = training_batches(data.train, augmentation=augmentation, **settings)
+        assert dataset.element_spec["images"] == tf.TensorSpec([3, 5, 4, 4, 3], tf.float32)
+        first, second = dataset.take(2)
+        values = np.round((first["images"].numpy()[..., 0, 0, 0].ravel() + 1) * 127.5)
+        # One epoch: every image once, the corrupt 21 replaced by 22.
+        assert sorted(values) == [0, 1, 2, 3, 20, 22, 22, 23, 24, 40, 41, 42, 43, 44, 45]
+        np.testing.assert_array_equal(first["labels"].numpy().ravel(), values // 20)
+        resumed = next(
+            iter(training_batches(data.train, start_step=1, augmentation=augmentation, **settings))
+        )
+        np.testing.assert_array_equal(resumed["images"], second["images"])
+
+
+def test_validation_and_subset(folder):
+    data = load(folder, validation_examples=3, train_examples=6)
+    assert data.validation.labels.tolist() == [0, 1, 2]
+    assert np.bincount(data.train.labels).tolist() == [2, 2, 2]
+    assert not set(first_values(data.train)) & set(first_values(data.validation))
+    other = load(folder, validation_examples=3)
+    assert first_values(other.validation) == first_values(data.validation)
+    assert set(first_values(data.train)) < set(first_values(other.train))
+
+
+def test_wrong_class_count(folder):
+    with user_error("has 3 classes, but data.num_classes is 5: set data.num_classes to 3"):
+        load(folder, num_classes=5)
+
+
+def test_folder_mistakes(folder):
+    with user_error("no split folder 'val': expected <data_dir>/<split>/<class>"):
+        load(folder, test_split="val")
+    with user_error("no split folder 'train'"):
+        load(folder / "nowhere")
+    with user_error("pass --data_dir"):
+        load_image_data("image_folder", resolution=4, channels=3, num_classes=3)
+    with user_error("images of 2 channels: set data.channels to 3"):
+        load(folder, channels=2)
+
+
+def test_test_class_that_train_lacks(folder):
+    save_image(folder / "test" / "dog" / "a.png")
+    with user_error("1 class folders that the train split .* lacks, first 'dog'"):
+        load(folder)
+
+
+def test_empty_folders(folder):
+    (folder / "train" / "dog").mkdir()
+    with user_error("class folder .*dog has no image files"):
+        load(folder, num_classes=4)
+    (folder / "val").mkdir()
+    with user_error("split folder .*val has no class folders"):
+        load(folder, test_split="val")
+
+
+def test_imagenet_sample_labels(real_data):
+    root = real_data / "imagenet143_sample"
+    rows = [line.split("\t") for line in (root / "classes.txt").read_text().splitlines()]
+    data = load(root, resolution=16, num_classes=143, test_split="val")
+    assert data.class_names == tuple(wnid for _, _, wnid, _ in rows)
+    label_of = {wnid: int(label) for label, _, wnid, _ in rows}
+    for source, split, count in ((data.train, "train", 1583), (data.test, "val", 240)):
+        files = sorted((root / split).glob("*/*.jpg"))
+        assert len(source) == len(files) == count
+        assert source.labels.tolist() == [label_of[file.parent.name] for file in files]
+    assert data.test.fetch(range(64)).std() > 30
+    assert data.test.corrupt_files == {}

@@ -1,0 +1,125 @@
+"""Checkpoints: what is restored, what is kept, and what a damaged one says."""
+
+import keras
+import numpy as np
+import pytest
+
+from robgan_tf.errors import UserError
+from robgan_tf.runs.checkpoints import (
+    BestCheckpoint,
+    Checkpoints,
+    checkpoint_of_step,
+    load_weights,
+)
+
+
+def model(value, units=3):
+    layer = keras.layers.Dense(units, kernel_initializer=keras.initializers.Constant(value))
+    layer.build((None, 2))
+    return layer
+
+
+def saved(directory, steps=(1,), keep=2):
+    checkpoints = Checkpoints(directory, {"model": model(7.0)}, keep)
+    for step in steps:
+        checkpoints.save(step)
+    return checkpoints
+
+
+def test_restores_values_and_step(tmp_path):
+    saved(tmp_path, steps=(5,))
+    fresh = model(0.0)
+    assert Checkpoints(tmp_path, {"model": fresh}, 2).restore_latest() == 5
+    np.testing.assert_array_equal(fresh.kernel, np.full([2, 3], 7.0))
+
+
+def test_keeps_the_newest(tmp_path):
+    saved(tmp_path, steps=(1, 2, 3))
+    assert sorted(path.stem for path in tmp_path.glob("*.index")) == ["step-2", "step-3"]
+
+
+def test_saving_a_step_twice_writes_once(tmp_path):
+    checkpoints = saved(tmp_path, steps=(3,))
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert checkpoints.save(3) == checkpoints.latest
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == before
+
+
+def test_nothing_saved_is_step_0(tmp_path):
+    assert Checkpoints(tmp_path, {"model": model(1.0)}, 2).restore_latest() == 0
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_text("?")])
+def test_a_lost_state_file_never_means_a_fresh_start(tmp_path, damage):
+    saved(tmp_path, steps=(4,))
+    damage(tmp_path / "checkpoint")
+    with pytest.raises(UserError, match="holds step-4, but its file 'checkpoint'"):
+        Checkpoints(tmp_path, {"model": model(0.0)}, 2).restore_latest()
+
+
+def test_truncated_data(tmp_path):
+    saved(tmp_path, steps=(4,))
+    data = next(tmp_path.glob("*.data*"))
+    data.write_bytes(data.read_bytes()[:10])
+    with pytest.raises(UserError, match="step-4 cannot be restored"):
+        Checkpoints(tmp_path, {"model": model(0.0)}, 2).restore_latest()
+
+
+def test_other_model(tmp_path):
+    saved(tmp_path, steps=(4,))
+    with pytest.raises(UserError, match="step-4 cannot be restored"):
+        Checkpoints(tmp_path, {"model": model(0.0, units=5)}, 2).restore_latest()
+
+
+def test_load_weights(tmp_path):
+    saved(tmp_path, steps=(4,))
+    fresh = model(0.0)
+    path = checkpoint_of_step(tmp_path)
+    assert path.endswith("step-4")
+    load_weights(path, {"model": fresh})
+    np.testing.assert_array_equal(fresh.kernel, np.full([2, 3], 7.0))
+    with pytest.raises(UserError, match="does not fit"):
+        load_weights(path, {"model": model(0.0, units=5)})
+    with pytest.raises(UserError, match="there is no checkpoint under"):
+        checkpoint_of_step(tmp_path / "nowhere")
+
+
+def test_checkpoint_of_a_step(tmp_path):
+    saved(tmp_path, steps=(4, 8))
+    assert checkpoint_of_step(tmp_path, "4").endswith("step-4")
+    with pytest.raises(UserError, match=r"no checkpoint of step 5 under .*: 4, 8 kept"):
+        checkpoint_of_step(tmp_path, "5")
+
+
+def test_the_best_is_kept_and_a_resumed_run_knows_it(tmp_path):
+    def run(values, restore):
+        layer = model(0.0)
+        best = BestCheckpoint(tmp_path / "best", {"model": layer})
+        checkpoints = Checkpoints(tmp_path / "newest", {"model": layer, **best.objects()}, 2)
+        start = checkpoints.restore_latest() if restore else 0
+        for step, value in enumerate(values, start=start + 1):
+            layer.kernel.assign(np.full([2, 3], float(step)))
+            best.offer(value, step)
+        return best, checkpoints, step
+
+    best, checkpoints, step = run([0.3, 0.5, 0.5, None, 0.4], restore=False)
+    assert (float(best.value), int(best.step)) == (0.5, 2)
+    checkpoints.save(step)
+    best, _, _ = run([0.45, 0.6], restore=True)
+    assert (float(best.value), int(best.step)) == (0.6, 7)
+    kept = model(0.0)
+    load_weights(checkpoint_of_step(tmp_path / "best"), {"model": kept})
+    np.testing.assert_array_equal(kept.kernel, np.full([2, 3], 7.0))
+    assert len(list((tmp_path / "best").glob("*.index"))) == 1
+
+
+def test_a_worse_model_after_resuming_does_not_replace_the_best(tmp_path):
+    layer = model(0.0)
+    best = BestCheckpoint(tmp_path / "best", {"model": layer})
+    checkpoints = Checkpoints(tmp_path / "newest", {"model": layer, **best.objects()}, 2)
+    best.offer(0.5, 1)
+    checkpoints.save(1)
+    again = BestCheckpoint(tmp_path / "best", {"model": layer})
+    Checkpoints(tmp_path / "newest", {"model": layer, **again.objects()}, 2).restore_latest()
+    again.offer(0.4, 2)
+    assert checkpoint_of_step(tmp_path / "best").endswith("step-1")

@@ -1,0 +1,76 @@
+"""A run directory's guard; what the train command says of it: tests/commands."""
+
+import json
+
+import pytest
+
+from robgan_tf.cli import start as command
+from robgan_tf.errors import NonFiniteError, UserError
+from robgan_tf.runs.directory import RunDirectory
+
+CONFIG = {"train.steps": 5, "train.seed": 0}
+
+
+def opened(path, **changes):
+    return RunDirectory(path, {**CONFIG, **changes}, grows="train.steps")
+
+
+def test_one_process_at_a_time(tmp_path):
+    first = opened(tmp_path / "run")
+    with pytest.raises(UserError, match="is in use by another process"):
+        opened(tmp_path / "run")
+    del first
+    opened(tmp_path / "run")
+
+
+def test_other_data_is_refused_and_the_stored_description_stays(tmp_path):
+    opened(tmp_path).write_config("", "1342 images")
+    with pytest.raises(UserError, match="begun on other data: '1342 images' there and '7 images'"):
+        opened(tmp_path).write_config("", "7 images")
+    assert "1342 images" in (tmp_path / "config.json").read_text()
+
+
+def test_only_the_number_of_steps_may_grow(tmp_path):
+    opened(tmp_path).write_config("", "data")
+    opened(tmp_path, **{"train.steps": 9}).write_config("", "data")
+    assert json.loads((tmp_path / "config.json").read_text())["train.steps"] == 9
+    with pytest.raises(UserError, match=r"train\.steps is 9 there and 5 here"):
+        opened(tmp_path)
+    with pytest.raises(UserError, match=r"train\.seed is 0 there and 1 here"):
+        opened(tmp_path, **{"train.steps": 9, "train.seed": 1})
+
+
+def test_a_setting_that_the_run_did_not_know_has_its_default_there(tmp_path):
+    opened(tmp_path).write_config("", "data")
+
+    def with_new_setting(value):
+        config = {**CONFIG, "train.new": value}
+        RunDirectory(tmp_path, config, grows="train.steps", defaults={"train.new": "old way"})
+
+    with_new_setting("old way")
+    with pytest.raises(UserError, match=r"train\.new is 'old way' there and 'new way' here"):
+        with_new_setting("new way")
+
+
+def test_damaged_config_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(UserError, match=r"config.json cannot be read"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (UserError("what was wrong"), 2, "error: what was wrong\n"),
+        (NonFiniteError("step 3: a loss"), 3, "nothing of this step is saved: step 3: a loss"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_how_a_command_ends(capsys, error, status, text):
+    def main():
+        raise error
+
+    if not command.flags.FLAGS.is_parsed():
+        command.flags.FLAGS(["command"])
+    assert command.finish(main, ["command"]) == status
+    assert text in capsys.readouterr().err
