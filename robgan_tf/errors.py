@@ -17,7 +17,7 @@ class CollapseError(Exception):
     """An alarm stopped the run, which was saved; the message says what was seen."""
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     """The first line of an exception's message, for a message of one line."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(":") if lines else type(error).__name__

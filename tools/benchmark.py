@@ -1,4 +1,6 @@
-"""Measures speed: python -m tools.benchmark --data_dir=DIR --output=benchmark.json
+"""Measures speed.
+
+    python -m tools.benchmark --data_dir=DIR --output=benchmark.json
 
 Each case runs in a process of its own, its variants interleaved in random order. Prints Markdown
 tables; ratios are medians of ratios within a round and mean little outside the machine they come

@@ -11,8 +11,9 @@ from robgan_tf.config.gin_files import CONFIGURABLES
 PATH = pathlib.Path(__file__).parents[1] / "docs" / "configuration.md"
 INTRODUCTION = """# Configuration
 
-Every setting that a gin file or `--gin_param` can bind, from the groups of settings in `robgan_tf/config/`
-(written by `python -m tools.configuration_docs`). Radii and step sizes are on images in [-1, 1].
+Every setting that a gin file or `--gin_param` can bind, from the groups of settings in
+`robgan_tf/config/` (written by `python -m tools.configuration_docs`). Radii and step sizes are on
+images in [-1, 1].
 """
 
 

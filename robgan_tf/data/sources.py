@@ -40,7 +40,7 @@ class ImageSource(abc.ABC):
 
     @property
     def ids(self):
-        """str array `[N]` by which the data set tells its images apart, or None."""
+        """The names by which the data set tells its images apart, str array `[N]`, or None."""
         return None
 
     @abc.abstractmethod

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     # TensorFlow takes seconds to import, and reports of finished runs do without.
     if name == "accuracy_under_attack":
         from robgan_tf.robustness.accuracy import accuracy_under_attack

@@ -54,12 +54,12 @@ class Outcome:
 
     @property
     def clean_correct(self):
-        """bool [N]: whether the clean image is classified correctly."""
+        """Whether the clean image is classified correctly, bool [N]."""
         return self.fooled_by != WRONG_WHEN_CLEAN
 
     @property
     def survived(self):
-        """bool [N]: whether the image is classified correctly clean and under every attack."""
+        """Whether the image is classified correctly clean and under every attack, bool [N]."""
         return self.fooled_by == SURVIVED
 
 

@@ -88,7 +88,6 @@ def discriminator_signatures(model):
     Returns:
       Dict from name to tf.function with an input signature.
     """
-
     side = model.resolution
     spec = tf.TensorSpec([None, side, side, model.channels], tf.float32, "images")
 

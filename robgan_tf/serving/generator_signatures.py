@@ -32,7 +32,6 @@ def generator_signatures(generator):
     Returns:
       Dict from name to tf.function with an input signature.
     """
-
     # A generator without classes takes label 0.
     num_classes = max(generator.num_classes, 1)
 
