@@ -5,15 +5,21 @@ import os
 import pathlib
 import zipfile
 import zlib
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
 
 import numpy as np
+
+from robgan_tf.typing import PathLike
+
+Contents = bytes | np.ndarray
 
 
 class OtherContentError(FileExistsError):
     """A file that must not be replaced holds something else."""
 
 
-def write_atomically(path, content):
+def write_atomically(path: PathLike, content: str | bytes | Callable[[BinaryIO], object]) -> None:
     """Writes a file aside and renames it into place.
 
     Args:
@@ -33,7 +39,7 @@ def write_atomically(path, content):
         temporary.unlink(missing_ok=True)
 
 
-def write_new(path, content):
+def write_new(path: PathLike, content: str | bytes) -> None:
     """Writes a file that is there whole or not at all and replaces none; makes its directories.
 
     A file that is there already and holds just this is left alone.
@@ -55,7 +61,7 @@ def write_new(path, content):
     write_atomically(path, content)
 
 
-def read_npz(path, names=None):
+def read_npz(path: PathLike, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
     """Reads arrays of an npz file.
 
     Args:
@@ -83,21 +89,22 @@ def read_npz(path, names=None):
         raise ValueError(str(error)) from error
 
 
-def tree_digest(path):
+def tree_digest(path: PathLike) -> str:
     """The `digest` of a file, or of all files below a directory in the order of their paths."""
     path = pathlib.Path(path)
     files = [path] if path.is_file() else sorted(x for x in path.rglob("*") if x.is_file())
     return digest(*(file.read_bytes() for file in files))
 
 
-def digest(*contents):
+def digest(*contents: Contents) -> str:
     """Returns 16 hexadecimal digits that tell byte strings or contiguous arrays apart."""
     return digest_all(contents)
 
 
-def digest_all(contents):
+def digest_all(contents: Iterable[Contents]) -> str:
     """The `digest` of an iterable of contents, of which one at a time is held."""
     sha256 = hashlib.sha256()
     for content in contents:
-        sha256.update(content)
+        # An array is a buffer, and numpy says so from Python 3.12 on.
+        sha256.update(content)  # type: ignore[arg-type]
     return sha256.hexdigest()[:16]

@@ -1,13 +1,15 @@
 """Latents by seed: normal, or truncated at a bound."""
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from robgan_tf.randomness import Purpose, derive_seed
 
 
-def normal_latents(seeds, size, truncation=None):
+def normal_latents(seeds: tf.Tensor, size: int, truncation: float | None = None) -> tf.Tensor:
     """Draws latents, each a function of its own seed whatever else is drawn with it.
 
     Args:
@@ -30,7 +32,7 @@ def normal_latents(seeds, size, truncation=None):
     return truncated_normal(seeds, tf.fill(tf.shape(seeds), float(truncation)), size)
 
 
-def truncated_normal(seeds, truncation, size):
+def truncated_normal(seeds: tf.Tensor, truncation: tf.Tensor, size: int) -> tf.Tensor:
     """Normal numbers within +-truncation, by inverting the distribution function.
 
     Args:
@@ -52,7 +54,13 @@ def truncated_normal(seeds, truncation, size):
     return math.sqrt(2.0) * tf.math.erfinv((2.0 * uniform - 1.0) * tf.minimum(bound, 1.0))
 
 
-def sheet_latents(seed, rows, columns, size, truncation=None):
+def sheet_latents(
+    seed: int,
+    rows: Sequence[int] | np.ndarray,
+    columns: int,
+    size: int,
+    truncation: float | None = None,
+) -> np.ndarray:
     """The latents of a sheet, each a function of the seed and its place.
 
     Args:

@@ -32,7 +32,9 @@ class Purpose(enum.IntEnum):
 PURPOSES = tuple(Purpose)
 
 
-def derive_seed(seed, purpose, *counters):
+def derive_seed(
+    seed: int | tf.Tensor, purpose: Purpose | int, *counters: int | tf.Tensor
+) -> tf.Tensor:
     """Derives the seed of one random draw.
 
     Works eagerly and inside a `tf.function` or `tf.data` graph. The chain is folded
@@ -60,7 +62,7 @@ def derive_seed(seed, purpose, *counters):
     )
 
 
-def _word(value):
+def _word(value: int | tf.Tensor) -> tf.Tensor:
     if tf.is_tensor(value):
         return tf.cast(value, tf.int64)
     return tf.constant(int(value), tf.int64)

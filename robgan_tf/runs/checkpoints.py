@@ -1,10 +1,14 @@
 """Checkpoints: everything needed to continue a run, the newest few of them."""
 
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from robgan_tf.errors import UserError, first_line
+from robgan_tf.typing import PathLike
 
 
 class Checkpoints:
@@ -16,7 +20,7 @@ class Checkpoints:
       keep: how many of the newest are kept.
     """
 
-    def __init__(self, directory, objects, keep):
+    def __init__(self, directory: PathLike, objects: Mapping[str, Any], keep: int) -> None:
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._checkpoint = tf.train.Checkpoint(step=self._step, **objects)
         self._manager = tf.train.CheckpointManager(
@@ -24,11 +28,11 @@ class Checkpoints:
         )
 
     @property
-    def latest(self):
+    def latest(self) -> str | None:
         """Path prefix of the newest checkpoint, or None."""
         return self._manager.latest_checkpoint
 
-    def restore_latest(self):
+    def restore_latest(self) -> int:
         """Restores the newest checkpoint.
 
         Returns:
@@ -48,7 +52,7 @@ class Checkpoints:
             ) from error
         return int(self._step)
 
-    def _refuse_lost_state(self):
+    def _refuse_lost_state(self) -> None:
         """Starting anew beside checkpoints that exist would lose them to rotation."""
         found = sorted(pathlib.Path(self._manager.directory).glob("step-*.index"))
         if found:
@@ -57,7 +61,7 @@ class Checkpoints:
                 "which says which is the newest, is missing or damaged: restore that file"
             )
 
-    def save(self, step):
+    def save(self, step: int) -> str:
         """Saves a checkpoint of a step, unless the newest one is of that step already.
 
         Returns:
@@ -80,12 +84,12 @@ class BestCheckpoint:
       objects: dict from a stable name to a model.
     """
 
-    def __init__(self, directory, objects):
+    def __init__(self, directory: PathLike, objects: Mapping[str, Any]) -> None:
         self.value = tf.Variable(float("-inf"), dtype=tf.float64, trainable=False)
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._checkpoints = Checkpoints(directory, objects, keep=1)
 
-    def offer(self, value, step):
+    def offer(self, value: float | None, step: int) -> None:
         """Keeps the model as it is if `value` is higher than every value before.
 
         Args:
@@ -98,18 +102,18 @@ class BestCheckpoint:
         self.value.assign(value)
         self.step.assign(step)
 
-    def objects(self):
+    def objects(self) -> dict[str, tf.Variable]:
         """What belongs into the newest checkpoints."""
         return {"best_value": self.value, "best_step": self.step}
 
 
-def kept_steps(directory):
+def kept_steps(directory: PathLike) -> list[int]:
     """Returns the steps of the checkpoints in a run's checkpoint directory, ascending."""
     paths = pathlib.Path(directory).glob("step-*.index")
     return sorted(int(path.stem.partition("-")[2]) for path in paths)
 
 
-def checkpoint_of_step(directory, step="last"):
+def checkpoint_of_step(directory: PathLike, step: str = "last") -> str:
     """Finds a checkpoint.
 
     Args:
@@ -134,7 +138,7 @@ def checkpoint_of_step(directory, step="last"):
     return str(pathlib.Path(directory) / f"step-{step}")
 
 
-def load_weights(path, models):
+def load_weights(path: str, models: Mapping[str, keras.Model]) -> None:
     """Loads the models of another run's checkpoint, leaving optimizers and step alone.
 
     Args:

@@ -5,8 +5,11 @@ It knows nothing of GANs: any task that makes steps can be run by it.
 
 import dataclasses
 import math
-from typing import Protocol
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
+import numpy as np
 import tensorflow as tf
 
 from robgan_tf.errors import CollapseError, NonFiniteError
@@ -16,17 +19,20 @@ from robgan_tf.runs.checkpoints import Checkpoints
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.runs.stopping import StopRequest
 
+# Says whether something that happens every so many steps happens now.
+Due = Callable[[int], bool]
+
 
 class TrainingTask(Protocol):
     """What the loop runs."""
 
-    def train_step(self, batch, step):
+    def train_step(self, batch: Any, step: tf.Tensor) -> Mapping[str, tf.Tensor]:
         """Makes one step; returns a dict of scalars. Raises NonFiniteError."""
 
-    def measure(self, batch, step):
+    def measure(self, batch: Any, step: tf.Tensor) -> Mapping[str, tf.Tensor]:
         """Measures, before a logged step changes anything; returns a dict of scalars."""
 
-    def evaluate(self, step, due):
+    def evaluate(self, step: int, due: Due) -> tuple[dict[str, float], dict[str, str]]:
         """Measures what is due after a step.
 
         Args:
@@ -37,10 +43,10 @@ class TrainingTask(Protocol):
           Dict of scalars, and a dict from the name of an alarm to one line; both mostly empty.
         """
 
-    def pictures(self):
+    def pictures(self) -> dict[str, np.ndarray]:
         """Returns a dict from kind ("samples") to a uint8 picture [height, width, 3]."""
 
-    def main_losses(self, values):
+    def main_losses(self, values: Mapping[str, float]) -> dict[str, float]:
         """Picks the few values shown on the progress line: a dict of short names."""
 
 
@@ -60,11 +66,11 @@ class Rhythm:
     sample_every: int
     checkpoint_every: int
 
-    def due(self, every, step):
+    def due(self, every: int, step: int) -> bool:
         """Whether something that happens every so many steps happens at this one."""
         return step % every == 0 or step == self.steps
 
-    def evaluation_due(self, every, step):
+    def evaluation_due(self, every: int, step: int) -> bool:
         """Whether there is an evaluation at this step, of those that come every so many.
 
         The last step has one too unless the run is shorter than that; 0 is never.
@@ -95,10 +101,10 @@ class TrainingLoop:
         checkpoints: Checkpoints,
         rhythm: Rhythm,
         *,
-        images_per_step,
-        description,
-        stop_at_alarm=False,
-    ):
+        images_per_step: int,
+        description: str,
+        stop_at_alarm: bool = False,
+    ) -> None:
         self._task = task
         self._run = run
         self._checkpoints = checkpoints
@@ -107,7 +113,7 @@ class TrainingLoop:
         self._description = description
         self._stop_at_alarm = stop_at_alarm
 
-    def run(self, batches, start_step):
+    def run(self, batches: Iterable[Any], start_step: int) -> StopRequest | None:
         """Trains from the step after `start_step`.
 
         Args:
@@ -134,7 +140,9 @@ class TrainingLoop:
             self._progress.close()
             self._tensorboard.close()
 
-    def _steps(self, batches, start_step, stop):
+    def _steps(
+        self, batches: Iterator[Any], start_step: int, stop: StopRequest
+    ) -> StopRequest | None:
         for step in range(start_step + 1, self._rhythm.steps + 1):
             self._step(next(batches), step)
             if stop.received is not None:
@@ -142,12 +150,12 @@ class TrainingLoop:
                 return stop
         return None
 
-    def _step(self, batch, step):
+    def _step(self, batch: Any, step: int) -> None:
         rhythm = self._rhythm
         # A tensor, so that a new step number does not trace a new graph.
         step_tensor = tf.constant(step, tf.int64)
         logged = rhythm.due(rhythm.log_every, step)
-        measured = {}
+        measured: Mapping[str, tf.Tensor] = {}
         if logged:
             with self._progress.paused():
                 measured = self._task.measure(batch, step_tensor)
@@ -171,7 +179,9 @@ class TrainingLoop:
                 "next alarm (alarms.stop)"
             )
 
-    def _log(self, step, values, alarms):
+    def _log(
+        self, step: int, values: Mapping[str, float | tf.Tensor], alarms: Mapping[str, str]
+    ) -> None:
         values = {name: float(value) for name, value in values.items()}
         for name, value in values.items():
             if not math.isfinite(value):
@@ -189,19 +199,19 @@ class TrainingLoop:
                 self._tensorboard.text(f"alarm/{name}", step, line)
             self._metrics.write(step, values)
 
-    def _draw(self, step):
+    def _draw(self, step: int) -> None:
         for kind, picture in self._task.pictures().items():
             path = self._run.picture_path(kind, step)
             if not path.exists():
                 self._tensorboard.image(kind, step, picture)
                 save_png(path, picture)
 
-    def _save(self, step):
+    def _save(self, step: int) -> None:
         with self._progress.paused():
             self._checkpoints.save(step)
 
 
-def _training_seconds(metrics_path, step):
+def _training_seconds(metrics_path: pathlib.Path, step: int) -> float:
     """Seconds of training that a run took until a step, in earlier sessions."""
     if not step or not metrics_path.exists():
         return 0.0
