@@ -2,9 +2,10 @@
 
 Both are exact: convolution and resampling are linear, so their composition is one convolution
 with a 4x4 kernel and stride 2, at 4/9 of the multiplications. The variable stays the 3x3 kernel;
-initialisation, spectral normalization and checkpoints do not see the difference. The plain form,
-two operations, is there to be compared with.
+initialisation, spectral normalization and checkpoints do not see the difference.
 """
+
+from typing import Any
 
 import keras
 import numpy as np
@@ -24,17 +25,16 @@ def up_sample(images):
 
 
 class _ResampledConv2D(Convolution2D):
-    """The part both layers share: a 3x3 variable, and whether to fuse."""
+    """The part both layers share: a 3x3 variable."""
 
-    def __init__(self, filters, fused=True, **kwargs):
+    def __init__(self, filters: int, **kwargs):
         super().__init__(filters, 3, **kwargs)
-        self.fused = fused
 
     def rewrite(self, kernel):
-        return self._fused_kernel(kernel) if self.fused else kernel
+        return self._fused_kernel(kernel)
 
-    def get_config(self):
-        config = {**super().get_config(), "fused": self.fused}
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
         del config["kernel_size"]
         return config
 
@@ -45,14 +45,11 @@ class PooledConv2D(_ResampledConv2D):
 
     Args:
       filters: channels of the output.
-      fused: make it one convolution; otherwise two operations.
       **kwargs: further arguments of `Convolution2D`, but `kernel_size`. H and W must be even.
     """
 
     def convolve(self, inputs, kernel):
-        if self.fused:
-            return convolve(inputs, kernel, strides=2)
-        return average_pool(convolve(inputs, kernel))
+        return convolve(inputs, kernel, strides=2)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
@@ -70,13 +67,10 @@ class UpSampledConv2D(_ResampledConv2D):
 
     Args:
       filters: channels of the output.
-      fused: make it one transposed convolution; otherwise two operations.
       **kwargs: further arguments of `Convolution2D`, but `kernel_size`.
     """
 
     def convolve(self, inputs, kernel):
-        if not self.fused:
-            return convolve(up_sample(inputs), kernel)
         count, height, width, _ = tf.unstack(tf.shape(inputs))
         size = tf.stack([count, 2 * height, 2 * width, self.filters])
         outputs = convolve_transposed(inputs, kernel, size, strides=2)

@@ -1,6 +1,6 @@
 """Residual blocks of the generator and the discriminator (paper section 4; SN-GAN's ResNets)."""
 
-import dataclasses
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -24,29 +24,20 @@ def glorot_uniform(gain):
     return keras.initializers.VarianceScaling(scale=gain**2, mode="fan_avg", distribution="uniform")
 
 
-@dataclasses.dataclass(frozen=True)
-class Arithmetic:
-    """How a network computes what it computes.
-
-    Attributes:
-      precision: of convolutions and of the activations between them, "float32" or "bfloat16";
-        pixels, heads, normalizations and all variables are float32 with either.
-      rewritten: convolutions and resampling as one operation, 1x1 shortcuts on the small side
-        of resampling, convolutions from and to pixels as `PixelConvolution2D`; otherwise as the
-        recipe is written. The same numbers but for rounding.
-    """
-
-    precision: str = "float32"
-    rewritten: bool = True
-
-
-def convolution_3x3(width, name, arithmetic, use_bias=True, resampling=None, of_pixels=False):
+def convolution_3x3(
+    width: int,
+    name: str,
+    precision: str,
+    use_bias: bool = True,
+    resampling: str | None = None,
+    of_pixels: bool = False,
+) -> Convolution2D:
     """A same-padded 3x3 convolution, optionally with resampling.
 
     Args:
       width: channels of the output.
       name: the layer's name.
-      arithmetic: how to compute it.
+      precision: "float32" or "bfloat16".
       use_bias: whether it carries a bias.
       resampling: None, "up" (nearest, before the convolution) or "down" (average, after it).
       of_pixels: whether its input or its output is an image.
@@ -54,30 +45,31 @@ def convolution_3x3(width, name, arithmetic, use_bias=True, resampling=None, of_
     options = {
         "use_bias": use_bias,
         "kernel_initializer": glorot_uniform(2**0.5),
-        "precision": arithmetic.precision,
+        "precision": precision,
         "name": name,
     }
     if resampling == "up":
-        return UpSampledConv2D(width, arithmetic.rewritten, **options)
+        return UpSampledConv2D(width, **options)
     if resampling == "down":
-        return PooledConv2D(width, arithmetic.rewritten, **options)
-    if of_pixels and arithmetic.rewritten:
+        return PooledConv2D(width, **options)
+    if of_pixels:
         return PixelConvolution2D(width, **options)
     return Convolution2D(width, 3, **options)
 
 
-def convolution_1x1(width, name, arithmetic, use_bias=True):
+def convolution_1x1(width: int, name: str, precision: str, use_bias: bool = True) -> Convolution2D:
     """A 1x1 convolution."""
     return Convolution2D(
         width,
         1,
         use_bias=use_bias,
         kernel_initializer=glorot_uniform(1.0),
-        precision=arithmetic.precision,
+        precision=precision,
         name=name,
     )
 
 
+@keras.saving.register_keras_serializable(package="robgan_tf")
 class GeneratorBlock(keras.layers.Layer):
     """cBN-ReLU-(up)conv-cBN-ReLU-conv plus a shortcut: (up)conv 1x1 where shapes differ.
 
@@ -85,24 +77,27 @@ class GeneratorBlock(keras.layers.Layer):
       width: channels of the output and of the hidden layer.
       resample: whether the block doubles height and width.
       num_classes: classes of the conditional batch normalization.
-      arithmetic: how to compute it.
+      precision: "float32" or "bfloat16".
     """
 
-    def __init__(self, width, resample, num_classes, arithmetic, **kwargs):
+    def __init__(
+        self, width: int, resample: bool, num_classes: int, precision: str = "float32", **kwargs
+    ):
         super().__init__(autocast=False, **kwargs)
-        self.arithmetic = arithmetic
+        self.num_classes = num_classes
+        self.precision = precision
         self.width = width
         self.resample = resample
         self.normalization_1 = ClassConditionalBatchNormalization(
             num_classes, name="normalization_1"
         )
         self.convolution_1 = convolution_3x3(
-            width, "convolution_1", arithmetic, resampling="up" if resample else None
+            width, "convolution_1", precision, resampling="up" if resample else None
         )
         self.normalization_2 = ClassConditionalBatchNormalization(
             num_classes, name="normalization_2"
         )
-        self.convolution_2 = convolution_3x3(width, "convolution_2", arithmetic)
+        self.convolution_2 = convolution_3x3(width, "convolution_2", precision)
         self.shortcut = None
 
     def build(self, input_shape):
@@ -112,7 +107,7 @@ class GeneratorBlock(keras.layers.Layer):
         self.normalization_2.build(inner)
         self.convolution_2.build(inner)
         if self.resample or input_shape[-1] != self.width:
-            self.shortcut = convolution_1x1(self.width, "shortcut", self.arithmetic)
+            self.shortcut = convolution_1x1(self.width, "shortcut", self.precision)
             self.shortcut.build(input_shape)
 
     def call(self, inputs, labels, training=False, update_statistics=True):
@@ -127,12 +122,18 @@ class GeneratorBlock(keras.layers.Layer):
             return inputs
         if not self.resample:
             return self.shortcut(inputs)
+        return self._resampled_shortcut(inputs)
+
+    def _resampled_shortcut(self, inputs):
         # A 1x1 convolution and up-sampling commute: the small image costs a quarter.
-        if self.arithmetic.rewritten:
-            return up_sample(self.shortcut(inputs))
-        return self.shortcut(up_sample(inputs))
+        return up_sample(self.shortcut(inputs))
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("width", "resample", "num_classes", "precision")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
+@keras.saving.register_keras_serializable(package="robgan_tf")
 class DiscriminatorBlock(keras.layers.Layer):
     """(norm-)ReLU-conv-(norm-)ReLU-conv(-pool) plus a shortcut: conv 1x1 (-pool) where needed.
 
@@ -144,7 +145,7 @@ class DiscriminatorBlock(keras.layers.Layer):
       width: channels of the output.
       resample: whether the block halves height and width.
       normalization: "spectral", "batch" or "none".
-      arithmetic: how to compute it.
+      precision: "float32" or "bfloat16".
       first: whether this is the first block of D.
       use_bias: whether convolutions carry a bias (the official code's do not).
       power_iterations: of spectral normalization.
@@ -152,17 +153,17 @@ class DiscriminatorBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        width,
-        resample,
-        normalization,
-        arithmetic,
-        first=False,
-        use_bias=False,
-        power_iterations=1,
+        width: int,
+        resample: bool,
+        normalization: str,
+        precision: str = "float32",
+        first: bool = False,
+        use_bias: bool = False,
+        power_iterations: int = 1,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
-        self.arithmetic = arithmetic
+        self.precision = precision
         self.power_iterations = power_iterations
         self.width = width
         self.resample = resample
@@ -182,9 +183,7 @@ class DiscriminatorBlock(keras.layers.Layer):
                 self.normalization_1.build(input_shape)
             self.normalization_2 = BatchNormalization(name="normalization_2")
             self.normalization_2.build(hidden_shape)
-        of_inputs = self.arithmetic
-        if self.first:
-            of_inputs = dataclasses.replace(self.arithmetic, precision="float32")
+        of_inputs = "float32" if self.first else self.precision
         self.convolution_1 = self._wrapped(
             convolution_3x3(
                 hidden_width, "convolution_1", of_inputs, self.use_bias, of_pixels=self.first
@@ -193,9 +192,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         )
         resampling = "down" if self.resample else None
         self.convolution_2 = self._wrapped(
-            convolution_3x3(
-                self.width, "convolution_2", self.arithmetic, self.use_bias, resampling
-            ),
+            convolution_3x3(self.width, "convolution_2", self.precision, self.use_bias, resampling),
             hidden_shape,
         )
         if self.resample or input_shape[-1] != self.width:
@@ -208,9 +205,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         hidden = inputs
         if not self.first:
             hidden = self._activate(hidden, self.normalization_1, mode)
-        hidden = to_precision(
-            self.convolution_1(hidden, training=training), self.arithmetic.precision
-        )
+        hidden = to_precision(self.convolution_1(hidden, training=training), self.precision)
         hidden = self._activate(hidden, self.normalization_2, mode)
         hidden = self.convolution_2(hidden, training=training)
         return hidden + tf.cast(self._shortcut(inputs, training), hidden.dtype)
@@ -229,8 +224,16 @@ class DiscriminatorBlock(keras.layers.Layer):
             return inputs
         if not self.resample:
             return self.shortcut(inputs, training=training)
+        return self._resampled_shortcut(inputs, training)
+
+    def _resampled_shortcut(self, inputs, training):
         # A 1x1 convolution and pooling commute, so every block may pool first, as the recipe
         # has it for the first block only.
-        if self.first or self.arithmetic.rewritten:
-            return self.shortcut(average_pool(inputs), training=training)
-        return average_pool(self.shortcut(inputs, training=training))
+        return self.shortcut(average_pool(inputs), training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        names = (
+            *("width", "resample", "normalization", "precision"),
+            *("first", "use_bias", "power_iterations"),
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -1,15 +1,23 @@
 """The residual discriminator D with its heads (paper section 4; SN-GAN's ResNet)."""
 
+from typing import Any, Self
+
 import keras
 import tensorflow as tf
 
 from robgan_tf.config.choices import DISCRIMINATOR_HEADS, DISCRIMINATOR_NORMALIZATIONS
-from robgan_tf.layers import SpectralNormalization, check_precision
-from robgan_tf.models.blocks import Arithmetic, DiscriminatorBlock, glorot_uniform
+from robgan_tf.layers import (
+    SpectralNormalization,
+    check_precision,
+    spectral_normalization_layers,
+)
+from robgan_tf.models.blocks import DiscriminatorBlock, glorot_uniform
+from robgan_tf.models.network import Network
 from robgan_tf.models.widths import discriminator_widths
 
 
-class ResNetDiscriminator(keras.Model):
+@keras.saving.register_keras_serializable(package="robgan_tf")
+class ResNetDiscriminator(Network):
     """Maps an image to a source logit (real or generated) and class logits.
 
     Residual blocks, ReLU, global sum pooling and two linear heads: S (source) and C (class). C
@@ -31,9 +39,10 @@ class ResNetDiscriminator(keras.Model):
         to notice when another singular value overtakes the largest: kernels in use were then
         measured up to 13 % above 1 in narrow networks, and within 1 % with 256, which cost little
         (see the layer).
-      precision: of convolutions and activations, "float32" or "bfloat16"; see `Arithmetic`.
-      rewritten: False computes the network as the recipe is written: slower, and the same numbers
-        but for rounding; see `Arithmetic`.
+      precision: of convolutions and of the activations between them, "float32" or "bfloat16";
+        what touches pixels, heads, normalizations and all variables are float32 with either.
+      name: of the model.
+      **kwargs: as `Network` takes.
 
     Raises:
       ValueError: if the widths do not fit the resolution, or the normalization, the head or the
@@ -42,26 +51,33 @@ class ResNetDiscriminator(keras.Model):
 
     def __init__(
         self,
-        resolution=32,
-        channels=3,
-        num_classes=10,
-        base_width=64,
-        widths="official",
-        normalization="spectral",
-        head="class",
-        use_bias=False,
-        power_iterations=256,
-        precision="float32",
-        rewritten=True,
-        name="discriminator",
+        resolution: int = 32,
+        channels: int = 3,
+        num_classes: int = 10,
+        base_width: int = 64,
+        widths: str = "official",
+        normalization: str = "spectral",
+        head: str = "class",
+        use_bias: bool = False,
+        power_iterations: int = 256,
+        precision: str = "float32",
+        name: str = "discriminator",
+        **kwargs: Any,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, **kwargs)
         check_precision(precision)
         _check_choice("normalization", normalization, DISCRIMINATOR_NORMALIZATIONS)
         _check_choice("head", head, DISCRIMINATOR_HEADS)
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
+        self.base_width = base_width
+        self.widths = widths
+        self.normalization = normalization
+        self.head = head
+        self.use_bias = use_bias
+        self.power_iterations = power_iterations
+        self.precision = precision
         self.block_names = []
         for number, row in enumerate(discriminator_widths(widths, resolution, base_width), start=1):
             self.block_names.append(f"block_{number}")
@@ -69,7 +85,7 @@ class ResNetDiscriminator(keras.Model):
                 row.width,
                 row.resample,
                 normalization,
-                Arithmetic(precision, rewritten),
+                precision,
                 first=number == 1,
                 use_bias=use_bias,
                 power_iterations=power_iterations,
@@ -85,9 +101,8 @@ class ResNetDiscriminator(keras.Model):
             # Column k is the embedding of class k.
             self.projection = _head(num_classes, "projection", iterations, use_bias=False)
 
-    def build(self, input_shape=None):
-        """Creates all variables; the shape is known from the constructor and not needed."""
-        shape = (None, self.resolution, self.resolution, self.channels)
+    def build_layers(self) -> None:
+        shape = self.example_shape
         for name in self.block_names:
             block = getattr(self, name)
             block.build(shape)
@@ -96,7 +111,11 @@ class ResNetDiscriminator(keras.Model):
         for head in (self.source_head, self.class_head, self.projection):
             if head is not None:
                 head.build((None, shape[-1]))
-        self.built = True
+
+    @property
+    def example_shape(self) -> tuple[int | None, ...]:
+        """[N, resolution, resolution, channels] of a batch of images."""
+        return (None, self.resolution, self.resolution, self.channels)
 
     def call(self, images, labels=None, training=False, update_statistics=True):
         """Judges images.
@@ -115,18 +134,52 @@ class ResNetDiscriminator(keras.Model):
         Raises:
           ValueError: if there is a projection and no labels.
         """
-        hidden = images
-        for name in self.block_names:
-            hidden = getattr(self, name)(
-                hidden, training=training, update_statistics=update_statistics
-            )
-        features = tf.reduce_sum(tf.cast(tf.nn.relu(hidden), self.compute_dtype), axis=[1, 2])
+        features = self.features(images, training, update_statistics)
         source_logits = tf.squeeze(self.source_head(features, training=training), axis=-1)
         if self.projection is not None:
             source_logits += self._projected(features, labels, training)
         if self.class_head is None:
             return source_logits, None
         return source_logits, self.class_head(features, training=training)
+
+    def features(
+        self, images: tf.Tensor, training: bool = False, update_statistics: bool = True
+    ) -> tf.Tensor:
+        """What the heads see: [N, width of the last block], summed over the image.
+
+        Args are those of `call`.
+        """
+        hidden = images
+        for name in self.block_names:
+            hidden = getattr(self, name)(
+                hidden, training=training, update_statistics=update_statistics
+            )
+        return tf.reduce_sum(tf.cast(tf.nn.relu(hidden), self.compute_dtype), axis=[1, 2])
+
+    def folded(self) -> Self:
+        """Returns a copy without spectral normalization that computes the same in inference mode.
+
+        Its kernels are the very ones that this D uses then: kernel / sigma.
+        """
+        if self.normalization != "spectral":
+            return super().folded()
+        copy = type(self).from_config({**self.get_config(), "normalization": "none"})
+        copy.build()
+        layers = spectral_normalization_layers(self)
+        vectors = {id(layer.vector_u) for layer in layers}
+        kernels = {id(layer.layer.kernel): layer for layer in layers}
+        kept = [variable for variable in self.variables if id(variable) not in vectors]
+        for variable, own in zip(copy.variables, kept, strict=True):
+            layer = kernels.get(id(own))
+            variable.assign(own if layer is None else layer.normalized_kernel())
+        return copy
+
+    def get_config(self) -> dict[str, Any]:
+        names = (
+            *("resolution", "channels", "num_classes", "base_width", "widths", "normalization"),
+            *("head", "use_bias", "power_iterations", "precision"),
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def _projected(self, features, labels, training):
         if labels is None:

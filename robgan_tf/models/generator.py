@@ -1,14 +1,18 @@
 """The residual generator G(z, y) (paper section 4; SN-GAN's ResNet)."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from robgan_tf.layers import BatchNormalization, check_precision, to_precision
-from robgan_tf.models.blocks import Arithmetic, GeneratorBlock, convolution_3x3, glorot_uniform
+from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3, glorot_uniform
+from robgan_tf.models.network import Network
 from robgan_tf.models.widths import SMALLEST_SIZE, generator_widths
 
 
-class ResNetGenerator(keras.Model):
+@keras.saving.register_keras_serializable(package="robgan_tf")
+class ResNetGenerator(Network):
     """Maps a latent vector and a class to an image.
 
     Dense to 4x4, residual blocks with class-conditional batch normalization, then batch
@@ -21,10 +25,10 @@ class ResNetGenerator(keras.Model):
       base_width: unit of the widths (`ch`; 64 in the paper).
       widths: a name in `widths.py` ("official", "sngan", ...) or a row such as "4; 4, 2, 2".
       latent_size: length Z of the latent vector.
-      precision: of the blocks' convolutions and activations, "float32" or "bfloat16"; see
-        `Arithmetic`.
-      rewritten: False computes the network as the recipe is written: slower, and the same numbers
-        but for rounding; see `Arithmetic`.
+      precision: of the blocks' convolutions and of the activations between them, "float32" or
+        "bfloat16"; what touches pixels, normalizations and all variables are float32 with either.
+      name: of the model.
+      **kwargs: as `Network` takes.
 
     Raises:
       ValueError: if the widths do not fit the resolution or the precision does not exist.
@@ -32,23 +36,24 @@ class ResNetGenerator(keras.Model):
 
     def __init__(
         self,
-        resolution=32,
-        channels=3,
-        num_classes=10,
-        base_width=64,
-        widths="official",
-        latent_size=128,
-        precision="float32",
-        rewritten=True,
-        name="generator",
+        resolution: int = 32,
+        channels: int = 3,
+        num_classes: int = 10,
+        base_width: int = 64,
+        widths: str = "official",
+        latent_size: int = 128,
+        precision: str = "float32",
+        name: str = "generator",
+        **kwargs: Any,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, **kwargs)
         check_precision(precision)
         self.precision = precision
-        arithmetic = Arithmetic(precision, rewritten)
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
+        self.base_width = base_width
+        self.widths = widths
         self.latent_size = latent_size
         self.first_width, rows = generator_widths(widths, resolution, base_width)
         self.dense = keras.layers.Dense(
@@ -63,18 +68,16 @@ class ResNetGenerator(keras.Model):
                 row.width,
                 row.resample,
                 max(num_classes, 1),
-                arithmetic,
+                precision,
                 name=self.block_names[-1],
             )
             setattr(self, self.block_names[-1], block)
         self.normalization = BatchNormalization(name="normalization")
         # What touches pixels is float32 in any precision.
-        of_pixels = Arithmetic("float32", rewritten)
-        self.to_image = convolution_3x3(channels, "to_image", of_pixels, of_pixels=True)
+        self.to_image = convolution_3x3(channels, "to_image", "float32", of_pixels=True)
 
-    def build(self, input_shape=None):
-        """Creates all variables; the shape is known from the constructor and not needed."""
-        self.dense.build((None, self.latent_size))
+    def build_layers(self) -> None:
+        self.dense.build(self.example_shape)
         shape = (None, SMALLEST_SIZE, SMALLEST_SIZE, self.first_width)
         for name in self.block_names:
             block = getattr(self, name)
@@ -83,7 +86,18 @@ class ResNetGenerator(keras.Model):
             shape = (None, size, size, block.width)
         self.normalization.build(shape)
         self.to_image.build(shape)
-        self.built = True
+
+    @property
+    def example_shape(self) -> tuple[int | None, ...]:
+        """[N, latent_size] of a batch of latents."""
+        return (None, self.latent_size)
+
+    def get_config(self) -> dict[str, Any]:
+        names = (
+            *("resolution", "channels", "num_classes", "base_width", "widths", "latent_size"),
+            "precision",
+        )
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def call(self, latents, labels, training=False, update_statistics=True):
         """Generates images.

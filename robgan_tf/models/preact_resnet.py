@@ -1,6 +1,6 @@
 """PreActResNet-18 (He et al., 2016) with the two heads of D: the authors' CIFAR classifier."""
 
-import dataclasses
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,14 +13,16 @@ from robgan_tf.layers import (
     check_precision,
     to_precision,
 )
-from robgan_tf.models.blocks import Arithmetic, glorot_uniform
+from robgan_tf.models.blocks import glorot_uniform
+from robgan_tf.models.network import Network
 
 STAGE_WIDTHS = (1, 2, 4, 8)
 BLOCKS_IN_A_STAGE = 2
 LEAK = 0.2
 
 
-class PreActResNet18(keras.Model):
+@keras.saving.register_keras_serializable(package="robgan_tf")
+class PreActResNet18(Network):
     """Maps an image to a source logit and class logits, as `ResNetDiscriminator` does.
 
     A 3x3 convolution, four stages of two residual blocks, of which all but the first halve the
@@ -34,7 +36,8 @@ class PreActResNet18(keras.Model):
       base_width: channels of the first stage (64 in the paper of the network).
       normalization: "none", as in the official code of Rob-GAN, or "batch".
       precision: of convolutions and activations, "float32" or "bfloat16".
-      rewritten: as in `ResNetDiscriminator`.
+      name: of the model.
+      **kwargs: as `Network` takes.
 
     Raises:
       ValueError: if the resolution is not a multiple of 8 or a choice does not exist.
@@ -42,16 +45,16 @@ class PreActResNet18(keras.Model):
 
     def __init__(
         self,
-        resolution=32,
-        channels=3,
-        num_classes=10,
-        base_width=64,
-        normalization="none",
-        precision="float32",
-        rewritten=True,
-        name="preact_resnet18",
+        resolution: int = 32,
+        channels: int = 3,
+        num_classes: int = 10,
+        base_width: int = 64,
+        normalization: str = "none",
+        precision: str = "float32",
+        name: str = "preact_resnet18",
+        **kwargs: Any,
     ):
-        super().__init__(name=name)
+        super().__init__(name=name, **kwargs)
         check_precision(precision)
         if resolution % 8:
             raise ValueError(
@@ -65,15 +68,11 @@ class PreActResNet18(keras.Model):
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
+        self.base_width = base_width
+        self.normalization_kind = normalization
         self.precision = precision
-        arithmetic = Arithmetic(precision, rewritten)
         # What touches pixels is float32, so that an attack's gradient is not rounded to zero.
-        self.stem = _convolution(
-            base_width,
-            dataclasses.replace(arithmetic, precision="float32"),
-            name="stem",
-            of_pixels=True,
-        )
+        self.stem = _convolution(base_width, "float32", name="stem", of_pixels=True)
         self.block_names = []
         for stage, width in enumerate(STAGE_WIDTHS, start=1):
             for number in range(1, BLOCKS_IN_A_STAGE + 1):
@@ -83,7 +82,7 @@ class PreActResNet18(keras.Model):
                     width * base_width,
                     stride,
                     normalization,
-                    arithmetic,
+                    precision,
                     name=self.block_names[-1],
                 )
                 setattr(self, self.block_names[-1], block)
@@ -91,8 +90,8 @@ class PreActResNet18(keras.Model):
         self.source_head = _head(1, "source_head")
         self.class_head = _head(num_classes, "class_head")
 
-    def build(self, input_shape=None):
-        shape = (None, self.resolution, self.resolution, self.channels)
+    def build_layers(self) -> None:
+        shape = self.example_shape
         self.stem.build(shape)
         shape = (*shape[:-1], self.stem.filters)
         for name in self.block_names:
@@ -103,7 +102,11 @@ class PreActResNet18(keras.Model):
             self.normalization.build(shape)
         for head in (self.source_head, self.class_head):
             head.build((None, shape[-1]))
-        self.built = True
+
+    @property
+    def example_shape(self) -> tuple[int | None, ...]:
+        """[N, resolution, resolution, channels] of a batch of images."""
+        return (None, self.resolution, self.resolution, self.channels)
 
     def call(self, images, labels=None, training=False, update_statistics=True):
         """Judges images.
@@ -118,15 +121,30 @@ class PreActResNet18(keras.Model):
           source_logits [N], positive for real; class_logits [N, num_classes].
         """
         del labels
+        features = self.features(images, training, update_statistics)
+        return tf.squeeze(self.source_head(features), axis=-1), self.class_head(features)
+
+    def features(
+        self, images: tf.Tensor, training: bool = False, update_statistics: bool = True
+    ) -> tf.Tensor:
+        """What the heads see: [N, 8 base_width], averaged over the image; Args as in `call`."""
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = to_precision(self.stem(images), self.precision)
         for name in self.block_names:
             hidden = getattr(self, name)(hidden, **mode)
         hidden = _activate(hidden, self.normalization, mode)
-        features = tf.reduce_mean(tf.cast(hidden, self.compute_dtype), axis=[1, 2])
-        return tf.squeeze(self.source_head(features), axis=-1), self.class_head(features)
+        return tf.reduce_mean(tf.cast(hidden, self.compute_dtype), axis=[1, 2])
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("resolution", "channels", "num_classes", "base_width", "precision")
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in names},
+            "normalization": self.normalization_kind,
+        }
 
 
+@keras.saving.register_keras_serializable(package="robgan_tf")
 class PreActBlock(keras.layers.Layer):
     """One residual block.
 
@@ -134,18 +152,21 @@ class PreActBlock(keras.layers.Layer):
       width: channels of the output and of the hidden layer.
       stride: 2 to halve height and width, or 1.
       normalization: "none" or "batch".
-      arithmetic: how to compute it.
+      precision: "float32" or "bfloat16".
     """
 
-    def __init__(self, width, stride, normalization, arithmetic, **kwargs):
+    def __init__(
+        self, width: int, stride: int, normalization: str, precision: str = "float32", **kwargs
+    ):
         super().__init__(autocast=False, **kwargs)
         self.width = width
         self.stride = stride
-        self.arithmetic = arithmetic
+        self.normalization = normalization
+        self.precision = precision
         self.normalization_1 = _normalization(normalization, "normalization_1")
         self.normalization_2 = _normalization(normalization, "normalization_2")
-        self.convolution_1 = _convolution(width, arithmetic, "convolution_1", stride=stride)
-        self.convolution_2 = _convolution(width, arithmetic, "convolution_2")
+        self.convolution_1 = _convolution(width, precision, "convolution_1", stride=stride)
+        self.convolution_2 = _convolution(width, precision, "convolution_2")
         self.shortcut = None
 
     def build(self, input_shape):
@@ -157,7 +178,7 @@ class PreActBlock(keras.layers.Layer):
             self.normalization_2.build(hidden)
         if hidden != tuple(input_shape):
             self.shortcut = _convolution(
-                self.width, self.arithmetic, "shortcut", stride=self.stride, kernel_size=1
+                self.width, self.precision, "shortcut", stride=self.stride, kernel_size=1
             )
             self.shortcut.build(input_shape)
 
@@ -172,6 +193,10 @@ class PreActBlock(keras.layers.Layer):
         hidden = _activate(self.convolution_1(hidden), self.normalization_2, mode)
         return self.convolution_2(hidden) + shortcut
 
+    def get_config(self) -> dict[str, Any]:
+        names = ("width", "stride", "normalization", "precision")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
 
 def _activate(hidden, normalization, mode):
     hidden = hidden if normalization is None else normalization(hidden, **mode)
@@ -182,14 +207,14 @@ def _normalization(kind, name):
     return BatchNormalization(name=name) if kind == "batch" else None
 
 
-def _convolution(width, arithmetic, name, stride=1, kernel_size=3, of_pixels=False):
+def _convolution(width, precision, name, stride=1, kernel_size=3, of_pixels=False):
     options = {
         "use_bias": False,
         "kernel_initializer": glorot_uniform(2**0.5 if kernel_size == 3 else 1.0),
-        "precision": arithmetic.precision,
+        "precision": precision,
         "name": name,
     }
-    if of_pixels and arithmetic.rewritten:
+    if of_pixels:
         return PixelConvolution2D(width, **options)
     return StridedConvolution2D(width, kernel_size, stride, **options)
 

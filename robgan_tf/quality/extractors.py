@@ -19,9 +19,6 @@ import tensorflow as tf
 from robgan_tf.data.batches import scale_images
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.files import tree_digest
-from robgan_tf.layers import to_precision
-from robgan_tf.models import PreActResNet18
-from robgan_tf.models.preact_resnet import LEAK
 from robgan_tf.quality import inception
 from robgan_tf.quality.moments import row_blocks
 from robgan_tf.robustness.subjects import InputRange, are_probabilities
@@ -152,7 +149,8 @@ def classifier_extractor(model, name, resolution=None, channels=None, source="")
     Features are what its heads see, pooled over the image; logits are those of its class head.
 
     Args:
-      model: a built ResNetDiscriminator or PreActResNet18.
+      model: a built ResNetDiscriminator, PreActResNet18 or other model with `features(images)`,
+        `class_head`, `resolution` and `channels`.
       name: what to call it; its own resolution is added as "-antialias32" or the like.
       resolution: height and width of the images in pixels; the model's own if not given. Others
         are resized, bicubic and antialiased.
@@ -167,7 +165,7 @@ def classifier_extractor(model, name, resolution=None, channels=None, source="")
     """
 
     def network(images):
-        features, head = _pooled_features(model, images), model.class_head
+        features, head = model.features(images), model.class_head
         return features if head is None else (features, head(features, training=False))
 
     name = f"{_plain(name)}-antialias{model.resolution}"
@@ -175,25 +173,6 @@ def classifier_extractor(model, name, resolution=None, channels=None, source="")
     shape = (resolution, resolution, channels or model.channels)
     wanted = (model.resolution, model.resolution, model.channels)
     return _opened(name, _pipeline(name, network, InputRange(), wanted, shape), shape, source)
-
-
-# The models have no method that ends before the heads, so their forward pass is repeated here, in
-# inference mode; a test holds the two together.
-def _pooled_features(model, images):
-    if isinstance(model, PreActResNet18):
-        hidden = _blocks(model, to_precision(model.stem(images), model.precision))
-        if model.normalization is not None:
-            hidden = model.normalization(hidden, training=False)
-        hidden = tf.nn.leaky_relu(hidden, LEAK)
-        return tf.reduce_mean(tf.cast(hidden, model.compute_dtype), axis=[1, 2])
-    hidden = tf.nn.relu(_blocks(model, images))
-    return tf.reduce_sum(tf.cast(hidden, model.compute_dtype), axis=[1, 2])
-
-
-def _blocks(model, hidden):
-    for name in model.block_names:
-        hidden = getattr(model, name)(hidden, training=False)
-    return hidden
 
 
 def _pixels(shape):

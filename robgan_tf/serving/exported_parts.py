@@ -9,9 +9,7 @@ from robgan_tf.serving.classifier_signatures import (
     classifier_signatures,
     discriminator_signatures,
 )
-from robgan_tf.serving.folding import fold_spectral_normalization
 from robgan_tf.serving.generator_signatures import generator_signatures
-from robgan_tf.stages.build import build_discriminator
 
 JOINT_PARTS = ("generator", "classifier", "discriminator")
 GENERATOR_PARTS = ("generator",)
@@ -59,27 +57,13 @@ def build_part(run, name, class_names):
         return ExportedPart(
             model, generator_signatures(model), "Moving average of G, in inference mode."
         )
-    model = _folded(run)
+    model = run.load_classifier("float32").folded()
     if name == "discriminator":
         return ExportedPart(
             model, discriminator_signatures(model), "D: source and class of an image."
         )
     signatures = classifier_signatures(model, class_names, _has_source_head(run))
     return ExportedPart(model, signatures, _classifier_description(run))
-
-
-def _folded(run):
-    model = run.load_classifier("float32")
-    wanted = run.config.discriminator
-    is_discriminator = run.is_joint or run.config.finetune.network == "discriminator"
-    if not is_discriminator or wanted.normalization != "spectral":
-        return model
-    plain_config = dataclasses.replace(
-        run.config, discriminator=dataclasses.replace(wanted, normalization="none")
-    )
-    plain = build_discriminator(plain_config, "float32")
-    fold_spectral_normalization(model, plain)
-    return plain
 
 
 def _has_source_head(run):

@@ -8,7 +8,7 @@ from robgan_tf.models import PreActResNet18, ResNetDiscriminator
 from robgan_tf.training.learning_rates import StepLearningRate
 
 
-def build_model(model_class, own, data, precision, name, rewritten=True, has_classes=True):
+def build_model(model_class, own, data, precision, name, has_classes=True):
     """Builds a model with all its variables.
 
     Args:
@@ -17,7 +17,6 @@ def build_model(model_class, own, data, precision, name, rewritten=True, has_cla
       data: DataSettings.
       precision: "float32" or "bfloat16".
       name: of the model.
-      rewritten: False for the model's plain form, to compare with.
       has_classes: False for a model that knows nothing of the data's classes.
 
     Raises:
@@ -29,7 +28,6 @@ def build_model(model_class, own, data, precision, name, rewritten=True, has_cla
             channels=data.channels,
             num_classes=data.num_classes if has_classes else 0,
             precision=precision,
-            rewritten=rewritten,
             name=name,
             **vars(own),
         )
@@ -39,7 +37,7 @@ def build_model(model_class, own, data, precision, name, rewritten=True, has_cla
     return model
 
 
-def build_discriminator(config, precision, rewritten=True):
+def build_discriminator(config, precision):
     """Builds D from the settings of a run; see `build_model`."""
     return build_model(
         ResNetDiscriminator,
@@ -47,7 +45,6 @@ def build_discriminator(config, precision, rewritten=True):
         config.data,
         precision,
         "discriminator",
-        rewritten,
     )
 
 

@@ -15,7 +15,7 @@ from robgan_tf.training.adversary import TrainingAdversary
 from robgan_tf.training.joint_step import JointPlayers, JointStep
 
 
-def build_players(config, strategy, replays=1, rewritten=True):
+def build_players(config, strategy, replays=1):
     """Builds models and optimizers with all their variables, in the strategy's scope.
 
     Initial weights are a function of `train.seed`.
@@ -24,7 +24,6 @@ def build_players(config, strategy, replays=1, rewritten=True):
       config: of the run.
       strategy: the distribution strategy.
       replays: D updates made of each D batch (`TrainingAdversary.replays`).
-      rewritten: False for the models' plain form, to compare with.
 
     Returns:
       JointPlayers.
@@ -35,9 +34,9 @@ def build_players(config, strategy, replays=1, rewritten=True):
     train = config.train
     keras.utils.set_random_seed(train.seed)
     with strategy.scope():
-        generator = build_generator(config, "generator", rewritten)
-        average = build_generator(config, "average_generator", rewritten)
-        discriminator = build_discriminator(config, train.precision, rewritten)
+        generator = build_generator(config, "generator")
+        average = build_generator(config, "average_generator")
+        discriminator = build_discriminator(config, train.precision)
         for averaged, variable in zip(average.variables, generator.variables, strict=True):
             averaged.assign(variable)
         return JointPlayers(
@@ -55,7 +54,7 @@ def build_players(config, strategy, replays=1, rewritten=True):
         )
 
 
-def build_generator(config, name="average_generator", rewritten=True, precision=None):
+def build_generator(config, name="average_generator", precision=None):
     """Builds G alone, in the run's precision or another; see `build_players`.
 
     Where D has no head that knows classes, G has none either.
@@ -66,7 +65,6 @@ def build_generator(config, name="average_generator", rewritten=True, precision=
         config.data,
         precision or config.train.precision,
         name,
-        rewritten,
         has_classes=config.discriminator.head != "none",
     )
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from tools.plain_form import plain_form
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}
 CASES = [*itertools.product((32, 64, 128), TOLERANCES)]
@@ -30,12 +31,10 @@ def floatx():
 
 
 def both_forms(model_class, resolution, **options):
-    models = [
-        model_class(resolution, 3, 5, base_width=4, rewritten=rewritten, **options)
-        for rewritten in (False, True)
-    ]
+    models = [model_class(resolution, 3, 5, base_width=4, **options) for _ in range(2)]
     for model in models:
         model.build()
+    plain_form(models[0])
     generator = np.random.default_rng(0)
     for plain in models[0].trainable_variables:
         plain.assign(plain + 0.02 * generator.standard_normal(plain.shape))

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robgan_tf.layers import StridedConvolution2D
 from robgan_tf.models import PreActResNet18
+from tools.plain_form import plain_form
 
 
 def build(**arguments):
@@ -53,7 +54,7 @@ def test_a_sample_depends_on_its_own_image_only_in_inference():
 
 
 def test_rewritten_and_plain_form_are_equal():
-    one, two = build(base_width=4), build(base_width=4, rewritten=False)
+    one, two = build(base_width=4), plain_form(build(base_width=4))
     for target, source in zip(two.variables, one.variables, strict=True):
         target.assign(source)
     np.testing.assert_allclose(one(images())[1], two(images())[1], rtol=1e-4, atol=1e-5)

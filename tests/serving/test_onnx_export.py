@@ -89,7 +89,6 @@ def free_and_fixed_sizes(values):
 GENERATORS = {
     "tiny": {},
     "to pixels of 64 channels": {"base_width": 64, "widths": "1; 1, 1"},
-    "as the recipe is written": {"rewritten": False},
 }
 
 

@@ -7,11 +7,9 @@ import scipy.stats
 import tensorflow as tf
 
 from robgan_tf.latents import truncated_normal
-from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from robgan_tf.serving.classifier_signatures import classifier_signatures, fit
 from robgan_tf.serving.examples import as_png
-from robgan_tf.serving.folding import fold_spectral_normalization
 from robgan_tf.serving.generator_signatures import generator_signatures
 
 NAMES = tuple("abcdefghij")
@@ -45,23 +43,6 @@ def generator():
     model = ResNetGenerator(16, 3, 10, base_width=4, widths="2; 2, 1", latent_size=8)
     model.build()
     return model, generator_signatures(model)
-
-
-@pytest.mark.parametrize("use_bias", [False, True])
-def test_folded_kernels_are_those_of_inference_and_of_norm_1(use_bias):
-    normalized = discriminator(use_bias=use_bias)
-    for layer in spectral_normalization_layers(normalized):
-        layer.advance()
-    plain = discriminator("none", use_bias=use_bias)
-    fold_spectral_normalization(normalized, plain)
-    for one, two in zip(normalized(images()), plain(images()), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
-    kernels = [v for v in plain.variables if v.name == "kernel"]
-    assert len(kernels) == len(spectral_normalization_layers(normalized))
-    for kernel in kernels:
-        matrix = np.reshape(kernel, [-1, kernel.shape[-1]])
-        assert np.linalg.svd(matrix, compute_uv=False)[0] == pytest.approx(1.0, abs=0.01)
-    assert not any("vector" in v.path for v in plain.variables)
 
 
 def test_classify_is_the_network(classifier):

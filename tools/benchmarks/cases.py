@@ -14,6 +14,7 @@ from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.machine import convolution_peaks
 from tools.benchmarks.profile import profile
 from tools.benchmarks.timing import Variant, interleave, summarize
+from tools.plain_form import plain_form
 
 CIFAR10 = "gin/cifar10.gin"
 SMALL, FREE = "gin/cifar10_small.gin", "gin/attacks/free.gin"
@@ -48,7 +49,7 @@ def profile_64(options):
 def attack_64(options):
     """PGD-20 on the class head at width 64, batch 100, against Foolbox on PyTorch."""
     images, labels = models.attack_inputs(ATTACK_BATCH)
-    plain = models.discriminator(64, rewritten=False)
+    plain = plain_form(models.discriminator(64))
     arguments = (images, labels, ATTACK_STEPS, EPSILON)
     variants = [
         models.attack("plain form, float32", plain, *arguments),
@@ -259,7 +260,7 @@ CASES = {
 def _training_step(width, options):
     bindings = _widths(width)
     variants = [
-        models.training_step("plain form, float32", CIFAR10, bindings, rewritten=False),
+        models.training_step("plain form, float32", CIFAR10, bindings, plain=True),
         models.training_step("float32", CIFAR10, bindings),
         models.training_step("bfloat16", CIFAR10, [*bindings, BFLOAT16]),
     ]

@@ -24,9 +24,10 @@ from robgan_tf.training.classifier_step import (
 from robgan_tf.training.distribution import make_strategy
 from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_step_flops
 from tools.benchmarks.timing import Variant
+from tools.plain_form import plain_form
 
 
-def training_step(name, gin_files, bindings=(), rewritten=True, replicas=1):
+def training_step(name, gin_files, bindings=(), plain=False, replicas=1):
     """Makes a variant that is one whole training step on images in memory.
 
     Operations are not counted for free adversarial training.
@@ -35,14 +36,17 @@ def training_step(name, gin_files, bindings=(), rewritten=True, replicas=1):
       name: of the variant.
       gin_files: configuration, one file or a list laid over each other.
       bindings: over it.
-      rewritten: False for the plain form.
+      plain: the networks in their plain form.
       replicas: logical devices to share the batch out to.
     """
     files = [gin_files] if isinstance(gin_files, str) else gin_files
     config = read_config(JointConfig, files, list(bindings))
     strategy = make_strategy("single_device" if replicas == 1 else "mirrored", replicas)
     adversary = build_adversary(config)
-    players = build_players(config, strategy, adversary.replays, rewritten=rewritten)
+    players = build_players(config, strategy, adversary.replays)
+    if plain:
+        for model in (players.generator, players.discriminator, players.average_generator):
+            plain_form(model)
     step = build_step(config, players, adversary, strategy)
     train = config.train
     images, labels = random_batches(config.data, train)
@@ -125,11 +129,9 @@ def random_batches(data, train):
     return images, labels
 
 
-def discriminator(base_width, precision="float32", rewritten=True, weights_of=None):
+def discriminator(base_width, precision="float32", weights_of=None):
     """Builds D at 32 px with 10 classes, with the weights of another one if given."""
-    model = ResNetDiscriminator(
-        32, 3, 10, base_width=base_width, precision=precision, rewritten=rewritten
-    )
+    model = ResNetDiscriminator(32, 3, 10, base_width=base_width, precision=precision)
     model.build()
     if weights_of is not None:
         for target, source in zip(model.variables, weights_of.variables, strict=True):

@@ -1,0 +1,70 @@
+"""What G, D and PreActResNet-18 have in common as Keras models."""
+
+import abc
+import contextlib
+from typing import Any, Self
+
+import keras
+import tensorflow as tf
+
+
+class Network(keras.Model):
+    """A model that is made again from its constructor's arguments, with `build` needing no shape.
+
+    So it can be saved: after `model.save("model.keras")`, `keras.models.load_model("model.keras")`
+    gives a model of equal outputs in a process that has imported `robgan_tf.models`. A subclass
+    adds its arguments to `get_config`, names the shape of its input by `example_shape` and creates
+    its variables in `build_layers`.
+
+    Args:
+      name: of the model.
+      **kwargs: `trainable` and `dtype` of `keras.Model`.
+
+    Raises:
+      ValueError: if the dtype is not the one that Keras is set to.
+    """
+
+    def __init__(self, name: str, **kwargs: Any):
+        super().__init__(name=name, **kwargs)
+        ours, theirs = self.dtype_policy.name, keras.config.dtype_policy().name
+        # The layers inside take theirs from Keras, so the two have to agree.
+        if ours != theirs:
+            raise ValueError(
+                f"{name} is a model in {ours} and Keras is set to {theirs}: call "
+                f"keras.config.set_dtype_policy({ours!r}) first"
+            )
+
+    @property
+    @abc.abstractmethod
+    def example_shape(self) -> tuple[int | None, ...]:
+        """The shape of a batch of its first input; None for the number of samples."""
+
+    @abc.abstractmethod
+    def build_layers(self) -> None:
+        """Builds every layer; all shapes are known from the constructor."""
+
+    def build(self, input_shape: Any = None) -> None:
+        """Creates all variables; the shape is known from the constructor and not needed."""
+        del input_shape
+        # Initial values are functions of each other, which a graph that is being traced, by the
+        # first call of a model that was not built, cannot compute.
+        with contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope():
+            self.build_layers()
+        self.built = True
+
+    def get_build_config(self) -> dict[str, Any]:
+        """What Keras stores to build the model again."""
+        return {"input_shape": self.example_shape}
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        """Builds the model again; the shape is known from the constructor."""
+        del config
+        self.build()
+
+    def folded(self) -> Self:
+        """Returns a copy that computes the same in inference mode, in its plainest form."""
+        copy = type(self).from_config(self.get_config())
+        copy.build()
+        for variable, value in zip(copy.variables, self.variables, strict=True):
+            variable.assign(value)
+        return copy
