@@ -1,28 +1,44 @@
 PYTHON ?= python3
 VENV := .venv
 RUN_DIR ?= runs/quickstart
+WORKERS ?= 2
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# What trains or starts processes.
+SLOW := commands training tools serving
 
-.PHONY: train test lint clean
+.PHONY: train test test-fast test-package lint clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python -m robgan_tf.train --gin_file=gin/quickstart.gin --run_dir=$(RUN_DIR)
 
-test: $(VENV)/installed-dev
+test: lint test-package
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --durations=20
+
+# Under two minutes: nothing that trains, and no processes.
+test-fast: $(VENV)/installed-dev
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --durations=20 -m "not slow" \
+	  $(SLOW:%=--ignore=tests/%)
+
+# Wheel, sdist and editable install, each used from an empty folder.
+test-package: $(VENV)/installed-dev
+	$(VENV)/bin/python -m tools.check_package
+
+lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(None if ok else "robgan_tf needs Python 3.11 to 3.13; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: requirements.txt | $(VENV)/bin/python
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(VENV)/installed: requirements.txt constraints.txt pyproject.toml setup.py | $(VENV)/bin/python
+	$(PIP_INSTALL) -e .
 	touch $@
 
-$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP_INSTALL) -e '.[dev]'
 	touch $@
 
 clean:

@@ -4,4 +4,4 @@ Liu and Hsieh, "Rob-GAN: Generator, Discriminator, and Adversarial Attacker",
 CVPR 2019.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

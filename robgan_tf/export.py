@@ -5,7 +5,7 @@
 writes exports/generator/1, exports/classifier/1, ...: SavedModels with signatures, a model card and
 warm-up requests. Existing versions are never touched; the next free one is taken.
 --format=onnx writes exports/generator_onnx/1/model.onnx, ... and the cards for other runtimes; it
-needs requirements-onnx.txt.
+needs the extra onnx.
 """
 
 from absl import flags

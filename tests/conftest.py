@@ -5,6 +5,11 @@ import pathlib
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Workers share the machine: more threads than cores would only wait for each other.
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
 
 

@@ -6,13 +6,16 @@ each is an error of one line.
 
 import dataclasses
 import importlib.util  # noqa: F401  gin reads importlib.util without importing it.
-import os
 
 import gin
 
+from robgan_tf.config import shipped
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
+
+# For `include` within a file; a path on disk goes first there too.
+gin.add_config_file_search_path(str(shipped.ROOT))
 
 CONFIGURABLES = {
     kind: gin.external_configurable(kind, name=kind.gin_name, module="robgan_tf")
@@ -29,7 +32,8 @@ def read_config(config_class, gin_files, gin_params, lowest_bindings=""):
 
     Args:
       config_class: `JointConfig` or `FinetuneConfig`.
-      gin_files: paths; later files overlay earlier ones.
+      gin_files: paths of files on disk or, failing that, of shipped ones, such as
+        "gin/quickstart.gin"; later files overlay earlier ones.
       gin_params: bindings such as "train.steps=100"; they overlay the files.
       lowest_bindings: text of a gin file that everything else overlays.
 
@@ -77,9 +81,13 @@ def _constructed(kind):
 
 def _parse(gin_files, gin_params):
     for path in gin_files:
-        if not os.path.isfile(path):
-            raise UserError(f"gin file {path} does not exist (--gin_file)")
-        _guarded(lambda path=path: gin.parse_config_file(path), f"gin file {path}")
+        found = shipped.find(path)
+        if found is None:
+            raise UserError(
+                f"gin file {path} does not exist (--gin_file); robgan-tf configs lists those that "
+                "come with the package"
+            )
+        _guarded(lambda found=found: gin.parse_config_file(str(found)), f"gin file {path}")
     for binding in gin_params:
         _guarded(lambda binding=binding: gin.parse_config(binding), f"--gin_param={binding}")
 

@@ -8,9 +8,9 @@ import urllib.request
 import grpc
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_service_pb2_grpc
 
 from robgan_tf.errors import UserError
+from robgan_tf.serving import stubs
 from robgan_tf.serving.warmup import predict_request
 
 # A thousand images as JSON or as a tensor are larger than gRPC's default of 4 MiB.
@@ -74,6 +74,9 @@ class GrpcClient:
     Args:
       address: host:port.
       timeout: of a request, in seconds.
+
+    Raises:
+      UserError: if the extra `serving` is not installed.
     """
 
     def __init__(self, address, timeout=60.0):
@@ -81,7 +84,8 @@ class GrpcClient:
         self._timeout = timeout
         sizes = ("grpc.max_send_message_length", "grpc.max_receive_message_length")
         channel = grpc.insecure_channel(address, [(name, _MOST_BYTES) for name in sizes])
-        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        service = stubs.request_types("prediction_service_pb2_grpc")
+        self._stub = service.PredictionServiceStub(channel)
 
     def predict(self, model, signature, inputs):
         """Calls a signature; Args, Returns and Raises are those of `RestClient.predict`."""

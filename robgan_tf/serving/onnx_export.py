@@ -3,7 +3,7 @@
 An ONNX model is one function of numbers, so a part keeps one signature here, without its checks:
 ONNX has no operation that refuses a request. Whoever runs the model has to refuse bad input.
 
-tf2onnx is an extra (requirements-onnx.txt) and imported only where it is used.
+tf2onnx is in the extra onnx and imported only where it is used.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ def check_converter():
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise UserError(
-            f"--format=onnx needs tf2onnx ({error}): pip install -r requirements-onnx.txt"
+            f"--format=onnx needs tf2onnx ({error}): pip install 'robgan_tf[onnx]'"
         ) from error
 
 

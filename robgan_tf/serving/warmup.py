@@ -1,9 +1,11 @@
 """Warm-up requests, which a server replays when it loads a model, before the first user waits."""
 
+import sys
+
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
+from robgan_tf.serving import stubs
 from robgan_tf.serving.examples import example_inputs
 
 FILE_NAME = "tf_serving_warmup_requests"
@@ -12,10 +14,19 @@ FILE_NAME = "tf_serving_warmup_requests"
 def write_warmup_requests(directory, card):
     """Writes a TFRecord of PredictionLog, one request for each signature.
 
+    Without the extra `serving` nothing is written, and a line says so: a server works without.
+
     Args:
       directory: `assets.extra` of the SavedModel; created.
       card: the model card.
     """
+    if not stubs.installed():
+        print(
+            f"{card['name']}: no warm-up requests: they need pip install 'robgan_tf[serving]'",
+            file=sys.stderr,
+        )
+        return
+    prediction_log_pb2 = stubs.request_types("prediction_log_pb2")
     directory.mkdir()
     with tf.io.TFRecordWriter(str(directory / FILE_NAME)) as writer:
         for signature in card["signatures"]:
@@ -36,7 +47,7 @@ def predict_request(model, signature, inputs):
       signature: name of the signature.
       inputs: dict from input name to array.
     """
-    request = predict_pb2.PredictRequest()
+    request = stubs.request_types("predict_pb2").PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = signature
     for name, values in inputs.items():

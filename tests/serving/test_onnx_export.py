@@ -31,7 +31,7 @@ DIFFERENCE = 1e-4
 MISSING = [name for name in ("tf2onnx", "onnxruntime") if importlib.util.find_spec(name) is None]
 with_onnx = pytest.mark.skipif(
     bool(MISSING),
-    reason=f"{' and '.join(MISSING)} not installed: pip install -r requirements-onnx.txt",
+    reason=f"{' and '.join(MISSING)} not installed: pip install 'robgan_tf[onnx]'",
 )
 
 
@@ -200,5 +200,5 @@ def test_without_tf2onnx_one_line_says_what_to_install(tmp_path):
         cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(hidden)},
     )  # fmt: skip
     assert process.returncode == 2 and "Traceback" not in process.stderr
-    assert "pip install -r requirements-onnx.txt" in process.stderr.splitlines()[-1]
+    assert "pip install 'robgan_tf[onnx]'" in process.stderr.splitlines()[-1]
     assert not (tmp_path / "exports").exists()
