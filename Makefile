@@ -28,6 +28,7 @@ lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/lint-imports --no-cache
 	$(VENV)/bin/mypy
+	$(VENV)/bin/zensical build --clean --strict
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(None if ok else "robgan_tf needs Python 3.11 to 3.13; set PYTHON=...")'
@@ -38,7 +39,7 @@ $(VENV)/installed: requirements.txt constraints.txt pyproject.toml setup.py | $(
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(PIP_INSTALL) -e '.[dev]'
+	$(PIP_INSTALL) -e '.[dev,docs]'
 	touch $@
 
 clean:

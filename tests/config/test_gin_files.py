@@ -10,7 +10,6 @@ from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from tests import tiny
-from tools import configuration_docs
 
 GIN = pathlib.Path(__file__).parents[2] / "gin"
 BASES = sorted(GIN.glob("*.gin"))
@@ -131,9 +130,3 @@ def test_used_macros_are_fine_and_unused_ones_are_not():
     assert tiny.config("STEPS = 9", "train.steps = %STEPS").train.steps == 9
     with pytest.raises(UserError, match="nothing uses the binding STEPS"):
         tiny.config("STEPS = 9")
-
-
-def test_the_list_of_settings_in_docs_is_up_to_date():
-    assert configuration_docs.PATH.read_text() == configuration_docs.text(), (
-        "run python -m tools.configuration_docs"
-    )

@@ -1,28 +1,24 @@
-"""Writes docs/configuration.md from the settings classes.
-
-python -m tools.configuration_docs
-"""
+"""docs/reference/configuration.md, from the settings classes."""
 
 import dataclasses
-import pathlib
 
+from robgan_tf.config.fields import Settings
 from robgan_tf.config.gin_files import CONFIGURABLES
 
-PATH = pathlib.Path(__file__).parents[1] / "docs" / "configuration.md"
 INTRODUCTION = """# Configuration
 
 Every setting that a gin file or `--gin_param` can bind, from the groups of settings in
-`robgan_tf/config/` (written by `python -m tools.configuration_docs`). Radii and step sizes are on
-images in [-1, 1].
+`robgan_tf/config/`. Radii and step sizes are on images in [-1, 1]. Written by
+`python -m tools.reference_docs`.
 """
 
 
-def text():
-    """Returns the whole document."""
+def text() -> str:
+    """Returns the whole page."""
     sections = [INTRODUCTION]
     for kind in CONFIGURABLES:
         rows = [_row(kind, field) for field in dataclasses.fields(kind)]
-        summary = kind.__doc__.split(": ", 1)[-1].split("\n")[0]
+        summary = (kind.__doc__ or "").split(": ", 1)[-1].split("\n")[0]
         title = f"## {kind.gin_name}\n\n"
         if not summary.startswith("`"):
             title += f"{summary[0].upper()}{summary[1:]}\n\n"
@@ -31,7 +27,7 @@ def text():
     return "\n".join(sections)
 
 
-def _row(kind, field):
+def _row(kind: type[Settings], field: dataclasses.Field) -> str:
     required = field.default is dataclasses.MISSING
     default = "*required*" if required else f"`{field.default!r}`"
     meaning = field.metadata["meaning"]
@@ -39,7 +35,3 @@ def _row(kind, field):
     if choices and field.type in (str, "str"):
         meaning += "; " + ", ".join(f"`{choice}`" for choice in choices)
     return f"| `{kind.gin_name}.{field.name}` | {default} | {meaning} |"
-
-
-if __name__ == "__main__":
-    PATH.write_text(text())

@@ -1,0 +1,21 @@
+"""The pages of docs/reference that are written from the code, so that they cannot fall behind it.
+
+python -m tools.reference_docs
+"""
+
+import pathlib
+from collections.abc import Callable
+
+from tools.reference_docs import configuration, gin_files
+
+FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "reference"
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": configuration.text,
+    "gin_files.md": gin_files.text,
+}
+
+
+def write_pages() -> None:
+    """Writes every page."""
+    for name, text in PAGES.items():
+        (FOLDER / name).write_text(text())

@@ -1,0 +1,38 @@
+"""docs/reference/gin_files.md, from the headings of the gin files."""
+
+import pathlib
+
+from robgan_tf.config import shipped
+
+INTRODUCTION = """# Gin files
+
+Every shipped configuration with its purpose, from the comment at its head. A file of `gin/` is
+complete: a data set and its resolution. A file of a folder below is an overlay: give it as a
+further `--gin_file`, after the one it is laid over. Later files win over earlier ones, and
+`--gin_param` over all. Written by `python -m tools.reference_docs`.
+"""
+TITLES = {
+    "gin": "A data set and its resolution",
+    "gin/attacks": "The attack of training",
+    "gin/baselines": "Baselines and published settings",
+    "gin/experiments": "What the recorded experiments lay over",
+    "gin/finetune": "Stage 2 and its baselines, for `finetune`",
+    "gin/losses": "The loss",
+}
+
+
+def text() -> str:
+    """Returns the whole page.
+
+    Raises:
+      KeyError: if a folder of gin files has no title here.
+    """
+    sections: dict[str, list[str]] = {}
+    for path, purpose in shipped.headings():
+        folder = pathlib.PurePosixPath(path).parent.as_posix()
+        sections.setdefault(folder, []).append(f"| `{path}` | {purpose} |")
+    parts = [INTRODUCTION]
+    for folder, rows in sections.items():
+        table = "\n".join(["| file | purpose |", "|---|---|", *rows])
+        parts.append(f"## {TITLES[folder]}: `{folder}/`\n\n{table}\n")
+    return "\n".join(parts)
