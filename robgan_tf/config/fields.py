@@ -4,13 +4,21 @@ import dataclasses
 import types
 import typing
 
+from robgan_tf.choices import Choices
 from robgan_tf.errors import UserError
 
 REQUIRED = dataclasses.MISSING
 
+# Of the --seed of commands: what a 64-bit integer of TensorFlow holds.
+LARGEST_SEED = 2**63 - 1
+
 
 def setting(meaning, default=REQUIRED, *, minimum=None, above=None, below=None, choices=None):
-    """A field of a settings class: what it means and the range of values it takes."""
+    """A field of a settings class: what it means and the range of values it takes.
+
+    `choices` is a tuple, or a `Choices`: then programs outside this package may add some, and
+    only `Settings.check_choices` holds the field to them.
+    """
     metadata = {
         "meaning": meaning,
         "minimum": minimum,
@@ -43,6 +51,28 @@ class Settings:
                 _check_range(name, value, field.metadata)
             object.__setattr__(self, field.name, value)
 
+    def check_choices(self) -> None:
+        """Holds fields to choices that programs outside this package may add to.
+
+        Apart from the construction, since a finished run can be opened for its models without
+        the program that brought its loss.
+
+        Raises:
+          UserError: if a name does not exist.
+        """
+        for name, choices in self.open_choices().items():
+            if getattr(self, name) not in choices:
+                raise UserError(f"{self.gin_name}.{name} = {choices.unknown(getattr(self, name))}")
+
+    @classmethod
+    def open_choices(cls) -> dict[str, Choices]:
+        """The fields that name such a choice, and the choices."""
+        return {
+            field.name: field.metadata["choices"]
+            for field in dataclasses.fields(cls)
+            if isinstance(field.metadata["choices"], Choices)
+        }
+
 
 def _checked_type(name, value, expected):
     """Returns the value, an int made a float where a float is due; otherwise complains."""
@@ -68,7 +98,8 @@ def _checked_type(name, value, expected):
 def _check_range(name, value, limits):
     if isinstance(value, float) and not abs(value) < float("inf"):
         raise UserError(f"{name} = {value} is not a finite number")
-    if limits["choices"] is not None and value not in limits["choices"]:
+    closed = isinstance(limits["choices"], tuple)
+    if closed and value not in limits["choices"]:
         known = ", ".join(repr(choice) for choice in limits["choices"])
         raise UserError(f"{name} = {value!r} does not exist; choose one of {known}")
     if limits["minimum"] is not None and value < limits["minimum"]:

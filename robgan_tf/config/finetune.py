@@ -2,10 +2,11 @@
 
 import dataclasses
 
-from robgan_tf.config import choices
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
+    PRECISIONS,
+    STRATEGIES,
     AttackSettings,
     ClassifierOptimizerSettings,
     DataSettings,
@@ -15,6 +16,9 @@ from robgan_tf.config.groups import (
     PreActResNet18Settings,
 )
 from robgan_tf.errors import UserError
+
+STARTS = ("gan", "scratch")
+CLASSIFIER_NETWORKS = ("discriminator", "preact_resnet18")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,12 +38,12 @@ class FinetuneSettings(Settings):
     start: str = setting(
         "from the D of `--gan_run_dir`, equation (10), or from fresh weights, equations (3) to (6)",
         "gan",
-        choices=choices.STARTS,
+        choices=STARTS,
     )
     network: str = setting(
         "what is trained: `ResNetDiscriminator` or `PreActResNet18`",
         "discriminator",
-        choices=choices.CLASSIFIER_NETWORKS,
+        choices=CLASSIFIER_NETWORKS,
     )
     generated_share: float = setting(
         "of generated images in a batch; 0 for none", 0.5, minimum=0.0, below=1.0
@@ -71,15 +75,13 @@ class FinetuneSettings(Settings):
         below=1.0,
     )
     precision: str = setting(
-        "of convolutions and activations, as in `train`", "float32", choices=choices.PRECISIONS
+        "of convolutions and activations, as in `train`", "float32", choices=PRECISIONS
     )
     log_every: int = setting("steps between records", 50, minimum=1)
     picture_every: int = setting("steps between pictures of attacked images", 1000, minimum=1)
     checkpoint_every: int = setting("steps between checkpoints", 1000, minimum=1)
     keep_checkpoints: int = setting("how many of the newest are kept", 3, minimum=1)
-    distribution: str = setting(
-        "`MirroredStrategy` or one device", "mirrored", choices=choices.STRATEGIES
-    )
+    distribution: str = setting("`MirroredStrategy` or one device", "mirrored", choices=STRATEGIES)
     replicas: int | None = setting("as in `train`", None, minimum=1)
 
     @property

@@ -24,7 +24,7 @@ CONFIGURABLES = {
 }
 
 
-def read_config(config_class, gin_files, gin_params, lowest_bindings=""):
+def read_config(config_class, gin_files, gin_params, lowest_bindings="", any_choice=False):
     """Parses gin files and single bindings into the configuration of a stage.
 
     Bindings of groups of other stages are known and let pass, so that a file that describes a
@@ -36,6 +36,7 @@ def read_config(config_class, gin_files, gin_params, lowest_bindings=""):
         "gin/quickstart.gin"; later files overlay earlier ones.
       gin_params: bindings such as "train.steps=100"; they overlay the files.
       lowest_bindings: text of a gin file that everything else overlays.
+      any_choice: let names pass that only a program outside this package may know (`choices`).
 
     Returns:
       An instance of `config_class`.
@@ -46,6 +47,9 @@ def read_config(config_class, gin_files, gin_params, lowest_bindings=""):
     """
     classes = config_class.group_classes()
     groups = _read(gin_files, gin_params, classes.values(), lowest_bindings)
+    if not any_choice:
+        for group in groups:
+            group.check_choices()
     return config_class(**dict(zip(classes, groups, strict=True)))
 
 
@@ -55,6 +59,7 @@ def read_group(group_class, gin_files, gin_params=()):
     Args and errors are those of `read_config`.
     """
     (group,) = _read(gin_files, gin_params, [group_class])
+    group.check_choices()
     return group
 
 

@@ -2,9 +2,22 @@
 
 import dataclasses
 
-from robgan_tf.config import choices
+from robgan_tf.choices import SOURCE_LOSSES
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.errors import UserError
+
+PRECISIONS = ("float32", "bfloat16")
+STRATEGIES = ("mirrored", "single_device")
+DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
+DISCRIMINATOR_NORMALIZATIONS = ("spectral", "batch", "none")
+DISCRIMINATOR_HEADS = ("class", "projection", "none")
+PREACT_NORMALIZATIONS = ("none", "batch")
+LOSS_FORMS = ("split", "ac_gan")
+LOSS_WEIGHT_SETS = ("paper", "official_code")
+ATTACK_NORMS = ("linf", "l2")
+ATTACK_TARGETS = ("source_and_class", "class", "source")
+LEARNING_RATE_SCHEDULES = ("constant", "halving", "linear", "drops", "cosine")
+QUALITY_MEASURES = ("fid", "kid", "is", "precision", "recall")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,7 +37,7 @@ class DataSettings(Settings):
         "of training images: `pad_crop_flip` pads by 4, `area_crop_flip` cuts a square of 0.8 "
         "to 0.9 of the area",
         "none",
-        choices=choices.DATASET_AUGMENTATIONS,
+        choices=DATASET_AUGMENTATIONS,
     )
     dequantize: bool = setting("add U(0, 1/128) to training images in [-1, 1]", True)
     train_split: str = setting("name of the split or of its folder", "train")
@@ -79,13 +92,13 @@ class DiscriminatorSettings(Settings):
     normalization: str = setting(
         "of every convolution and linear layer (spectral) or before each ReLU (batch)",
         "spectral",
-        choices=choices.DISCRIMINATOR_NORMALIZATIONS,
+        choices=DISCRIMINATOR_NORMALIZATIONS,
     )
     head: str = setting(
         "how D judges classes: by a class head (the paper's), by projection on a class embedding "
         "(SN-GAN's, which leaves no classifier), or not at all, which makes G one without classes",
         "class",
-        choices=choices.DISCRIMINATOR_HEADS,
+        choices=DISCRIMINATOR_HEADS,
     )
     use_bias: bool = setting("of convolutions", False)
     power_iterations: int = setting("of spectral normalization in each D update", 256, minimum=1)
@@ -106,7 +119,7 @@ class PreActResNet18Settings(Settings):
     normalization: str = setting(
         "before each activation; the official code has none",
         "none",
-        choices=choices.PREACT_NORMALIZATIONS,
+        choices=PREACT_NORMALIZATIONS,
     )
 
 
@@ -116,11 +129,11 @@ class LossSettings(Settings):
 
     gin_name = "AdversarialLoss"
 
-    form: str = setting("equation (9) or equation (8)", "split", choices=choices.LOSS_FORMS)
+    form: str = setting("equation (9) or equation (8)", "split", choices=LOSS_FORMS)
     weights: str = setting(
-        "all 1, or those of the official code", "paper", choices=choices.LOSS_WEIGHT_SETS
+        "all 1, or those of the official code", "paper", choices=LOSS_WEIGHT_SETS
     )
-    source: str = setting("loss of the source head", "bce", choices=choices.SOURCE_LOSSES)
+    source: str = setting("loss of the source head", "bce", choices=SOURCE_LOSSES)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -132,7 +145,7 @@ class AttackSettings(Settings):
     epsilon: float = setting("radius, on images in [-1, 1]")
     steps: int = setting("0 for no attack")
     step_size: float = setting("on the same scale, or see `relative_step`")
-    norm: str = setting("of the ball", "linf", choices=choices.ATTACK_NORMS)
+    norm: str = setting("of the ball", "linf", choices=ATTACK_NORMS)
     random_start: bool = setting("start at a random point of the ball", False)
     relative_step: bool = setting("`step_size` is a share of the radius instead", False)
 
@@ -146,7 +159,7 @@ class AdversarySettings(Settings):
     target: str = setting(
         "which terms of D's loss on real images the attack maximises",
         "source_and_class",
-        choices=choices.ATTACK_TARGETS,
+        choices=ATTACK_TARGETS,
     )
     warmup_steps: int = setting("steps in which the radius grows from 0", 0, minimum=0)
     free: bool = setting(
@@ -164,7 +177,7 @@ class OptimizerSettings(Settings):
     learning_rate: float = setting("at the start", 2e-4, above=0.0)
     beta_1: float = setting("of Adam", 0.0, minimum=0.0, below=1.0)
     beta_2: float = setting("of Adam", 0.9, minimum=0.0, below=1.0)
-    schedule: str = setting("over steps", "constant", choices=choices.LEARNING_RATE_SCHEDULES)
+    schedule: str = setting("over steps", "constant", choices=LEARNING_RATE_SCHEDULES)
     halve_every: int | None = setting("steps; for `halving`", None, minimum=1)
     decay_start: int = setting("step; for `linear` and `cosine`", 0, minimum=0)
     decay_end: int | None = setting(
@@ -260,7 +273,7 @@ class QualitySettings(Settings):
     best: str = setting(
         "the measure that chooses the best checkpoint, which is kept apart",
         "none",
-        choices=("none", *choices.QUALITY_MEASURES),
+        choices=("none", *QUALITY_MEASURES),
     )
 
     def __post_init__(self):
@@ -285,8 +298,8 @@ class AlarmSettings(Settings):
         minimum=0.0,
     )
     saturation: float = setting(
-        "D is right on real or on generated images with this mean probability (hinge loss: this "
-        "part of the way from margin to margin)",
+        "D is right on real or on generated images with this mean certainty, as the source loss "
+        "measures it (hinge: part of the way from margin to margin); never where it knows none",
         0.98,
         above=0.5,
     )

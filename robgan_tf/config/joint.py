@@ -2,10 +2,11 @@
 
 import dataclasses
 
-from robgan_tf.config import choices
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
+    PRECISIONS,
+    STRATEGIES,
     AdversarySettings,
     AlarmSettings,
     AttackSettings,
@@ -47,7 +48,7 @@ class TrainSettings(Settings):
         "of convolutions and activations in G and D; `bfloat16` pays on machines with instructions "
         "for it; on others it is slow, and equal within bfloat16 rounding",
         "float32",
-        choices=choices.PRECISIONS,
+        choices=PRECISIONS,
     )
     average_decay: float = setting(
         "decay of the moving average of G", 0.999, minimum=0.0, below=1.0
@@ -56,9 +57,7 @@ class TrainSettings(Settings):
     sample_every: int = setting("steps between sheets", 1000, minimum=1)
     checkpoint_every: int = setting("steps between checkpoints", 1000, minimum=1)
     keep_checkpoints: int = setting("how many of the newest are kept", 3, minimum=1)
-    distribution: str = setting(
-        "`MirroredStrategy` or one device", "mirrored", choices=choices.STRATEGIES
-    )
+    distribution: str = setting("`MirroredStrategy` or one device", "mirrored", choices=STRATEGIES)
     replicas: int | None = setting(
         "None: every GPU, or one CPU; a number of logical CPU devices where there is no GPU",
         None,

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from robgan_tf.config.choices import DATASET_AUGMENTATIONS
+from robgan_tf.config.groups import DATASET_AUGMENTATIONS
 from robgan_tf.data.datasets.digits import load_digits
 from robgan_tf.data.datasets.image_folder import load_image_folder
 from robgan_tf.data.datasets.tfds import TfdsClassification, storage_side

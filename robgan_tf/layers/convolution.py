@@ -15,7 +15,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from robgan_tf.config.choices import PRECISIONS
+from robgan_tf.config.groups import PRECISIONS
 
 
 class PreparedKernel(NamedTuple):

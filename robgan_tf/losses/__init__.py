@@ -6,5 +6,12 @@ from robgan_tf.losses.adversarial import (
     smoothed_class_loss,
 )
 from robgan_tf.losses.lipschitz import local_lipschitz_values
+from robgan_tf.losses.source_loss import SourceLoss
 
-__all__ = ["AdversarialLoss", "class_loss", "local_lipschitz_values", "smoothed_class_loss"]
+__all__ = [
+    "AdversarialLoss",
+    "SourceLoss",
+    "class_loss",
+    "local_lipschitz_values",
+    "smoothed_class_loss",
+]

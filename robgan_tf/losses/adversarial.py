@@ -14,10 +14,9 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from robgan_tf.config.choices import LOSS_FORMS, LOSS_WEIGHT_SETS, SOURCE_LOSSES
-
-# The logit from which on an image costs D nothing under the hinge loss.
-HINGE_MARGIN = 1.0
+from robgan_tf.choices import SOURCE_LOSSES
+from robgan_tf.config.groups import LOSS_FORMS, LOSS_WEIGHT_SETS
+from robgan_tf.losses.source_loss import SourceLoss
 
 
 class LossWeights(NamedTuple):
@@ -61,7 +60,7 @@ class AdversarialLoss:
     Attributes:
       form: "split" for equation (9), "ac_gan" for equation (8).
       weights: "paper" (all 1) or "official_code".
-      source: "bce", with the non-saturating form for G, or "hinge".
+      source: name of a module of `losses.source`, such as "bce", or a SourceLoss.
 
     Raises:
       ValueError: if a choice does not exist.
@@ -69,18 +68,26 @@ class AdversarialLoss:
 
     form: str = "split"
     weights: str = "paper"
-    source: str = "bce"
+    source: str | SourceLoss = "bce"
 
     def __post_init__(self):
         for name, value, choices in (
             ("form", self.form, LOSS_FORMS),
             ("weights", self.weights, LOSS_WEIGHT_SETS),
-            ("source", self.source, SOURCE_LOSSES),
         ):
             if value not in choices:
                 raise ValueError(
                     f"loss {name} {value!r} does not exist; choose one of {', '.join(choices)}"
                 )
+        if not isinstance(self.source, SourceLoss) and self.source not in SOURCE_LOSSES:
+            raise ValueError(f"loss source {SOURCE_LOSSES.unknown(self.source)}")
+
+    @property
+    def of_source(self) -> SourceLoss:
+        """The `SourceLoss` in use."""
+        if isinstance(self.source, SourceLoss):
+            return self.source
+        return SOURCE_LOSSES.get(self.source)
 
     @property
     def term_weights(self):
@@ -99,13 +106,13 @@ class AdversarialLoss:
           LossTerms.
         """
         weights = self.term_weights
-        source = self._source_real(source_logits)
+        source = self.of_source.discriminator_real(source_logits)
         return _terms(source, class_logits, labels, weights.real_source, weights.real_class)
 
     def discriminator_fake(self, source_logits, class_logits, labels):
         """D's loss on generated images; `labels` are the classes G was asked for."""
         weights = self.term_weights
-        source = self._source_fake(source_logits)
+        source = self.of_source.discriminator_fake(source_logits)
         if not weights.fake_class:
             class_logits = None
         return _terms(source, class_logits, labels, weights.fake_source, weights.fake_class)
@@ -113,21 +120,10 @@ class AdversarialLoss:
     def generator(self, source_logits, class_logits, labels):
         """G's loss on its images; `labels` are the classes G was asked for."""
         weights = self.term_weights
-        # Labels flipped (non-saturating) for BCE; for the hinge G raises the logit itself.
-        source = self._source_real(source_logits) if self.source == "bce" else -source_logits
+        source = self.of_source.generator(source_logits)
         return _terms(
             source, class_logits, labels, weights.generator_source, weights.generator_class
         )
-
-    def _source_real(self, logits):
-        if self.source == "hinge":
-            return tf.nn.relu(HINGE_MARGIN - logits)
-        return tf.nn.softplus(-logits)
-
-    def _source_fake(self, logits):
-        if self.source == "hinge":
-            return tf.nn.relu(HINGE_MARGIN + logits)
-        return tf.nn.softplus(logits)
 
 
 def class_loss(class_logits, labels):

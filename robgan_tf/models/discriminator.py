@@ -5,7 +5,7 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from robgan_tf.config.choices import DISCRIMINATOR_HEADS, DISCRIMINATOR_NORMALIZATIONS
+from robgan_tf.config.groups import DISCRIMINATOR_HEADS, DISCRIMINATOR_NORMALIZATIONS
 from robgan_tf.layers import (
     SpectralNormalization,
     check_precision,

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robgan_tf.config.choices import PREACT_NORMALIZATIONS
+from robgan_tf.config.groups import PREACT_NORMALIZATIONS
 from robgan_tf.layers import (
     BatchNormalization,
     PixelConvolution2D,

@@ -6,6 +6,8 @@ They read what `watching.quality` has measured, by name, and know nothing of mod
 import math
 
 ALARM_PREFIX = "alarm/"  # of their names in metrics.jsonl
+# One of these is in every record that alarms were looked for in.
+_MEASURED = {"realness/real", "diversity/mean"}
 
 
 def alarms_seen(records):
@@ -18,7 +20,7 @@ def alarms_seen(records):
       Dict: "measurements", how often they were looked for, and "alarms", a dict from the name of
       each that was raised to how often ("times") and to the "first_step" and "last_step" of it.
     """
-    measurements = [record for record in records if "realness/real" in record]
+    measurements = [record for record in records if _MEASURED & record.keys()]
     alarms = {}
     for record in measurements:
         for name in record:
@@ -89,6 +91,7 @@ def _similarity(values, least):
 
 
 def _saturation(values, most):
+    """Silent where the source loss knows no certainty, since D never stops learning from it."""
     real, fake = values.get("realness/real"), values.get("realness/fake")
     if real is None or fake is None:
         return None

@@ -160,4 +160,5 @@ def read_run_config(run_dir):
     except (OSError, ValueError) as error:
         raise UserError(f"{path / 'config.json'} cannot be read: {error}") from error
     kind = FinetuneConfig if "finetune.steps" in stored else JointConfig
-    return read_config(kind, [str(path / "config.gin")], [])
+    # Models are rebuilt without the run's loss: the program that brought it may be elsewhere.
+    return read_config(kind, [str(path / "config.gin")], [], any_choice=True)

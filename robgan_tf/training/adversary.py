@@ -5,7 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.config.choices import ATTACK_TARGETS
+from robgan_tf.config.groups import ATTACK_TARGETS
 from robgan_tf.losses.adversarial import AdversarialLoss
 
 

@@ -60,13 +60,9 @@ class Diagnostics:
             attacked = adversary.perturb(discriminator, images, labels, step, seeds)
             objective = adversary.objective(discriminator, labels)
             values = {
-                **_accuracies("real", discriminator(images, labels, training=False), labels, True),
-                **_accuracies(
-                    "attacked", discriminator(attacked, labels, training=False), labels, True
-                ),
-                **_accuracies(
-                    "fake", discriminator(fakes, fake_labels, training=False), fake_labels, False
-                ),
+                **self._accuracies("real", images, labels, True),
+                **self._accuracies("attacked", attacked, labels, True),
+                **self._accuracies("fake", fakes, fake_labels, False),
                 "attack/loss_before": objective(images),
                 "attack/loss_after": objective(attacked),
                 "attack/epsilon": adversary.epsilon(step),
@@ -88,12 +84,17 @@ class Diagnostics:
         discriminator = self._step.players.discriminator
         return local_lipschitz_values(lambda x: discriminator(x, labels, training=False)[0], images)
 
-
-def _accuracies(name, logits, labels, are_real):
-    """Whether D, in inference mode, judges each image's source and class right."""
-    source_logits, class_logits = logits
-    values = {f"accuracy_source/{name}": tf.cast((source_logits > 0) == are_real, tf.float32)}
-    if class_logits is not None:
-        predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
-        values[f"accuracy_class/{name}"] = tf.cast(predicted == labels, tf.float32)
-    return values
+    def _accuracies(self, name, images, labels, are_real):
+        """Whether D, in inference mode, judges each image's source and class right."""
+        source_logits, class_logits = self._step.players.discriminator(
+            images, labels, training=False
+        )
+        threshold = self._step.adversary.loss.of_source.threshold
+        values = {}
+        if threshold is not None:
+            right = (source_logits > threshold) == are_real
+            values[f"accuracy_source/{name}"] = tf.cast(right, tf.float32)
+        if class_logits is not None:
+            predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
+            values[f"accuracy_class/{name}"] = tf.cast(predicted == labels, tf.float32)
+        return values

@@ -3,10 +3,11 @@
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.choices import SOURCE_LOSSES
 from robgan_tf.comparison.measures import LOWER, better_direction
 from robgan_tf.data import scale_images
 from robgan_tf.errors import UserError
-from robgan_tf.losses.adversarial import HINGE_MARGIN
+from robgan_tf.losses.source_loss import SourceLoss
 from robgan_tf.quality.alarms import ALARM_PREFIX, collapse_alarms
 from robgan_tf.quality.generated_set import GeneratedSet
 from robgan_tf.quality.image_features import ReferenceFeatures, extract
@@ -18,6 +19,8 @@ from robgan_tf.watching.gap import evenly_spaced
 BATCH_SIZE = 100
 # Images on which D's judgement is measured: enough for accuracies to 5 points.
 JUDGED_IMAGES = 500
+# What D's judgement is called on held-out real images and on generated ones.
+_JUDGED = {"realness": ("real", "fake"), "accuracy_class": ("held_out", "generated")}
 
 
 class QualityMeter:
@@ -32,8 +35,7 @@ class QualityMeter:
       reference: directory where features of real images are kept, and the data set's name there.
       history: records of metrics.jsonl so far.
       seed: of the images, the same ones each time.
-      margin: of D's source loss: the logit from which on an image costs it nothing, 1 for hinge;
-        None where probabilities are what it learns.
+      source_loss: D's, which says how certain D is of an image.
 
     Raises:
       UserError: if the extractor cannot give what chooses the best checkpoint, kept features are
@@ -41,7 +43,17 @@ class QualityMeter:
     """
 
     def __init__(
-        self, players, extractor, data, settings, alarms, *, reference, history, seed, margin=None
+        self,
+        players,
+        extractor,
+        data,
+        settings,
+        alarms,
+        *,
+        reference,
+        history,
+        seed,
+        source_loss: SourceLoss,
     ):
         self._players = players
         self._extractor = extractor
@@ -49,7 +61,7 @@ class QualityMeter:
         self._alarms = alarms
         self._history = list(history)
         self._seed = seed
-        self._margin = margin
+        self._source_loss = source_loss
         self._check_counts()
         if settings.best == "is" and extractor.classes is None:
             raise UserError(
@@ -148,34 +160,28 @@ class QualityMeter:
         parts = list(self._live(count, self._seed, BATCH_SIZE))
         fake = scale_images(np.concatenate([images for images, _ in parts]))
         fake_labels = np.concatenate([labels for _, labels in parts])
-        realness, accuracy = self._judge_all(real, source.labels)
-        fake_realness, fake_accuracy = self._judge_all(fake, fake_labels)
-        values = {"realness/real": realness, "realness/fake": fake_realness}
-        if self._players.discriminator.class_head is not None:
-            values["accuracy_class/held_out"] = accuracy
-            values["accuracy_class/generated"] = fake_accuracy
-        return values
+        of_real = self._judge_all(real, source.labels)
+        of_fake = self._judge_all(fake, fake_labels)
+        return {
+            f"{name}/{kind}": values[name]
+            for name, kinds in _JUDGED.items()
+            if name in of_real
+            for kind, values in zip(kinds, (of_real, of_fake), strict=True)
+        }
 
     def _judge_all(self, images, labels):
-        sums = np.zeros(2)
-        for start in range(0, len(labels), BATCH_SIZE):
-            part = slice(start, start + BATCH_SIZE)
-            sums += self._judge(images[part], tf.constant(labels[part], tf.int32)).numpy()
-        return sums / len(labels)
+        """Means over images of what `_judged` sums up, by name."""
+        parts = (slice(start, start + BATCH_SIZE) for start in range(0, len(labels), BATCH_SIZE))
+        sums = [self._judge(images[part], tf.constant(labels[part], tf.int32)) for part in parts]
+        return {name: sum(float(part[name]) for part in sums) / len(labels) for name in sums[0]}
 
     def _judged(self, images, labels):
         source_logits, class_logits = self._players.discriminator(images, labels, training=False)
-        right = tf.zeros_like(source_logits)
+        values = {"realness": self._source_loss.realness(source_logits)}
         if class_logits is not None:
             predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
-            right = tf.cast(predicted == labels, source_logits.dtype)
-        return tf.stack([tf.reduce_sum(self._realness(source_logits)), tf.reduce_sum(right)])
-
-    def _realness(self, source_logits):
-        """Certainty that images are real: 0 and 1 where D has nothing more to learn from them."""
-        if self._margin is None:
-            return tf.sigmoid(source_logits)
-        return tf.clip_by_value(0.5 + 0.5 * source_logits / self._margin, 0.0, 1.0)
+            values["accuracy_class"] = tf.cast(predicted == labels, source_logits.dtype)
+        return {name: tf.reduce_sum(value) for name, value in values.items() if value is not None}
 
 
 def quality_meter(config, run, data, players, extractor):
@@ -205,5 +211,5 @@ def quality_meter(config, run, data, players, extractor):
         reference=(run.path.parent / "reference_features", config.data.file_name),
         history=records,
         seed=config.train.seed,
-        margin=HINGE_MARGIN if config.loss.source == "hinge" else None,
+        source_loss=SOURCE_LOSSES.get(config.loss.source),
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.config.choices import DATASET_AUGMENTATIONS
+from robgan_tf.config.groups import DATASET_AUGMENTATIONS
 from robgan_tf.data import (
     evaluation_batches,
     scale_images,

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.choices import SOURCE_LOSSES
 from robgan_tf.config.groups import AlarmSettings, QualitySettings
 from robgan_tf.data import load_image_data, scale_images, training_batches
 from robgan_tf.data.sources import InMemorySource
@@ -45,7 +46,7 @@ def train(data, steps, *bindings, permuted=False):
     return players
 
 
-def meter(data, players, folder, history=(), margin=None, **quality):
+def meter(data, players, folder, history=(), source_loss="bce", **quality):
     return QualityMeter(
         players,
         open_extractor("pixels", 16, 1),
@@ -55,7 +56,7 @@ def meter(data, players, folder, history=(), margin=None, **quality):
         reference=(folder, "digits"),
         history=history,
         seed=0,
-        margin=margin,
+        source_loss=SOURCE_LOSSES.get(source_loss),
     )
 
 
@@ -163,7 +164,7 @@ def test_hinge_saturates_at_its_margin(data, healthy, tmp_path):
     values, alarms = meter(data, players, tmp_path)(500)
     assert values["realness/real"] == pytest.approx(1 / (1 + np.exp(-1.5)), rel=1e-5)
     assert "saturation" not in alarms
-    values, alarms = meter(data, players, tmp_path, margin=1.0)(500)
+    values, alarms = meter(data, players, tmp_path, source_loss="hinge")(500)
     assert values["realness/real"] == 1.0
     assert "real images as real with 1.000" in alarms["saturation"]
 

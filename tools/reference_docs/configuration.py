@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from robgan_tf.choices import Choices
 from robgan_tf.config.fields import Settings
 from robgan_tf.config.gin_files import CONFIGURABLES
 
@@ -32,6 +33,9 @@ def _row(kind: type[Settings], field: dataclasses.Field) -> str:
     default = "*required*" if required else f"`{field.default!r}`"
     meaning = field.metadata["meaning"]
     choices = field.metadata["choices"]
-    if choices and field.type in (str, "str"):
+    if isinstance(choices, Choices):
+        each = (f"`{name}` ({line.rstrip('.')})" for name, line in choices.described().items())
+        meaning += f"; a file of `robgan_tf/{choices.folder}/`: " + "; ".join(each)
+    elif choices and field.type in (str, "str"):
         meaning += "; " + ", ".join(f"`{choice}`" for choice in choices)
     return f"| `{kind.gin_name}.{field.name}` | {default} | {meaning} |"

@@ -1,0 +1,1 @@
+"""Losses of the source head: each module is one, and its name is what gin takes."""
