@@ -9,11 +9,20 @@ if TYPE_CHECKING:
 
 PathLike: TypeAlias = str | os.PathLike[str]
 
+# Scalar tensors by name: what a step reports.
+Scalars: TypeAlias = dict[str, "tf.Tensor"]
+
+# Images [n, H, W, C] in [-1, 1] and their labels [n].
+LabelledImages: TypeAlias = tuple["tf.Tensor", "tf.Tensor"]
+
+# The last batch may be smaller.
+Batches: TypeAlias = Iterable[LabelledImages]
+
 # From images [N, H, W, C] in [-1, 1] to class logits [N, K], in inference mode.
 LogitsFunction: TypeAlias = Callable[["tf.Tensor"], "tf.Tensor"]
 
 # From images [N, H, W, C] in [-1, 1] to a loss an image, [N]: what an attack maximises.
 LossFunction: TypeAlias = Callable[["tf.Tensor"], "tf.Tensor"]
 
-# Images [n, H, W, C] in [-1, 1] with their labels [n], the last batch perhaps smaller.
-Batches: TypeAlias = Iterable[tuple["tf.Tensor", "tf.Tensor"]]
+# From latents [N, Z] and labels [N] to images [N, H, W, C] in [-1, 1], in inference mode.
+GeneratorFunction: TypeAlias = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]

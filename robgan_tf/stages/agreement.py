@@ -2,7 +2,10 @@
 
 import dataclasses
 
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
+from robgan_tf.stages.finished import FinishedRun
 
 # What says which images there are and which of them are held out.
 SAME_DATA = (
@@ -16,7 +19,7 @@ SAME_DATA = (
 )
 
 
-def check_sources(config, gan, generated):
+def check_sources(config: FinetuneConfig, gan: FinishedRun | None, generated: str | None) -> None:
     """Raises UserError unless there is what the settings of `finetune` ask for.
 
     Args:
@@ -41,11 +44,11 @@ def check_sources(config, gan, generated):
         _check_same_data(config.data, gan)
         if wanted.generated_share and generated is None:
             _check_classes(gan)
-    if wanted.start == "gan":
-        _check_same_network(config, gan)
+        if wanted.start == "gan":
+            _check_same_network(config, gan)
 
 
-def _check_same_data(ours, gan):
+def _check_same_data(ours: DataSettings, gan: FinishedRun) -> None:
     theirs = gan.config.data
     for name in SAME_DATA:
         if getattr(ours, name) != getattr(theirs, name):
@@ -56,7 +59,7 @@ def _check_same_data(ours, gan):
             )
 
 
-def _check_classes(gan):
+def _check_classes(gan: FinishedRun) -> None:
     if gan.config.discriminator.head == "none":
         raise UserError(
             f"the generator of {gan.path} knows no classes (ResNetDiscriminator.head = 'none'), "
@@ -64,7 +67,7 @@ def _check_classes(gan):
         )
 
 
-def _check_same_network(config, gan):
+def _check_same_network(config: FinetuneConfig, gan: FinishedRun) -> None:
     network = config.finetune.network
     if network != "discriminator":
         raise UserError(

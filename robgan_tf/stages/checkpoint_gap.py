@@ -1,13 +1,18 @@
 """The gap between training and test images over a run's kept checkpoints (Figures 2 and 6)."""
 
 import pathlib
+from collections.abc import Callable, Mapping
 
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.data.load import ImageData
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.directory import CHECKPOINTS
 from robgan_tf.stages.finished import open_run
+from robgan_tf.typing import PathLike
 from robgan_tf.watching.final_evaluation import build_evaluation_attack
 from robgan_tf.watching.gap import GapMeter, gap_csv
 from robgan_tf.watching.gap_plot import gap_plot
@@ -15,7 +20,9 @@ from robgan_tf.watching.gap_plot import gap_plot
 GAP_IMAGES = 500
 
 
-def measure_checkpoints(run_dir, load_data, images):
+def measure_checkpoints(
+    run_dir: PathLike, load_data: Callable[[JointConfig | FinetuneConfig], ImageData], images: int
+) -> None:
     """Measures every kept checkpoint and writes evaluations/gap.csv and gap.png of the run.
 
     The attack is that of the run's `final_evaluation`.
@@ -59,7 +66,7 @@ def measure_checkpoints(run_dir, load_data, images):
     print(f"written: {written} and {written.with_suffix('.png').name}")
 
 
-def _line(record):
+def _line(record: Mapping[str, float]) -> str:
     parts = [f"step {record['step']:>7}"]
     for split in ("train", "validation", "test"):
         if f"gap/{split}_clean" in record:

@@ -1,13 +1,13 @@
 """Opens what `--features` names: any extractor, or the classifier of a run."""
 
 from robgan_tf.errors import UserError
-from robgan_tf.quality.extractors import classifier_extractor, open_extractor
+from robgan_tf.quality.extractors import FeatureExtractor, classifier_extractor, open_extractor
 from robgan_tf.stages.finished import best_or_last, open_run
 
 OF_RUN = "classifier"
 
 
-def open_features(spec, resolution, channels):
+def open_features(spec: str, resolution: int, channels: int) -> FeatureExtractor:
     """Opens a feature extractor.
 
     Args:

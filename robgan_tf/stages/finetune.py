@@ -119,7 +119,7 @@ class FinetuneStage(Stage):
         )
 
     def load_other_weights(self, players: ClassifierPlayers) -> bool:
-        if self.config.finetune.start != "gan":
+        if self._gan is None or self.config.finetune.start != "gan":
             return False
         load_weights(self._gan.checkpoint, {"discriminator": players.classifier})
         if players.average_classifier is not None:

@@ -1,10 +1,28 @@
 """What a run of classifier training prints at its start, at its end, and instead of running."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from robgan_tf.config.finetune import FinetuneConfig, FinetuneSettings
+from robgan_tf.data.load import ImageData
 from robgan_tf.models.summary import summary_table
+from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages.report import print_conditions, print_results
+from robgan_tf.training.classifier_step import ClassifierPlayers
+from robgan_tf.typing import PathLike
 
 
-def print_start(config, strategy, data, origin, run, start_step):
+def print_start(
+    config: FinetuneConfig,
+    strategy: tf.distribute.Strategy,
+    data: ImageData,
+    origin: Mapping[str, str | None],
+    run: RunDirectory,
+    start_step: int,
+) -> None:
     """Prints what is about to be trained, on what, and from which step."""
     wanted = config.finetune
     _print_conditions(config, strategy, data, origin)
@@ -16,7 +34,14 @@ def print_start(config, strategy, data, origin, run, start_step):
     print(end="", flush=True)
 
 
-def print_plan(config, strategy, data, players, origin, run_dir):
+def print_plan(
+    config: FinetuneConfig,
+    strategy: tf.distribute.Strategy,
+    data: ImageData,
+    players: ClassifierPlayers,
+    origin: Mapping[str, str | None],
+    run_dir: PathLike,
+) -> None:
     """Prints the configuration, the model and the data shapes of a run that is not made."""
     wanted, prepared = config.finetune, config.data
     side = prepared.resolution
@@ -29,35 +54,47 @@ def print_plan(config, strategy, data, players, origin, run_dir):
     print(f"Run        {run_dir} (nothing was written)")
 
 
-def print_summary(run, steps, checkpoint, best, accuracy):
+def print_summary(
+    run: RunDirectory,
+    steps: int,
+    checkpoint: str | None,
+    best: BestCheckpoint | None,
+    accuracy: Mapping[str, Any] | None,
+) -> None:
     """Prints where everything is and how well the classifier does.
 
     Args:
       run: the RunDirectory.
       steps: the last step.
       checkpoint: path prefix of the newest checkpoint.
-      best: the BestCheckpoint.
+      best: the BestCheckpoint, if there is one.
       accuracy: as in `joint_report.print_summary`.
     """
     print(f"\nFinished at step {steps}.")
     print_results(run, steps, checkpoint, accuracy)
-    if int(best.step):
+    if best is not None and int(best.step):
         print(
             f"  best          step {int(best.step)}: {float(best.value):.1%} of validation images "
             "withstand (--checkpoint=best)"
         )
 
 
-def _print_conditions(config, strategy, data, origin):
+def _print_conditions(
+    config: FinetuneConfig,
+    strategy: tf.distribute.Strategy,
+    data: ImageData,
+    origin: Mapping[str, str | None],
+) -> None:
     wanted = config.finetune
     print_conditions(strategy, data, config.attack, wanted.free)
     start = "fresh weights" if wanted.start == "scratch" else f"D of {origin['--gan_run_dir']}"
     print(f"Start      {wanted.network}, {start}")
     if wanted.generated_share:
-        print(f"Generated  {origin['--generated'] or 'averaged G of ' + origin['--gan_run_dir']}")
+        maker = origin["--generated"] or f"averaged G of {origin['--gan_run_dir']}"
+        print(f"Generated  {maker}")
 
 
-def _batch(wanted):
+def _batch(wanted: FinetuneSettings) -> str:
     if not wanted.generated_share:
         return f"batch {wanted.batch_size}"
     real = wanted.batch_size - wanted.generated_count

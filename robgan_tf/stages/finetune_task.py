@@ -1,9 +1,18 @@
 """Training of the classifier as a task of the training loop, with the best checkpoint kept."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import tensorflow as tf
 
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.losses.adversarial import class_loss
+from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.loop import Due
+from robgan_tf.training.classifier_step import ClassifierStep
+from robgan_tf.typing import LabelledImages, Scalars
 from robgan_tf.watching.attack_sheet import AttackPictures
+from robgan_tf.watching.gap import GapMeter
 
 
 class ClassifierTask:
@@ -17,7 +26,14 @@ class ClassifierTask:
       best: a BestCheckpoint.
     """
 
-    def __init__(self, classifier_step, source, gap_meter, gap_every, best):
+    def __init__(
+        self,
+        classifier_step: ClassifierStep,
+        source: ImageSource,
+        gap_meter: GapMeter,
+        gap_every: int,
+        best: BestCheckpoint,
+    ) -> None:
         self._step = classifier_step
         self._gap_meter = gap_meter
         self._gap_every = gap_every
@@ -31,11 +47,15 @@ class ClassifierTask:
             classifier_step.seed,
         )
 
-    def train_step(self, batch, step):
+    def train_step(
+        self, batch: tuple[LabelledImages, LabelledImages | None], step: tf.Tensor
+    ) -> Scalars:
         """Makes one step on a pair of batches, real and generated (None without any)."""
         return self._step(*batch, step)
 
-    def measure(self, batch, step):
+    def measure(
+        self, batch: tuple[LabelledImages, LabelledImages | None], step: tf.Tensor
+    ) -> Scalars:
         """The learning rate, the radius, and how many updates have been made."""
         del batch
         optimizer = self._step.players.classifier_optimizer
@@ -45,7 +65,7 @@ class ClassifierTask:
             "count/classifier_updates": step * self._step.replays,
         }
 
-    def evaluate(self, step, due):
+    def evaluate(self, step: int, due: Due) -> tuple[dict[str, float], dict[str, str]]:
         """Measures the gap, and keeps the model if none withstood the attack better."""
         if not due(self._gap_every):
             return {}, {}
@@ -53,11 +73,11 @@ class ClassifierTask:
         self._best.offer(values.get("gap/validation_attacked"), step)
         return values, {}
 
-    def pictures(self):
+    def pictures(self) -> dict[str, np.ndarray]:
         """Draws the attacked images."""
         return {"attacks": self._attack_pictures.draw()}
 
-    def main_losses(self, values):
+    def main_losses(self, values: Mapping[str, float]) -> dict[str, float]:
         """The loss and accuracy on attacked real images."""
         return {
             "loss": values["loss/real_attacked"],

@@ -8,18 +8,33 @@ that step.
 import functools
 import itertools
 import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import tensorflow as tf
 
+from robgan_tf.config.groups import DataSettings
 from robgan_tf.data import load_generated_images, training_batches
+from robgan_tf.data.load import ImageData
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError, first_line
+from robgan_tf.models import ResNetGenerator
 from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.stages.finished import FinishedRun
+from robgan_tf.typing import GeneratorFunction, LabelledImages, PathLike
 
 # Sets the order and augmentation of stored images apart from those of the real ones.
 _STORED_SEED = 2**32
 
 
-def open_generated(gan, path, settings, data, count, seed):
+def open_generated(
+    gan: FinishedRun | None,
+    path: str | None,
+    settings: DataSettings,
+    data: ImageData,
+    count: int,
+    seed: int,
+) -> Callable[..., Iterator[LabelledImages]]:
     """Opens generated images where they are asked for.
 
     Args:
@@ -53,6 +68,7 @@ def open_generated(gan, path, settings, data, count, seed):
             dequantize=settings.dequantize,
         )
     if path is None:
+        assert gan is not None, "generated images of neither a run nor a path"
         generator = gan.load_generator()
         generate, latent_size = _in_inference_mode(generator), generator.latent_size
     else:
@@ -64,7 +80,15 @@ def open_generated(gan, path, settings, data, count, seed):
     )
 
 
-def images_of_generator(generate, latent_size, num_classes, *, count, seed, start_step):
+def images_of_generator(
+    generate: GeneratorFunction,
+    latent_size: int,
+    num_classes: int,
+    *,
+    count: int,
+    seed: int,
+    start_step: int,
+) -> Iterator[LabelledImages]:
     """Images of a generator, for latents and classes drawn anew at each step.
 
     Args:
@@ -78,7 +102,7 @@ def images_of_generator(generate, latent_size, num_classes, *, count, seed, star
     """
 
     @tf.function
-    def batch(step):
+    def batch(step: tf.Tensor) -> LabelledImages:
         latents = tf.random.stateless_normal(
             [count, latent_size], derive_seed(seed, Purpose.LATENTS, step)
         )
@@ -92,7 +116,15 @@ def images_of_generator(generate, latent_size, num_classes, *, count, seed, star
         yield batch(tf.constant(step, tf.int64))
 
 
-def stored_images(source, *, count, seed, start_step, augmentation, dequantize):
+def stored_images(
+    source: ImageSource,
+    *,
+    count: int,
+    seed: int,
+    start_step: int,
+    augmentation: str,
+    dequantize: bool,
+) -> Iterator[LabelledImages]:
     """Stored images in random order, prepared as the real ones are.
 
     Args:
@@ -116,7 +148,9 @@ def stored_images(source, *, count, seed, start_step, augmentation, dequantize):
         yield batch["images"][0], batch["labels"][0]
 
 
-def load_exported_generator(path, resolution, channels, num_classes):
+def load_exported_generator(
+    path: PathLike, resolution: int, channels: int, num_classes: int
+) -> tuple[GeneratorFunction, int]:
     """Loads the `generate` signature of an exported generator.
 
     Args:
@@ -151,7 +185,7 @@ def load_exported_generator(path, resolution, channels, num_classes):
     latent_size, label_type = inputs["latents"].shape[-1], inputs["labels"].dtype
 
     # The variables live no longer than what was loaded, so it is bound to the function.
-    def generate(latents, labels, _loaded=loaded):
+    def generate(latents: tf.Tensor, labels: tf.Tensor, _loaded: Any = loaded) -> tf.Tensor:
         return signature(latents=latents, labels=tf.cast(labels, label_type))["images"]
 
     probe = generate(tf.zeros([1, latent_size]), tf.constant([num_classes - 1]))
@@ -163,5 +197,5 @@ def load_exported_generator(path, resolution, channels, num_classes):
     return generate, latent_size
 
 
-def _in_inference_mode(generator):
+def _in_inference_mode(generator: ResNetGenerator) -> GeneratorFunction:
     return lambda latents, labels: generator(latents, labels, training=False)

@@ -1,6 +1,9 @@
 """Stage 1, joint training of the three players: what the train command does."""
 
 import os
+from collections.abc import Iterable
+
+import tensorflow as tf
 
 from robgan_tf.config.groups import QualitySettings
 from robgan_tf.config.joint import JointConfig
@@ -44,7 +47,7 @@ class JointStage(Stage):
         data_dir: str | None = None,
         warm_start: str | None = None,
         features: str = PIXELS,
-    ):
+    ) -> None:
         self._warm_start = warm_start
         self._features = features
         self._opened: FeatureExtractor | None = None
@@ -81,6 +84,7 @@ class JointStage(Stage):
             batches=lambda start_step: self._batches(data, start_step),
             measured=players.discriminator if self._has_class_head else None,
             best=best,
+            description=evaluations.description(),
         )
 
     def load_other_weights(self, players: JointPlayers) -> bool:
@@ -98,7 +102,8 @@ class JointStage(Stage):
         self, run: RunDirectory, data: ImageData, built: Built, start_step: int
     ) -> None:
         joint_report.print_start(self.config, self.strategy, data, run, start_step)
-        built.task.evaluations.print_description()
+        if built.description is not None:
+            print(built.description, flush=True)
 
     def print_summary(
         self, run: RunDirectory, built: Built, checkpoint: str | None, accuracy: dict | None
@@ -132,7 +137,7 @@ class JointStage(Stage):
             of_quality = quality_meter(self.config, run, data, players, self._extractor())
         return JointEvaluations(of_gap, gap_every, of_quality, quality.every, best)
 
-    def _batches(self, data: ImageData, start_step: int):
+    def _batches(self, data: ImageData, start_step: int) -> Iterable[dict[str, tf.Tensor]]:
         train, prepared = self.config.train, self.config.data
         return training_batches(
             data.train,

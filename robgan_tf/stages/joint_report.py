@@ -1,11 +1,28 @@
 """What a run of joint training prints at its start, at its end, and instead of running."""
 
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.data.load import ImageData
 from robgan_tf.models.summary import summary_table
 from robgan_tf.reporting import format_radius
+from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages.report import print_conditions, print_results
+from robgan_tf.training.joint_step import JointPlayers
+from robgan_tf.typing import PathLike
 
 
-def print_start(config, strategy, data, run, start_step):
+def print_start(
+    config: JointConfig,
+    strategy: tf.distribute.Strategy,
+    data: ImageData,
+    run: RunDirectory,
+    start_step: int,
+) -> None:
     """Prints what is about to be trained, on what, and from which step."""
     train = config.train
     updates = f"{train.discriminator_updates} D updates"
@@ -22,7 +39,13 @@ def print_start(config, strategy, data, run, start_step):
     )
 
 
-def print_plan(config, strategy, data, players, run_dir):
+def print_plan(
+    config: JointConfig,
+    strategy: tf.distribute.Strategy,
+    data: ImageData,
+    players: JointPlayers,
+    run_dir: PathLike,
+) -> None:
     """Prints the configuration, the models and the data shapes of a run that is not made."""
     train, prepared = config.train, config.data
     evaluation = config.final_evaluation
@@ -44,7 +67,9 @@ def print_plan(config, strategy, data, players, run_dir):
     print(f"Run        {run_dir} (nothing was written)")
 
 
-def print_summary(run, steps, checkpoint, accuracy):
+def print_summary(
+    run: RunDirectory, steps: int, checkpoint: str | None, accuracy: Mapping[str, Any] | None
+) -> None:
     """Prints where everything is and how well the classifier does.
 
     Args:
@@ -58,7 +83,7 @@ def print_summary(run, steps, checkpoint, accuracy):
     print_results(run, steps, checkpoint, accuracy)
 
 
-def print_best(measure, best):
+def print_best(measure: str, best: BestCheckpoint) -> None:
     """Prints which checkpoint was kept as the best.
 
     Args:
@@ -69,5 +94,7 @@ def print_best(measure, best):
         print(f"  best {measure:<8} step {int(best.step)} (--checkpoint=best)")
 
 
-def _print_joint_conditions(config, strategy, data):
+def _print_joint_conditions(
+    config: JointConfig, strategy: tf.distribute.Strategy, data: ImageData
+) -> None:
     print_conditions(strategy, data, config.attack, config.adversary.free)

@@ -1,13 +1,21 @@
 """Joint training as a task of the training loop: what each step reports and shows."""
 
+from collections.abc import Mapping
+
+import keras
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.data import evenly_spaced_rows
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting import sample_sheet
+from robgan_tf.runs.loop import Due
+from robgan_tf.training.joint_step import JointStep
+from robgan_tf.typing import Scalars
 from robgan_tf.watching.attack_sheet import AttackPictures
 from robgan_tf.watching.diagnostics import Diagnostics
+from robgan_tf.watching.evaluations import JointEvaluations
 
 SHEET_COLUMNS = 10
 SHEET_ROWS = 20
@@ -22,11 +30,13 @@ class JointTask:
       evaluations: the run's JointEvaluations.
     """
 
-    def __init__(self, joint_step, source, evaluations):
+    def __init__(
+        self, joint_step: JointStep, source: ImageSource, evaluations: JointEvaluations
+    ) -> None:
         self._joint_step = joint_step
         self._diagnostics = Diagnostics(joint_step)
         self._class_names = source.class_names
-        self.evaluations = evaluations
+        self._evaluations = evaluations
         discriminator, adversary = joint_step.players.discriminator, joint_step.adversary
         self._attack_pictures = AttackPictures(
             discriminator,
@@ -36,11 +46,11 @@ class JointTask:
             joint_step.seed,
         )
 
-    def train_step(self, batch, step):
+    def train_step(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> Scalars:
         """Makes one step on a batch of `data.training_batches`."""
         return self._joint_step(batch["images"], batch["labels"], step)
 
-    def measure(self, batch, step):
+    def measure(self, batch: dict[str, tf.Tensor], step: tf.Tensor) -> Scalars:
         """Measures the players on the step's first D batch; learning rates; what D has seen."""
         players = self._joint_step.players
         batches = step * self._joint_step.discriminator_updates
@@ -52,22 +62,22 @@ class JointTask:
             "learning_rate/discriminator": _learning_rate(players.discriminator_optimizer),
         }
 
-    def evaluate(self, step, due):
+    def evaluate(self, step: int, due: Due) -> tuple[dict[str, float], dict[str, str]]:
         """Measures what is due: D as a classifier, G as an image generator."""
-        return self.evaluations(step, due)
+        return self._evaluations(step, due)
 
-    def pictures(self):
+    def pictures(self) -> dict[str, np.ndarray]:
         """Draws the sample sheet and the attacked images."""
         return {"samples": self._sample_sheet(), "attacks": self._attack_pictures.draw()}
 
-    def main_losses(self, values):
+    def main_losses(self, values: Mapping[str, float]) -> dict[str, float]:
         """The totals of D and G."""
         return {
             "D loss": values["loss_discriminator/total"],
             "G loss": values["loss_generator/total"],
         }
 
-    def _sample_sheet(self):
+    def _sample_sheet(self) -> np.ndarray:
         """Samples of the averaged G for the same latents every time, one class a row."""
         generator = self._joint_step.players.average_generator
         count = max(generator.num_classes, 1)
@@ -84,5 +94,5 @@ class JointTask:
         return sample_sheet(np.stack(rows), names)
 
 
-def _learning_rate(optimizer):
+def _learning_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
     return tf.convert_to_tensor(optimizer.learning_rate)

@@ -3,11 +3,20 @@
 import os
 import shlex
 import sys
+from collections.abc import Mapping
+from typing import Any
 
+import tensorflow as tf
+
+from robgan_tf.config.groups import AttackSettings
+from robgan_tf.data.load import ImageData
 from robgan_tf.reporting import format_radius
+from robgan_tf.runs.directory import RunDirectory
 
 
-def print_results(run, steps, checkpoint, accuracy):
+def print_results(
+    run: RunDirectory, steps: int, checkpoint: str | None, accuracy: Mapping[str, Any] | None
+) -> None:
     """Prints what every kind of run leaves; Args are those of `joint_report.print_summary`."""
     print(f"  attacks       {run.picture_path('attacks', steps)}")
     print(f"  numbers       {run.metrics_path}")
@@ -24,7 +33,7 @@ def print_results(run, steps, checkpoint, accuracy):
     print(f"  TensorBoard   {python} -m tensorboard.main --logdir {logs}")
 
 
-def print_corrupt_files(data):
+def print_corrupt_files(data: ImageData) -> None:
     """Prints every image that could not be read, with the reason, if there is one."""
     corrupt = {
         path: reason
@@ -37,7 +46,9 @@ def print_corrupt_files(data):
         print(f"                {path} ({reason})")
 
 
-def print_conditions(strategy, data, attack, is_free):
+def print_conditions(
+    strategy: tf.distribute.Strategy, data: ImageData, attack: AttackSettings, is_free: bool
+) -> None:
     """Prints data, attack and devices.
 
     Args:
@@ -52,7 +63,7 @@ def print_conditions(strategy, data, attack, is_free):
     print(f"Replicas   {strategy.num_replicas_in_sync} ({devices})")
 
 
-def _attack(attack, is_free):
+def _attack(attack: AttackSettings, is_free: bool) -> str:
     if not attack.steps:
         return "none"
     start = "random start" if attack.random_start else "no random start"

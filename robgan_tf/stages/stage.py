@@ -34,6 +34,7 @@ class Built:
       batches: function from the number of steps already made to the batches from there on.
       measured: the classifier whose accuracy is measured at the end; None where there is none.
       best: keeps the best models; None where none is asked for.
+      description: what is measured besides, for people.
     """
 
     task: TrainingTask
@@ -41,6 +42,7 @@ class Built:
     batches: Callable[[int], Iterable]
     measured: keras.Model | None
     best: BestCheckpoint | None
+    description: str | None = None
 
 
 class Stage(abc.ABC):

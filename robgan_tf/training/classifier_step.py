@@ -9,6 +9,8 @@ attack it is clean training, and `lipschitz_weight` adds the penalty of equation
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -18,10 +20,16 @@ from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import class_loss, smoothed_class_loss
 from robgan_tf.losses.lipschitz import local_lipschitz_values
 from robgan_tf.randomness import Purpose, derive_seed
-from robgan_tf.training.adversary import warmed_up
+from robgan_tf.training.adversary import attacked_already, warmed_up
 from robgan_tf.training.distribution import local_part, share_out
 from robgan_tf.training.moving_average import update_moving_average
-from robgan_tf.training.replicated import apply_gradients, raise_if_not_finite, run_on_replicas
+from robgan_tf.training.replicated import (
+    Names,
+    apply_gradients,
+    raise_if_not_finite,
+    run_on_replicas,
+)
+from robgan_tf.typing import LabelledImages, Scalars
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +47,11 @@ class ClassifierPlayers:
     classifier_optimizer: keras.optimizers.Optimizer
 
     @property
-    def measured(self):
+    def measured(self) -> keras.Model:
         """The model that is measured and used: the average where there is one."""
         return self.average_classifier or self.classifier
 
-    def saved(self):
+    def saved(self) -> dict[str, Any]:
         """What a checkpoint holds, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
@@ -67,7 +75,24 @@ class ClassifierObjective:
     free: bool = False
 
 
-def trained_variables(classifier):
+@dataclasses.dataclass(frozen=True)
+class _Batch:
+    """A replica's batch apart from its images: real ones first, then generated ones.
+
+    Attributes:
+      labels: [N].
+      counts: how many of them are real, and generated.
+      weights: [N] of the losses in the sum that is minimised.
+      smoothing: [N] of the labels.
+    """
+
+    labels: tf.Tensor
+    counts: list[int]
+    weights: tf.Tensor
+    smoothing: tf.Tensor
+
+
+def trained_variables(classifier: keras.Model) -> list[keras.Variable]:
     """The trainable variables of a classifier but those of its source head (equation (10))."""
     of_source = {id(variable) for variable in classifier.source_head.trainable_variables}
     return [v for v in classifier.trainable_variables if id(v) not in of_source]
@@ -96,10 +121,10 @@ class ClassifierStep:
         attack: ProjectedGradientDescent,
         objective: ClassifierObjective,
         *,
-        strategy,
-        seed,
-        average_decay=0.0,
-    ):
+        strategy: tf.distribute.Strategy,
+        seed: int,
+        average_decay: float = 0.0,
+    ) -> None:
         if objective.free and attack.steps < 2:
             raise ValueError(
                 "free adversarial training makes ProjectedGradientDescent.steps updates of each "
@@ -112,15 +137,17 @@ class ClassifierStep:
         self.seed = seed
         self.average_decay = average_decay
         self._variables = trained_variables(players.classifier)
-        self._names = None
+        self._names = Names([], [])
         self._compiled = tf.function(self._distributed_step, autograph=False)
 
     @property
-    def replays(self):
+    def replays(self) -> int:
         """Updates made of each batch."""
         return self.attack.steps if self.objective.free else 1
 
-    def __call__(self, real, generated, step):
+    def __call__(
+        self, real: LabelledImages, generated: LabelledImages | None, step: tf.Tensor
+    ) -> Scalars:
         """Makes one step.
 
         Args:
@@ -145,17 +172,21 @@ class ClassifierStep:
         raise_if_not_finite(step, self._names.checks, non_finite)
         return dict(zip(self._names.metrics, tf.unstack(metrics), strict=True))
 
-    def epsilon(self, step):
+    def epsilon(self, step: tf.Tensor) -> tf.Tensor:
         """Radius at a step, on [-1, 1]; a scalar tensor."""
         return warmed_up(self.attack.epsilon, self.objective.warmup_steps, step)
 
-    def _distributed_step(self, parts, counts, step):
+    def _distributed_step(
+        self, parts: Any, counts: tuple[int, ...], step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         self._names, metrics, non_finite = run_on_replicas(
             self.strategy, lambda *arguments: self._replica_step(counts, *arguments), parts, step
         )
         return metrics, non_finite
 
-    def _replica_step(self, counts, parts, step):
+    def _replica_step(
+        self, counts: tuple[int, ...], parts: Sequence[LabelledImages], step: tf.Tensor
+    ) -> tuple[Scalars, Scalars]:
         """This replica's part of a step; `counts` are the global numbers of real and generated."""
         dtype = self.players.classifier.compute_dtype
         images = tf.concat([tf.cast(part[0], dtype) for part in parts], axis=0)
@@ -186,12 +217,14 @@ class ClassifierStep:
             )
         return metrics, checks
 
-    def _seeds(self, step, source, count):
+    def _seeds(self, step: tf.Tensor, source: int, count: int) -> tf.Tensor:
         """Seeds of the random start of this replica's real (0) or generated (1) images."""
         seed = derive_seed(self.seed, Purpose.RANDOM_START, step, source)
         return local_part(tf.random.split(seed, count))
 
-    def _per_sample(self, parts, values, dtype):
+    def _per_sample(
+        self, parts: Sequence[LabelledImages], values: Sequence[float], dtype: str
+    ) -> tf.Tensor:
         return tf.concat(
             [
                 tf.fill([part[1].shape[0]], tf.constant(value, dtype))
@@ -200,7 +233,14 @@ class ClassifierStep:
             axis=0,
         )
 
-    def _attacked(self, classifier, images, labels, seeds, step):
+    def _attacked(
+        self,
+        classifier: keras.Model,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        seeds: tf.Tensor,
+        step: tf.Tensor,
+    ) -> tf.Tensor:
         return self.attack(
             lambda x: class_loss(classifier(x, training=False)[1], labels),
             images,
@@ -208,20 +248,24 @@ class ClassifierStep:
             epsilon=self.epsilon(step),
         )
 
-    def _replayed(self, images, batch, seeds, step):
+    def _replayed(
+        self, images: tf.Tensor, batch: _Batch, seeds: tf.Tensor, step: tf.Tensor
+    ) -> tuple[Scalars, Scalars]:
         """Free adversarial training: the gradients of each update also move the images."""
         epsilon = self.epsilon(step)
         attacked = self.attack.start(images, seeds, epsilon)
         updates, all_checks = [], {}
         for replay in range(self.replays):
-            metrics, checks, gradient = self._update(lambda _, attacked=attacked: attacked, batch)
+            metrics, checks, gradient = self._update(attacked_already(attacked), batch)
             attacked = self.attack.step(images, attacked, gradient, epsilon)
             updates.append(metrics)
             all_checks.update({f"replay {replay + 1}: {n}": v for n, v in checks.items()})
         means = {name: tf.reduce_mean([values[name] for values in updates]) for name in updates[0]}
         return means, all_checks
 
-    def _update(self, perturb, batch):
+    def _update(
+        self, perturb: Callable[[keras.Model], tf.Tensor], batch: _Batch
+    ) -> tuple[Scalars, Scalars, tf.Tensor]:
         """Makes one update.
 
         Args:
@@ -253,7 +297,9 @@ class ClassifierStep:
         apply_gradients(of_variables, self._variables, self.players.classifier_optimizer, checks)
         return self._metrics(batch, logits, losses, penalties), checks, gradients[-1]
 
-    def _metrics(self, batch, logits, losses, penalties):
+    def _metrics(
+        self, batch: _Batch, logits: tf.Tensor, losses: tf.Tensor, penalties: tf.Tensor | None
+    ) -> Scalars:
         correct = tf.argmax(logits, axis=1, output_type=tf.int32) == batch.labels
         values = {"loss": losses, "accuracy": tf.cast(correct, losses.dtype)}
         if penalties is not None:
@@ -265,20 +311,3 @@ class ClassifierStep:
                 ("real", "generated"), tf.split(per_sample, batch.counts), strict=False
             )
         }
-
-
-@dataclasses.dataclass(frozen=True)
-class _Batch:
-    """A replica's batch apart from its images: real ones first, then generated ones.
-
-    Attributes:
-      labels: [N].
-      counts: how many of them are real, and generated.
-      weights: [N] of the losses in the sum that is minimised.
-      smoothing: [N] of the labels.
-    """
-
-    labels: tf.Tensor
-    counts: list
-    weights: tf.Tensor
-    smoothing: tf.Tensor

@@ -1,11 +1,15 @@
 """Distribution strategies, and how a global batch is shared out over replicas."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
 
 
-def make_strategy(name="mirrored", replicas=None, group="train"):
+def make_strategy(
+    name: str = "mirrored", replicas: int | None = None, group: str = "train"
+) -> tf.distribute.Strategy:
     """Makes the distribution strategy of a run.
 
     Call it before anything else uses TensorFlow's devices: on a machine without GPUs, several
@@ -39,7 +43,9 @@ def make_strategy(name="mirrored", replicas=None, group="train"):
     return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count)])
 
 
-def check_batch_size(batch_size, strategy, name="train.batch_size ="):
+def check_batch_size(
+    batch_size: int, strategy: tf.distribute.Strategy, name: str = "train.batch_size ="
+) -> None:
     """Raises UserError unless the global batch divides evenly over the replicas.
 
     Args:
@@ -55,7 +61,7 @@ def check_batch_size(batch_size, strategy, name="train.batch_size ="):
         )
 
 
-def share_out(strategy, batch, batch_axis):
+def share_out(strategy: tf.distribute.Strategy, batch: tf.Tensor, batch_axis: int) -> Any:
     """Splits a tensor evenly over the replicas, each getting a run of consecutive samples.
 
     Args:
@@ -75,7 +81,7 @@ def share_out(strategy, batch, batch_axis):
     )
 
 
-def local_part(global_values):
+def local_part(global_values: tf.Tensor) -> tf.Tensor:
     """The calling replica's run of consecutive samples of a tensor [global batch, ...]."""
     replica = tf.distribute.get_replica_context()
     size = global_values.shape[0] // replica.num_replicas_in_sync
@@ -83,7 +89,7 @@ def local_part(global_values):
     return global_values[start : start + size]
 
 
-def _make_logical_cpus(count):
+def _make_logical_cpus(count: int) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
     configured = tf.config.get_logical_device_configuration(cpu)
     if configured is None or len(configured) < count:

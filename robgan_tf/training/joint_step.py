@@ -1,15 +1,17 @@
 """One training step of the three players: n D updates, then one G update (paper section 3.3)."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 
 from robgan_tf.layers import hold_normalized_kernels
-from robgan_tf.losses.adversarial import AdversarialLoss
+from robgan_tf.losses.adversarial import AdversarialLoss, LossTerms
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from robgan_tf.randomness import Purpose, derive_seed
-from robgan_tf.training.adversary import TrainingAdversary
+from robgan_tf.training.adversary import TrainingAdversary, attacked_already
 from robgan_tf.training.distribution import local_part, share_out
 from robgan_tf.training.moving_average import update_moving_average
 from robgan_tf.training.replicated import (
@@ -18,6 +20,10 @@ from robgan_tf.training.replicated import (
     raise_if_not_finite,
     run_on_replicas,
 )
+from robgan_tf.typing import Scalars
+
+# From D, while its kernels are held, to attacked real images.
+Perturb = Callable[[ResNetDiscriminator], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +69,12 @@ class JointStep:
         adversary: TrainingAdversary,
         loss: AdversarialLoss,
         *,
-        strategy,
-        batch_size,
-        discriminator_updates,
-        seed,
-        average_decay,
-    ):
+        strategy: tf.distribute.Strategy,
+        batch_size: int,
+        discriminator_updates: int,
+        seed: int,
+        average_decay: float,
+    ) -> None:
         self.players = players
         self.adversary = adversary
         self.loss = loss
@@ -77,11 +83,11 @@ class JointStep:
         self.discriminator_updates = discriminator_updates
         self.seed = seed
         self.average_decay = average_decay
-        self._metric_names = []
-        self._check_names = []
+        self._metric_names: list[str] = []
+        self._check_names: list[str] = []
         self._compiled = tf.function(self._distributed_step, autograph=False)
 
-    def __call__(self, images, labels, step):
+    def __call__(self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> Scalars:
         """Makes one step.
 
         Args:
@@ -104,7 +110,9 @@ class JointStep:
         raise_if_not_finite(step, self._check_names, non_finite)
         return dict(zip(self._metric_names, tf.unstack(metrics), strict=True))
 
-    def generate(self, step, update, training_statistics=False):
+    def generate(
+        self, step: tf.Tensor, update: int | tf.Tensor, training_statistics: bool = False
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Makes this replica's fakes of one update, from the run's seed.
 
         Args:
@@ -122,12 +130,12 @@ class JointStep:
         )
         return images, labels
 
-    def random_start_seeds(self, step, batch):
+    def random_start_seeds(self, step: tf.Tensor, batch: int | tf.Tensor) -> tf.Tensor:
         """Returns this replica's seeds of a D batch's random start, [local batch, 2]."""
         seed = derive_seed(self.seed, Purpose.RANDOM_START, step, batch)
         return local_part(tf.random.split(seed, self.batch_size))
 
-    def _latents(self, step, update):
+    def _latents(self, step: tf.Tensor, update: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         generator = self.players.generator
         latents = tf.random.stateless_normal(
             [self.batch_size, generator.latent_size],
@@ -142,7 +150,9 @@ class JointStep:
         )
         return local_part(latents), local_part(labels)
 
-    def _distributed_step(self, images, labels, step):
+    def _distributed_step(
+        self, images: Any, labels: Any, step: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         names, metrics, non_finite = self._discriminator_updates(images, labels, step)
         more_names, more_metrics, more_non_finite = run_on_replicas(
             self.strategy, self._generator_update, step
@@ -154,12 +164,16 @@ class JointStep:
             tf.concat([tf.reshape(non_finite, [-1]), more_non_finite], axis=0),
         )
 
-    def _discriminator_updates(self, images, labels, step):
+    def _discriminator_updates(
+        self, images: Any, labels: Any, step: tf.Tensor
+    ) -> tuple[Names, tf.Tensor, tf.Tensor]:
         """Makes the D updates of all batches, in a loop: one batch's graph and memory at a time."""
         count, replays = self.discriminator_updates, self.adversary.replays
-        traced = []
+        traced: list[Names] = []
 
-        def one_batch(batch, metrics, non_finite):
+        def one_batch(
+            batch: tf.Tensor, metrics: tf.TensorArray, non_finite: tf.TensorArray
+        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
             names, *values = run_on_replicas(
                 self.strategy, self._discriminator_batch, images, labels, step, batch
             )
@@ -184,7 +198,9 @@ class JointStep:
         )
         return names, tf.reduce_mean(metrics.stack(), axis=0), non_finite.stack()
 
-    def _discriminator_batch(self, images, labels, step, batch):
+    def _discriminator_batch(
+        self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor, batch: tf.Tensor
+    ) -> tuple[Scalars, dict[tuple[int, str], tf.Tensor]]:
         """Makes the D updates on one batch of real images: one, or the replays of free training.
 
         Checks are keyed by (replay, name).
@@ -195,7 +211,7 @@ class JointStep:
         seeds = self.random_start_seeds(step, batch)
         if not adversary.free:
 
-            def perturb(discriminator):
+            def perturb(discriminator: ResNetDiscriminator) -> tf.Tensor:
                 return adversary.perturb(discriminator, images, labels, step, seeds)
 
             metrics, checks, _ = self._discriminator_update(perturb, labels, step, batch)
@@ -204,7 +220,7 @@ class JointStep:
         updates, all_checks = [], {}
         for replay in range(adversary.replays):
             metrics, checks, gradient = self._discriminator_update(
-                lambda _, attacked=attacked: attacked,
+                attacked_already(attacked),
                 labels,
                 step,
                 batch * adversary.replays + replay,
@@ -215,7 +231,9 @@ class JointStep:
         means = {name: tf.reduce_mean([values[name] for values in updates]) for name in updates[0]}
         return means, all_checks
 
-    def _discriminator_update(self, perturb, labels, step, update):
+    def _discriminator_update(
+        self, perturb: Perturb, labels: tf.Tensor, step: tf.Tensor, update: int | tf.Tensor
+    ) -> tuple[Scalars, Scalars, tf.Tensor | None]:
         """Makes one D update.
 
         Args:
@@ -235,10 +253,10 @@ class JointStep:
                 attacked = perturb(discriminator)
             watched = [attacked] if self.adversary.free else []
             tape.watch(watched)
-            real_logits = discriminator(attacked, labels, training=True)
-            fake_logits = discriminator(fakes, fake_labels, training=True)
-            real = self.loss.discriminator_real(*real_logits, labels)
-            fake = self.loss.discriminator_fake(*fake_logits, fake_labels)
+            real_source, real_class = discriminator(attacked, labels, training=True)
+            fake_source, fake_class = discriminator(fakes, fake_labels, training=True)
+            real = self.loss.discriminator_real(real_source, real_class, labels)
+            fake = self.loss.discriminator_fake(fake_source, fake_class, fake_labels)
             losses = real.total + fake.total
             total = tf.reduce_sum(losses) / self.batch_size
         variables = discriminator.trainable_variables
@@ -256,14 +274,16 @@ class JointStep:
         }
         return metrics, checks, gradients[-1] if watched else None
 
-    def _generator_update(self, step):
+    def _generator_update(self, step: tf.Tensor) -> tuple[Scalars, Scalars]:
         """Makes the G update, which ends the step, and moves the averages of G."""
         generator, discriminator = self.players.generator, self.players.discriminator
         update = self.discriminator_updates * self.adversary.replays
         with tf.GradientTape() as tape, hold_normalized_kernels(discriminator):
             fakes, labels = self.generate(step, update, training_statistics=True)
-            logits = discriminator(fakes, labels, training=True, update_statistics=False)
-            terms = self.loss.generator(*logits, labels)
+            source_logits, class_logits = discriminator(
+                fakes, labels, training=True, update_statistics=False
+            )
+            terms = self.loss.generator(source_logits, class_logits, labels)
             total = tf.reduce_sum(terms.total) / self.batch_size
         variables = generator.trainable_variables
         checks = {"loss": tf.reduce_sum(terms.total)}
@@ -277,7 +297,7 @@ class JointStep:
         return metrics, {f"generator update: {name}": value for name, value in checks.items()}
 
 
-def _term_metrics(prefix, terms, has_class_term=True):
+def _term_metrics(prefix: str, terms: LossTerms, has_class_term: bool | float = True) -> Scalars:
     metrics = {f"{prefix}source": tf.reduce_mean(terms.source)}
     if has_class_term:
         metrics[f"{prefix}class"] = tf.reduce_mean(terms.classification)

@@ -5,6 +5,8 @@ steps, so that a file says one thing for both.
 """
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -29,14 +31,14 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(
         self,
-        learning_rate,
-        schedule="constant",
-        halve_every=None,
-        decay_start=0,
-        decay_end=None,
-        drop_at=(),
-        updates_per_step=1,
-    ):
+        learning_rate: float,
+        schedule: str = "constant",
+        halve_every: int | None = None,
+        decay_start: int = 0,
+        decay_end: int | None = None,
+        drop_at: Sequence[int] = (),
+        updates_per_step: int = 1,
+    ) -> None:
         self.learning_rate = learning_rate
         self.schedule = schedule
         self.halve_every = halve_every
@@ -45,7 +47,7 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self.drop_at = tuple(drop_at)
         self.updates_per_step = updates_per_step
 
-    def __call__(self, iterations):
+    def __call__(self, iterations: tf.Tensor) -> tf.Tensor:
         """Returns the rate of the update after `iterations` updates, a float32 scalar."""
         step = tf.cast(tf.cast(iterations, tf.int64) // self.updates_per_step, tf.float32)
         rate = tf.constant(self.learning_rate, tf.float32)
@@ -55,6 +57,7 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
             passed = step >= tf.constant(self.drop_at, tf.float32)
             return rate * 0.1 ** tf.reduce_sum(tf.cast(passed, tf.float32))
         if self.schedule in ("linear", "cosine"):
+            assert self.decay_end is not None, f"{self.schedule} needs decay_end"
             left = (self.decay_end - step) / (self.decay_end - self.decay_start)
             left = tf.clip_by_value(left, 0.0, 1.0)
             if self.schedule == "cosine":
@@ -62,8 +65,6 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
             return rate * left
         return rate
 
-    def get_config(self):
-        names = ("learning_rate", "schedule", "halve_every", "decay_start", "decay_end")
-        names += ("drop_at",)
-        config = {name: getattr(self, name) for name in names}
-        return {**config, "updates_per_step": self.updates_per_step}
+    def get_config(self) -> dict[str, Any]:
+        """The arguments of the constructor, for Keras to store."""
+        return dict(vars(self))

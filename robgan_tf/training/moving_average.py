@@ -1,9 +1,12 @@
 """Exponential moving average of a model's variables."""
 
+import keras
 import tensorflow as tf
 
 
-def update_moving_average(average, model, decay, step):
+def update_moving_average(
+    average: keras.Model, model: keras.Model, decay: float, step: tf.Tensor
+) -> None:
     """Moves each variable of `average` towards the same variable of `model`.
 
     Early on the decay is lower, min(decay, (1 + step) / (10 + step)), so that the average does

@@ -1,20 +1,27 @@
 """What every training step does on all replicas: run, average, check for NaN, apply gradients."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import keras
 import tensorflow as tf
 
 from robgan_tf.errors import NonFiniteError
+from robgan_tf.typing import Scalars
 
 
 class Names(NamedTuple):
     """What the numbers that a part of a step returns are called."""
 
-    metrics: list
-    checks: list
+    metrics: list[str]
+    checks: list[Any]
 
 
-def run_on_replicas(strategy, function, *arguments):
+def run_on_replicas(
+    strategy: tf.distribute.Strategy,
+    function: Callable[..., tuple[Scalars, Mapping[Any, tf.Tensor]]],
+    *arguments: Any,
+) -> tuple[Names, tf.Tensor, tf.Tensor]:
     """Runs a part of a step that returns two dicts of scalars: metrics, and what to check.
 
     Args:
@@ -26,9 +33,9 @@ def run_on_replicas(strategy, function, *arguments):
       The Names, the metrics' means over replicas, and int32 counts of replicas on which a check is
       not finite, a vector each.
     """
-    traced = []
+    traced: list[Names] = []
 
-    def stacked(*arguments):
+    def stacked(*arguments: Any) -> tuple[tf.Tensor, tf.Tensor]:
         metrics, checks = function(*arguments)
         traced[:] = [Names(list(metrics), list(checks))]
         non_finite = ~tf.math.is_finite(tf.stack(list(checks.values())))
@@ -42,7 +49,7 @@ def run_on_replicas(strategy, function, *arguments):
     )
 
 
-def raise_if_not_finite(step, names, non_finite):
+def raise_if_not_finite(step: tf.Tensor, names: Sequence[str], non_finite: tf.Tensor) -> None:
     """Raises NonFiniteError that names the first check that is not finite, if there is one.
 
     Args:
@@ -56,7 +63,12 @@ def raise_if_not_finite(step, names, non_finite):
         raise NonFiniteError(f"step {int(step)}: {names[culprits[0]]} is not finite{more}")
 
 
-def apply_gradients(gradients, variables, optimizer, checks):
+def apply_gradients(
+    gradients: Sequence[tf.Tensor],
+    variables: Sequence[keras.Variable],
+    optimizer: keras.optimizers.Optimizer,
+    checks: Scalars,
+) -> None:
     """Adds up the gradients of all replicas (in the optimizer) and applies them.
 
     Args:

@@ -1,5 +1,10 @@
 """What is measured of the players now and then while they train, and what is kept of it."""
 
+from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.loop import Due
+from robgan_tf.watching.gap import GapMeter
+from robgan_tf.watching.quality import QualityMeter
+
 
 class JointEvaluations:
     """The evaluations of joint training.
@@ -12,21 +17,28 @@ class JointEvaluations:
       best: a BestCheckpoint of all models, or None.
     """
 
-    def __init__(self, gap_meter, gap_every, quality_meter, quality_every, best):
+    def __init__(
+        self,
+        gap_meter: GapMeter | None,
+        gap_every: int,
+        quality_meter: QualityMeter | None,
+        quality_every: int,
+        best: BestCheckpoint | None,
+    ) -> None:
         self._gap_meter = gap_meter
         self._gap_every = gap_every
         self._quality_meter = quality_meter
         self._quality_every = quality_every
         self._best = best
 
-    def print_description(self):
-        """Prints what is measured of G, if anything is."""
-        if self._quality_meter is not None:
-            print(self._quality_meter.description(), flush=True)
+    def description(self) -> str | None:
+        """What is measured of G, for people, if anything is."""
+        return None if self._quality_meter is None else self._quality_meter.description()
 
-    def __call__(self, step, due):
+    def __call__(self, step: int, due: Due) -> tuple[dict[str, float], dict[str, str]]:
         """Measures what is due and keeps the players if they are the best; see TrainingTask."""
-        values, alarms = {}, {}
+        values: dict[str, float] = {}
+        alarms: dict[str, str] = {}
         if self._gap_meter is not None and due(self._gap_every):
             values.update(self._gap_meter())
         if self._quality_meter is not None and due(self._quality_every):

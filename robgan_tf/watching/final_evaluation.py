@@ -1,18 +1,25 @@
 """What is measured of a run's classifier while it trains and when it ends."""
 
 import json
+from typing import Any
+
+import keras
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import evaluation_batches
+from robgan_tf.data.load import ImageData
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius, read_metrics
 from robgan_tf.robustness.accuracy import accuracy_under_attack
+from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.watching.gap import BATCH_SIZE, GapMeter, evenly_spaced, gap_csv, gap_records
 from robgan_tf.watching.gap_plot import gap_plot
 
 
-def build_evaluation_attack(config):
+def build_evaluation_attack(config: JointConfig | FinetuneConfig) -> ProjectedGradientDescent:
     """Builds the attack of `final_evaluation`: steps of epsilon / 5, no random start.
 
     Raises:
@@ -25,14 +32,22 @@ def build_evaluation_attack(config):
         raise UserError(f"final_evaluation: {error}") from error
 
 
-def gap_meter(config, data, model):
+def gap_meter(
+    config: JointConfig | FinetuneConfig, data: ImageData, model: keras.Model
+) -> GapMeter:
     """Builds the GapMeter of a run, of the model that is measured, on the ImageData."""
     sources = {"train": data.train, "validation": data.validation, "test": data.test}
     attack = build_evaluation_attack(config)
     return GapMeter(model, sources, config.gap.images, attack)
 
 
-def final_accuracy(config, run, data, model, steps):
+def final_accuracy(
+    config: JointConfig | FinetuneConfig,
+    run: RunDirectory,
+    data: ImageData,
+    model: keras.Model,
+    steps: int,
+) -> dict[str, Any] | None:
     """Accuracy on test images at the last step; measured once and kept in the run directory.
 
     Args:
@@ -61,7 +76,7 @@ def final_accuracy(config, run, data, model, steps):
     return result
 
 
-def write_gap(config, run):
+def write_gap(config: JointConfig | FinetuneConfig, run: RunDirectory) -> None:
     """Writes the gap measured while training as gap.csv and gap.png, if it was measured."""
     records = gap_records(read_metrics(run.metrics_path))
     if not records:

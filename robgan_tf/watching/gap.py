@@ -2,8 +2,13 @@
 
 import csv
 import io
+from collections.abc import Iterable, Mapping
 
+import keras
+
+from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.data import evaluation_batches, evenly_spaced_rows
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.robustness.accuracy import AccuracyMeter
 
 BATCH_SIZE = 100
@@ -20,13 +25,19 @@ class GapMeter:
       attack: a ProjectedGradientDescent.
     """
 
-    def __init__(self, model, sources, images, attack):
+    def __init__(
+        self,
+        model: keras.Model,
+        sources: Mapping[str, ImageSource],
+        images: int,
+        attack: ProjectedGradientDescent,
+    ) -> None:
         self._meter = AccuracyMeter(model, attack)
         self._sources = {
             name: evenly_spaced(source, images) for name, source in sources.items() if len(source)
         }
 
-    def __call__(self):
+    def __call__(self) -> dict[str, float]:
         """Returns a dict such as {"gap/test_attacked": 0.31, "gap/test_lipschitz": 0.8, ...}."""
         values = {}
         for name, source in self._sources.items():
@@ -36,7 +47,7 @@ class GapMeter:
         return values
 
 
-def evenly_spaced(source, count):
+def evenly_spaced(source: ImageSource, count: int) -> ImageSource:
     """Returns a subset of at most `count` images of an ImageSource, evenly spaced.
 
     Class folders are stored class by class, so the first images would be of one class.
@@ -44,7 +55,7 @@ def evenly_spaced(source, count):
     return source.subset(evenly_spaced_rows(len(source), count))
 
 
-def gap_records(records):
+def gap_records(records: Iterable[Mapping[str, float]]) -> list[dict[str, float]]:
     """Those records of metrics.jsonl in which the gap was measured, gap values and step only."""
     return [
         {name: value for name, value in record.items() if name == "step" or name in gap}
@@ -53,7 +64,7 @@ def gap_records(records):
     ]
 
 
-def gap_csv(records):
+def gap_csv(records: Iterable[Mapping[str, float]]) -> str:
     """The records of `gap_records` as CSV: step, then a column a measure."""
     names = list(dict.fromkeys(name for record in records for name in record))
     text = io.StringIO()

@@ -1,6 +1,7 @@
 """The layout of Figures 2 and 6: accuracy under attack and LLV, train against test, over steps."""
 
 import io
+from collections.abc import Mapping, Sequence
 
 import matplotlib.figure
 
@@ -12,7 +13,9 @@ PANELS = {
 COLOURS = {"train": "tab:red", "validation": "tab:green", "test": "tab:blue"}
 
 
-def gap_plot(runs, caption, axis_name="step"):
+def gap_plot(
+    runs: Mapping[str, Sequence[Mapping[str, float]]], caption: str, axis_name: str = "step"
+) -> bytes:
     """Draws curves of one or several runs.
 
     Args:

@@ -1,0 +1,40 @@
+"""What an attack of an evaluation is: `PGDSearch`, `AutoPGD`, `SquareSearch`, or another."""
+
+from typing import Protocol
+
+import tensorflow as tf
+
+from robgan_tf.typing import LogitsFunction
+
+
+class AttackSearch(Protocol):
+    """Looks for adversarial images, in several rounds on those images that still withstand.
+
+    Attributes:
+      name: for tables; at most 32 characters.
+      rounds: how often it can be called on an image with another result.
+    """
+
+    name: str
+    rounds: int
+
+    def __call__(
+        self,
+        logits_fn: LogitsFunction,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        seeds: tf.Tensor,
+        round_number: int | tf.Tensor = 0,
+    ) -> tf.Tensor:
+        """Attacks a batch once.
+
+        Args:
+          logits_fn: function from images [N, H, W, C] to logits [N, K], in inference mode.
+          images: [N, H, W, C] in [-1, 1].
+          labels: [N] integers.
+          seeds: [N, 2] integers, a seed a sample.
+          round_number: which round this is, 0 to `rounds` - 1; an integer or a scalar tensor.
+
+        Returns:
+          Adversarial images of the same shape, in the ball around the images and in [-1, 1].
+        """
