@@ -8,15 +8,15 @@ from robgan_tf.typing import LogitsFunction
 
 
 class AttackSearch(Protocol):
-    """Looks for adversarial images, in several rounds on those images that still withstand.
+    """Looks for adversarial images, in several rounds on those images that still withstand."""
 
-    Attributes:
-      name: for tables; at most 32 characters.
-      rounds: how often it can be called on an image with another result.
-    """
+    @property
+    def name(self) -> str:
+        """What tables call it, at most 32 characters."""
 
-    name: str
-    rounds: int
+    @property
+    def rounds(self) -> int:
+        """How often it can be called on an image with another result."""
 
     def __call__(
         self,

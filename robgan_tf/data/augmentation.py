@@ -10,7 +10,7 @@ PADDING = 4  # pixels, for pad_crop_flip
 CROP_AREA = (0.8, 0.9)  # fraction of the image's area, for area_crop_flip
 
 
-def area_boxes(seed, count):
+def area_boxes(seed: tf.Tensor, count: int) -> tf.Tensor:
     """Draws square parts of images: area uniform in `CROP_AREA`, position uniform.
 
     Args:
@@ -27,13 +27,13 @@ def area_boxes(seed, count):
     return tf.concat([top_left, tf.minimum(top_left + side, 1.0)], axis=1)
 
 
-def random_flip(images, seed):
+def random_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Mirrors each of the images `[n, h, w, c]` left to right with probability 1/2."""
     columns = _mirrored_columns(images.shape[0], images.shape[2], seed)
     return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
-def random_pad_crop_flip(images, seed):
+def random_pad_crop_flip(images: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Shifts and mirrors images at random.
 
     Pads `PADDING` black pixels (value 0) on every side, cuts a window of the original
@@ -59,13 +59,13 @@ def random_pad_crop_flip(images, seed):
     return tf.gather(windows, columns, axis=2, batch_dims=1)
 
 
-def two_seeds(seed):
+def two_seeds(seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Splits an int32 seed `[2]` into two independent ones."""
     pair = tf.random.split(seed, 2, alg="philox")
     return pair[0], pair[1]
 
 
-def _mirrored_columns(count, width, seed):
+def _mirrored_columns(count: int, width: int, seed: tf.Tensor) -> tf.Tensor:
     """Column indices `[count, width]`, read from right to left with probability 1/2."""
     flipped = tf.random.stateless_uniform([count, 1], seed, alg="philox") < 0.5
     columns = tf.range(width)

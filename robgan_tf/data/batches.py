@@ -1,5 +1,7 @@
 """From a source of images to the float batches that training and evaluation use."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
@@ -10,7 +12,9 @@ from robgan_tf.data.augmentation import (
     two_seeds,
 )
 from robgan_tf.data.order import example_indices, sample_positions
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.typing import LabelledImages, Scalars
 
 # Uniform noise added to the [-1, 1] image, from the paper's code: one quantisation step
 # of an 8-bit image is 1/127.5 wide.
@@ -22,21 +26,21 @@ _PARALLEL_STEPS = 2
 _WAITING_STEPS = 2
 
 
-def scale_images(images):
+def scale_images(images: tf.Tensor | np.ndarray) -> tf.Tensor:
     """Maps uint8 pixels to float32 in [-1, 1]: p / 127.5 - 1."""
     return tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
 def training_batches(
-    source,
+    source: ImageSource,
     *,
-    batch_size,
-    updates_per_step,
-    seed,
-    start_step=0,
-    augmentation="none",
-    dequantize=True,
-):
+    batch_size: int,
+    updates_per_step: int,
+    seed: int,
+    start_step: int = 0,
+    augmentation: str = "none",
+    dequantize: bool = True,
+) -> tf.data.Dataset:
     """Builds the endless stream of training steps.
 
     Element k is a pure function of (source, seed, start_step + k) and the settings, so a
@@ -58,7 +62,7 @@ def training_batches(
     with tf.device("CPU:0"):
         labels = tf.constant(source.labels, tf.int32)
 
-    def make_step(step):
+    def make_step(step: tf.Tensor) -> Scalars:
         positions = sample_positions(step, updates_per_step, batch_size)
         indices = example_indices(positions, len(source), seed)
         images = _augmented_images(source, indices, seed, step, augmentation)
@@ -82,7 +86,9 @@ def training_batches(
     return batches.prefetch(_WAITING_STEPS).with_options(options)
 
 
-def _augmented_images(source, indices, seed, step, augmentation):
+def _augmented_images(
+    source: ImageSource, indices: tf.Tensor, seed: int, step: tf.Tensor, augmentation: str
+) -> tf.Tensor:
     """Fetches uint8 images `[n, H, W, C]` and applies the augmentation of `step`."""
     draw = derive_seed(seed, Purpose.AUGMENTATION, step)
     if augmentation == "area_crop_flip":
@@ -99,7 +105,9 @@ def _augmented_images(source, indices, seed, step, augmentation):
     raise ValueError(f"unknown augmentation {augmentation!r}")
 
 
-def evaluation_batches(source, batch_size, limit=None):
+def evaluation_batches(
+    source: ImageSource, batch_size: int, limit: int | None = None
+) -> Iterator[LabelledImages]:
     """Yields every image once, in stored order, unchanged.
 
     Args:

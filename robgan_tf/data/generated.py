@@ -7,6 +7,7 @@ What the sample command has written says besides what made it.
 import dataclasses
 import json
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -15,6 +16,7 @@ from robgan_tf.data.datasets.image_folder import FolderSource, load_class_folder
 from robgan_tf.data.sources import ImageSource, InMemorySource, resize_antialiased
 from robgan_tf.errors import UserError
 from robgan_tf.files import read_npz
+from robgan_tf.typing import PathLike
 
 MADE_BY = "made_by"  # array of an npz: JSON with the "classes" of the generator
 
@@ -34,14 +36,16 @@ class GeneratedImages:
     has_classes: bool
     size: tuple | None
 
-    def other_sizes(self):
+    def other_sizes(self) -> list[tuple[int, int]]:
         """Sorted (height, width) in which images are stored that are resized when fetched."""
         source = self.source
         sizes = source.picture_sizes() if isinstance(source, FolderSource) else {self.size}
         return sorted(sizes - {(source.resolution, source.resolution)})
 
 
-def load_generated_images(path, class_names, *, resolution, channels):
+def load_generated_images(
+    path: PathLike, class_names: Sequence[str], *, resolution: int, channels: int
+) -> GeneratedImages:
     """Opens stored images.
 
     Args:
@@ -80,7 +84,7 @@ def load_generated_images(path, class_names, *, resolution, channels):
     return GeneratedImages(source, _has_classes(path, arrays.get(MADE_BY)), size)
 
 
-def _arrays(path):
+def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         arrays = read_npz(path)
     except ValueError as error:
@@ -94,7 +98,7 @@ def _arrays(path):
     return arrays
 
 
-def _has_classes(path, made_by):
+def _has_classes(path: PathLike, made_by: np.ndarray | None) -> bool:
     if made_by is None:
         return True
     try:
@@ -103,7 +107,9 @@ def _has_classes(path, made_by):
         raise UserError(f"{path}: {MADE_BY!r} does not say what made the images") from error
 
 
-def _check_arrays(path, images, labels, num_classes, channels):
+def _check_arrays(
+    path: PathLike, images: np.ndarray, labels: np.ndarray, num_classes: int, channels: int
+) -> None:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] != channels:
         raise UserError(
             f"{path}: `image` is {images.dtype} {list(images.shape)}, and uint8 [N, H, W, "

@@ -3,9 +3,12 @@
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
+
+from robgan_tf.typing import PathLike
 
 # What PIL and its decoders raise for files that are broken or not images at all. OSError
 # includes PIL's UnidentifiedImageError and files that cannot be opened.
@@ -26,7 +29,7 @@ DECODE_ERRORS = (
 _DRAFT_MARGIN = 2
 
 
-def picture_size(path):
+def picture_size(path: PathLike) -> tuple[int, int] | None:
     """(height, width) of an image file by its header; None if it has none that can be read."""
     try:
         with Image.open(path) as image:
@@ -35,7 +38,9 @@ def picture_size(path):
         return None
 
 
-def read_image(path, resolution, channels, box=None):
+def read_image(
+    path: PathLike, resolution: int, channels: int, box: Sequence[float] | None = None
+) -> np.ndarray:
     """Reads an image as a square of a given size.
 
     The picture is the centre square as wide as the shorter side, or the part `box` of
@@ -69,7 +74,7 @@ def read_image(path, resolution, channels, box=None):
     return np.asarray(resized).reshape(resolution, resolution, channels)
 
 
-def _convert(image, mode):
+def _convert(image: Image.Image, mode: str) -> Image.Image:
     """Converts a loaded image to 8-bit grayscale ("L") or "RGB"."""
     if image.mode.startswith("I;16"):
         # PIL would saturate 16-bit values at 255 instead of scaling them.

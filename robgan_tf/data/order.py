@@ -10,7 +10,7 @@ import tensorflow as tf
 from robgan_tf.randomness import Purpose, derive_seed
 
 
-def sample_positions(step, updates_per_step, batch_size):
+def sample_positions(step: int | tf.Tensor, updates_per_step: int, batch_size: int) -> tf.Tensor:
     """Positions in the sample stream that one training step uses.
 
     Args:
@@ -25,7 +25,7 @@ def sample_positions(step, updates_per_step, batch_size):
     return tf.cast(step, tf.int64) * per_step + tf.range(per_step, dtype=tf.int64)
 
 
-def example_indices(positions, length, seed):
+def example_indices(positions: tf.Tensor, length: int, seed: int) -> tf.Tensor:
     """Which examples the sample stream shows at consecutive positions.
 
     Args:

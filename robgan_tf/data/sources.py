@@ -2,6 +2,7 @@
 
 import abc
 import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +12,7 @@ from robgan_tf.files import digest_all
 _DIGEST_BLOCK = 1000  # images held at a time
 
 
-def evenly_spaced_rows(total, most):
+def evenly_spaced_rows(total: int, most: int) -> np.ndarray:
     """Chooses rows from the first to the last: at most `most` of `total`, int array."""
     return np.linspace(0, total - 1, min(most, total)).round().astype(int)
 
@@ -27,28 +28,28 @@ class ImageSource(abc.ABC):
         reason; stays empty for sources without files.
     """
 
-    def __init__(self, class_names, resolution, channels):
+    def __init__(self, class_names: Sequence[str], resolution: int, channels: int) -> None:
         self.class_names = tuple(class_names)
         self.resolution = resolution
         self.channels = channels
-        self.corrupt_files = {}
+        self.corrupt_files: dict[str, str] = {}
 
     @property
     @abc.abstractmethod
-    def labels(self):
+    def labels(self) -> np.ndarray:
         """int32 array `[N]`, the label of each image in stored order."""
 
     @property
-    def ids(self):
+    def ids(self) -> np.ndarray | None:
         """The names by which the data set tells its images apart, str array `[N]`, or None."""
         return None
 
     @abc.abstractmethod
-    def __len__(self):
+    def __len__(self) -> int:
         """The number of images, known without reading any."""
 
     @abc.abstractmethod
-    def fetch_tensor(self, indices, boxes=None):
+    def fetch_tensor(self, indices: tf.Tensor, boxes: tf.Tensor | None = None) -> tf.Tensor:
         """Fetches images, in a graph or eagerly.
 
         Args:
@@ -61,10 +62,12 @@ class ImageSource(abc.ABC):
         """
 
     @abc.abstractmethod
-    def subset(self, indices):
+    def subset(self, indices: np.ndarray) -> "ImageSource":
         """Returns the source of the images at `indices` (int array), in that order."""
 
-    def fetch(self, indices, boxes=None):
+    def fetch(
+        self, indices: Sequence[int] | np.ndarray, boxes: np.ndarray | None = None
+    ) -> np.ndarray:
         """Fetches images as a uint8 array `[n, resolution, resolution, channels]`.
 
         Args:
@@ -80,7 +83,14 @@ class ImageSource(abc.ABC):
                 boxes = tf.constant(np.asarray(boxes, np.float32))
             return self.fetch_tensor(indices, boxes).numpy()
 
-    def content_digest(self):
+    def evenly_spaced(self, count: int) -> "ImageSource":
+        """Returns the source of at most `count` of the images, evenly spaced in stored order.
+
+        Class folders are stored class by class, so the first images would be of one class.
+        """
+        return self.subset(evenly_spaced_rows(len(self), count))
+
+    def content_digest(self) -> str:
         """Hexadecimal digits that tell the pixels of these images, in their order, from others."""
         starts = range(0, len(self), _DIGEST_BLOCK)
         positions = (np.arange(i, min(i + _DIGEST_BLOCK, len(self))) for i in starts)
@@ -101,7 +111,15 @@ class InMemorySource(ImageSource):
       ids: str array `[M]`, or None where the data set has none.
     """
 
-    def __init__(self, pixels, labels, class_names, resolution, positions=None, ids=None):
+    def __init__(
+        self,
+        pixels: np.ndarray | tf.Tensor,
+        labels: np.ndarray,
+        class_names: Sequence[str],
+        resolution: int,
+        positions: np.ndarray | None = None,
+        ids: np.ndarray | None = None,
+    ) -> None:
         super().__init__(class_names, resolution, channels=pixels.shape[-1])
         # An eager tensor is captured by tf.data graphs by reference. It is kept off any
         # accelerator, where tf.data could not read it.
@@ -113,19 +131,19 @@ class InMemorySource(ImageSource):
         self._stored_ids = ids
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         return self._labels
 
     @property
-    def ids(self):
+    def ids(self) -> np.ndarray | None:
         if self._stored_ids is None or self._positions is None:
             return self._stored_ids
         return self._stored_ids[self._positions.numpy()]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._labels)
 
-    def fetch_tensor(self, indices, boxes=None):
+    def fetch_tensor(self, indices: tf.Tensor, boxes: tf.Tensor | None = None) -> tf.Tensor:
         if self._positions is not None:
             indices = tf.gather(self._positions, indices)
         images = tf.gather(self._pixels, indices)
@@ -135,7 +153,7 @@ class InMemorySource(ImageSource):
             return images
         return resize_antialiased(images, self.resolution)
 
-    def subset(self, indices):
+    def subset(self, indices: np.ndarray) -> "InMemorySource":
         indices = np.asarray(indices, np.int64)
         positions = indices if self._positions is None else self._positions.numpy()[indices]
         return InMemorySource(
@@ -159,14 +177,21 @@ class LazySource(ImageSource):
       channels: Channels of the fetched images.
     """
 
-    def __init__(self, load, length, class_names, resolution, channels):
+    def __init__(
+        self,
+        load: Callable[[], ImageSource],
+        length: int,
+        class_names: Sequence[str],
+        resolution: int,
+        channels: int,
+    ) -> None:
         super().__init__(class_names, resolution, channels)
         self._load = load
         self._length = length
-        self._loaded = None
+        self._loaded: ImageSource | None = None
         self._lock = threading.Lock()
 
-    def _source(self):
+    def _source(self) -> ImageSource:
         with self._lock:
             if self._loaded is None:
                 # Loading may be triggered while a graph is traced; it must stay outside it.
@@ -175,35 +200,35 @@ class LazySource(ImageSource):
         return self._loaded
 
     @property
-    def labels(self):
+    def labels(self) -> np.ndarray:
         return self._source().labels
 
     @property
-    def ids(self):
+    def ids(self) -> np.ndarray | None:
         return self._source().ids
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self._length
 
-    def fetch_tensor(self, indices, boxes=None):
+    def fetch_tensor(self, indices: tf.Tensor, boxes: tf.Tensor | None = None) -> tf.Tensor:
         return self._source().fetch_tensor(indices, boxes)
 
-    def subset(self, indices):
+    def subset(self, indices: np.ndarray) -> ImageSource:
         return self._source().subset(indices)
 
 
-def resize_antialiased(images, resolution):
+def resize_antialiased(images: tf.Tensor, resolution: int) -> tf.Tensor:
     """Resizes uint8 images `[n, h, w, c]` to `[n, resolution, resolution, c]`, uint8."""
     resized = tf.image.resize(images, [resolution, resolution], "bicubic", antialias=True)
-    return to_uint8(resized)
+    return rounded_pixels(resized)
 
 
-def to_uint8(pixels):
+def rounded_pixels(pixels: tf.Tensor) -> tf.Tensor:
     """Rounds float pixels to uint8, saturating: bicubic filters overshoot [0, 255]."""
     return tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
 
 
-def _crop_and_resize(images, boxes, resolution):
+def _crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, resolution: int) -> tf.Tensor:
     """Shows the parts `boxes` of uint8 images `[n, s, s, c]` at `resolution`, bilinearly.
 
     There is no low-pass filter: it is meant for crops that are at least `resolution`
@@ -218,4 +243,6 @@ def _crop_and_resize(images, boxes, resolution):
     centres = tf.concat([top_left + half_sample, bottom_right - half_sample], axis=1) - 0.5
     normalised = tf.clip_by_value(centres / max(storage - 1, 1), 0.0, 1.0)
     owners = tf.range(tf.shape(images)[0])
-    return to_uint8(tf.image.crop_and_resize(images, normalised, owners, [resolution, resolution]))
+    return rounded_pixels(
+        tf.image.crop_and_resize(images, normalised, owners, [resolution, resolution])
+    )

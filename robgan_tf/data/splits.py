@@ -6,13 +6,16 @@ the same across versions of NumPy and TensorFlow.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from robgan_tf.errors import UserError
 
 
-def hold_out_validation(labels, count, class_names, *, dataset, split_seed):
+def hold_out_validation(
+    labels: np.ndarray, count: int, class_names: Sequence[str], *, dataset: str, split_seed: int
+) -> np.ndarray:
     """Chooses the validation slice of a training split.
 
     Every class keeps at least one training example.
@@ -37,7 +40,9 @@ def hold_out_validation(labels, count, class_names, *, dataset, split_seed):
     return _choose_balanced(labels, count, capacity, (dataset, split_seed, "validation"))
 
 
-def choose_training_subset(labels, count, class_names, *, dataset, split_seed):
+def choose_training_subset(
+    labels: np.ndarray, count: int, class_names: Sequence[str], *, dataset: str, split_seed: int
+) -> np.ndarray:
     """Chooses a class-balanced subset of the training examples.
 
     Args:
@@ -58,7 +63,9 @@ def choose_training_subset(labels, count, class_names, *, dataset, split_seed):
     return _choose_balanced(labels, count, available, (dataset, split_seed, "train"))
 
 
-def _check_count(argument, count, most, available, zero_means_none=True):
+def _check_count(
+    argument: str, count: int, most: int, available: np.ndarray, zero_means_none: bool = True
+) -> None:
     classes = int(np.count_nonzero(available))
     if zero_means_none and count == 0:
         return
@@ -75,7 +82,9 @@ def _check_count(argument, count, most, available, zero_means_none=True):
         )
 
 
-def _choose_balanced(labels, count, capacity, name):
+def _choose_balanced(
+    labels: np.ndarray, count: int, capacity: np.ndarray, name: Sequence[object]
+) -> np.ndarray:
     """Takes `count` examples, as evenly from the classes as `capacity` allows."""
     quotas = _even_quotas(count, capacity, _ranks((*name, "classes"), len(capacity)))
     by_rank = np.argsort(_ranks((*name, "examples"), len(labels)), kind="stable")
@@ -84,7 +93,7 @@ def _choose_balanced(labels, count, capacity, name):
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def _even_quotas(count, capacity, class_ranks):
+def _even_quotas(count: int, capacity: np.ndarray, class_ranks: np.ndarray) -> np.ndarray:
     """Shares `count` among classes: equal shares, capped; odd ones by `class_ranks`."""
     quotas = np.zeros_like(capacity)
     while (missing := count - quotas.sum()) > 0:
@@ -98,7 +107,7 @@ def _even_quotas(count, capacity, class_ranks):
     return quotas
 
 
-def _ranks(name, count):
+def _ranks(name: Sequence[object], count: int) -> np.ndarray:
     """uint64 pseudo-random numbers `[count]`: splitmix64, started from a hash of `name`."""
     digest = hashlib.sha256("\0".join(map(str, name)).encode()).digest()
     start = np.uint64(int.from_bytes(digest[:8], "little"))

@@ -2,12 +2,15 @@
 
 import dataclasses
 
+import keras
 import tensorflow as tf
 
+from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.losses.lipschitz import local_lipschitz_values
 from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.typing import Batches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,13 +40,13 @@ class AccuracyMeter:
       seed: seed of random starts.
     """
 
-    def __init__(self, model, attack, seed=0):
+    def __init__(self, model: keras.Model, attack: ProjectedGradientDescent, seed: int = 0) -> None:
         self._model = model
         self._attack = attack
         self._seed = seed
         self._compiled = tf.function(self._sums, autograph=False, reduce_retracing=True)
 
-    def __call__(self, batches):
+    def __call__(self, batches: Batches) -> Accuracy:
         """Measures.
 
         Args:
@@ -66,7 +69,9 @@ class AccuracyMeter:
             raise ValueError("an accuracy was asked for without images")
         return Accuracy(clean / images, attacked / images, lipschitz / images, images)
 
-    def _sums(self, images, labels, first):
+    def _sums(
+        self, images: tf.Tensor, labels: tf.Tensor, first: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         # A seed a sample, so that random starts do not depend on the batch size.
         seeds = tf.map_fn(
             lambda number: derive_seed(self._seed, Purpose.RANDOM_START, number),
@@ -74,7 +79,7 @@ class AccuracyMeter:
             fn_output_signature=tf.TensorSpec([2], tf.int32),
         )
 
-        def loss(x):
+        def loss(x: tf.Tensor) -> tf.Tensor:
             return class_loss(self._model(x, training=False)[1], labels)
 
         with hold_normalized_kernels(self._model):
@@ -85,12 +90,14 @@ class AccuracyMeter:
                 tf.reduce_sum(local_lipschitz_values(loss, images)),
             )
 
-    def _count_correct(self, images, labels):
+    def _count_correct(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         logits = self._model(images, training=False)[1]
         predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
         return tf.reduce_sum(tf.cast(predicted == labels, tf.int32))
 
 
-def accuracy_under_attack(model, batches, attack, seed=0):
+def accuracy_under_attack(
+    model: keras.Model, batches: Batches, attack: ProjectedGradientDescent, seed: int = 0
+) -> Accuracy:
     """Measures once; Args, Returns and Raises are those of `AccuracyMeter`."""
     return AccuracyMeter(model, attack, seed)(batches)

@@ -4,14 +4,19 @@ import dataclasses
 import json
 import pathlib
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.attacks.objectives import is_fooled
+from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.robustness.subjects import Classifier
+from robgan_tf.typing import PathLike
 
 # A part is what an interrupted evaluation does again.
 PART_SIZE = 500
@@ -53,12 +58,12 @@ class Outcome:
     seconds: float
 
     @property
-    def clean_correct(self):
+    def clean_correct(self) -> np.ndarray:
         """Whether the clean image is classified correctly, bool [N]."""
         return self.fooled_by != WRONG_WHEN_CLEAN
 
     @property
-    def survived(self):
+    def survived(self) -> np.ndarray:
         """Whether the image is classified correctly clean and under every attack, bool [N]."""
         return self.fooled_by == SURVIVED
 
@@ -77,7 +82,14 @@ class RobustnessEvaluation:
       seed: of all random numbers.
     """
 
-    def __init__(self, classifier, attacks, image_shape, batch_size=100, seed=0):
+    def __init__(
+        self,
+        classifier: Classifier,
+        attacks: Sequence[AttackSearch],
+        image_shape: tuple[int, ...],
+        batch_size: int = 100,
+        seed: int = 0,
+    ) -> None:
         self._classifier = classifier
         self._attacks = attacks
         self._images = tf.TensorSpec([None, *image_shape], tf.float32)
@@ -89,7 +101,9 @@ class RobustnessEvaluation:
         )
         self._searches = [self._search(attack) for attack in attacks]
 
-    def run(self, images, labels, numbers=None):
+    def run(
+        self, images: np.ndarray, labels: np.ndarray, numbers: np.ndarray | None = None
+    ) -> Outcome:
         """Attacks images.
 
         Args:
@@ -126,14 +140,16 @@ class RobustnessEvaluation:
                     fooled_by[chosen[np.asarray(fooled)]] = attack.name
         return Outcome(predictions, fooled_by, adversarial, time.perf_counter() - start)
 
-    def _batches(self, count):
+    def _batches(self, count: int) -> list[slice]:
         return [
             slice(start, min(start + self._batch_size, count))
             for start in range(0, count, self._batch_size)
         ]
 
-    def _search(self, attack):
-        def search(images, labels, numbers, round_number):
+    def _search(self, attack: AttackSearch) -> Callable[..., Any]:
+        def search(
+            images: tf.Tensor, labels: tf.Tensor, numbers: tf.Tensor, round_number: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor]:
             seeds = tf.map_fn(
                 lambda number: derive_seed(self._seed, Purpose.EVALUATION_ATTACK, number),
                 numbers,
@@ -147,10 +163,12 @@ class RobustnessEvaluation:
         signature = [self._images, integers, integers, tf.TensorSpec([], tf.int32)]
         return self._compiled(search, signature)
 
-    def _compiled(self, function, signature):
+    def _compiled(
+        self, function: Callable[..., Any], signature: Sequence[tf.TensorSpec]
+    ) -> Callable[..., Any]:
         """Compiles for any number of images, with the classifier's weights prepared once a call."""
 
-        def held(*arguments):
+        def held(*arguments: tf.Tensor) -> Any:
             with self._classifier.hold():
                 return function(*arguments)
 
@@ -168,7 +186,7 @@ class StoredEvaluation:
       UserError: if the directory holds parts of another protocol.
     """
 
-    def __init__(self, directory, protocol):
+    def __init__(self, directory: PathLike, protocol: Mapping[str, Any]) -> None:
         self._directory = pathlib.Path(directory)
         self._directory.mkdir(parents=True, exist_ok=True)
         path = self._directory / "protocol.json"
@@ -186,7 +204,7 @@ class StoredEvaluation:
         else:
             write_atomically(path, json.dumps(protocol, indent=1) + "\n")
 
-    def outcome(self, key, part, compute):
+    def outcome(self, key: str, part: int, compute: Callable[[], Outcome]) -> Outcome:
         """Returns a part's Outcome: the stored one, or what `compute` returns, then stored.
 
         Args:
@@ -207,7 +225,7 @@ class StoredEvaluation:
         write_atomically(path, lambda file: np.savez(file, **vars(outcome)))
         return outcome
 
-    def checks(self, compute):
+    def checks(self, compute: Callable[[], list[Check]] | None) -> list[Check]:
         """Returns the stored Checks of the masking report, or else those that `compute` returns.
 
         Args:
@@ -224,18 +242,17 @@ class StoredEvaluation:
         return checks
 
 
-def join(outcomes):
+def join(outcomes: Sequence[Outcome]) -> Outcome:
     """Joins the outcomes of the parts of a data set, in order."""
     return Outcome(
-        *(
-            np.concatenate([getattr(outcome, name) for outcome in outcomes])
-            for name in ("predictions", "fooled_by", "adversarial")
-        ),
+        np.concatenate([outcome.predictions for outcome in outcomes]),
+        np.concatenate([outcome.fooled_by for outcome in outcomes]),
+        np.concatenate([outcome.adversarial for outcome in outcomes]),
         sum(outcome.seconds for outcome in outcomes),
     )
 
 
-def check_images(images):
+def check_images(images: np.ndarray) -> None:
     """Raises UserError unless images lie in [-1, 1]."""
     lowest, highest = float(np.min(images)), float(np.max(images))
     if not (lowest >= -1.0 and highest <= 1.0):
@@ -245,7 +262,7 @@ def check_images(images):
         )
 
 
-def confidence_interval(share, count):
+def confidence_interval(share: float, count: int) -> tuple[float, float]:
     """The 95 % Wilson interval of a share of `count` images.
 
     Args:

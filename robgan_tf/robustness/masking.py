@@ -9,9 +9,12 @@ import tensorflow as tf
 
 from robgan_tf.attacks.pgd import ProjectedGradientDescent
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm, round_seeds
+from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.robustness.evaluation import Check, RobustnessEvaluation
+from robgan_tf.robustness.subjects import Classifier
+from robgan_tf.typing import LogitsFunction
 
 ACCURACY_AT_HUGE_RADIUS = 0.05
 # A relation may be violated by this share of the images before it is an alarm.
@@ -21,7 +24,15 @@ SQUARE_QUERIES = 500
 NOISE_DRAWS = 10
 
 
-def masking_report(classifier, images, labels, epsilon, norm="linf", seed=0, batch_size=100):
+def masking_report(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    epsilon: float,
+    norm: str = "linf",
+    seed: int = 0,
+    batch_size: int = 100,
+) -> list[Check]:
     """Runs all checks; accuracies are those on the given images.
 
     Args:
@@ -37,11 +48,13 @@ def masking_report(classifier, images, labels, epsilon, norm="linf", seed=0, bat
       List of Check.
     """
 
-    def accuracy(*attacks):
+    def accuracy(*attacks: AttackSearch) -> float:
         evaluation = RobustnessEvaluation(classifier, attacks, images.shape[1:], batch_size, seed)
         return float(evaluation.run(images, labels).survived.mean())
 
-    def pgd(steps, restarts=1, radius=epsilon, objective="cross_entropy"):
+    def pgd(
+        steps: int, restarts: int = 1, radius: float = epsilon, objective: str = "cross_entropy"
+    ) -> PGDSearch:
         step = 2.5 * radius / steps
         return PGDSearch(radius, steps, step, norm, True, objective, restarts)
 
@@ -88,23 +101,30 @@ class RandomNoise:
 
     name = "noise"
 
-    def __init__(self, epsilon, norm, draws):
+    def __init__(self, epsilon: float, norm: str, draws: int) -> None:
         self.rounds = draws
         self._ball = ProjectedGradientDescent(epsilon, 1, 0.0, norm, random_start=True)
 
-    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+    def __call__(
+        self,
+        logits_fn: LogitsFunction,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        seeds: tf.Tensor,
+        round_number: int | tf.Tensor = 0,
+    ) -> tf.Tensor:
         """As the call of `PGDSearch`."""
         del logits_fn, labels
         return self._ball.start(images, round_seeds(seeds, round_number), self._ball.epsilon)
 
 
-def _at_most(name, stronger, low, weaker, high):
+def _at_most(name: str, stronger: str, low: float, weaker: str, high: float) -> Check:
     return Check(
         name, low <= high + TOLERANCE, f"{low:.1%} under {stronger}, {high:.1%} under {weaker}"
     )
 
 
-def _deterministic(classifier, images):
+def _deterministic(classifier: Classifier, images: np.ndarray) -> Check:
     one, other = (np.asarray(classifier.logits(tf.constant(images))) for _ in range(2))
     difference = np.abs(one - other).max() / max(np.abs(one).max(), 1e-12)
     return Check(
@@ -114,7 +134,9 @@ def _deterministic(classifier, images):
     )
 
 
-def _gradients_exist(classifier, images, labels, batch_size):
+def _gradients_exist(
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, batch_size: int
+) -> Check:
     """The gradient of cross-entropy must not vanish where the attack has to find its way."""
     zero = []
     for start in range(0, len(images), batch_size):

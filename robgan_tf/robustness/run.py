@@ -5,24 +5,31 @@ import functools
 import json
 import pathlib
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from robgan_tf.attacks.protocols import make_attacks
+from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.data.batches import scale_images
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest, write_atomically
 from robgan_tf.reporting import format_duration, format_radius
 from robgan_tf.robustness.evaluation import (
     PART_SIZE,
+    Check,
+    Outcome,
     RobustnessEvaluation,
     StoredEvaluation,
     join,
 )
 from robgan_tf.robustness.masking import masking_report
-from robgan_tf.robustness.subjects import check_classifier
-from robgan_tf.robustness.table import markdown, per_sample_csv, summary
+from robgan_tf.robustness.subjects import Classifier, check_classifier
+from robgan_tf.robustness.table import Row, markdown, per_sample_csv, summary
 from robgan_tf.robustness.verification import VerificationError, verify
+from robgan_tf.typing import PathLike
 
 MASKING_IMAGES = 200
 # 8/255 of the [0, 1] scale, at which most papers compare.
@@ -45,7 +52,7 @@ class Protocol:
     """
 
     attack: str
-    epsilons: tuple
+    epsilons: tuple[float, ...]
     norm: str = "linf"
     seed: int = 0
     batch_size: int = 100
@@ -53,7 +60,7 @@ class Protocol:
     save_images: bool = False
 
     @property
-    def radii(self):
+    def radii(self) -> list[float]:
         """The asked radii and those the preset adds, ascending; those that print alike once."""
         extra = EXTRA_RADII.get((self.attack, self.norm), ())
         return sorted(
@@ -61,7 +68,7 @@ class Protocol:
         )
 
     @property
-    def identity(self):
+    def identity(self) -> dict[str, Any]:
         """What determines an outcome, of these."""
         return {
             "attack": self.attack,
@@ -71,12 +78,14 @@ class Protocol:
         }
 
 
-def radius_key(epsilon):
+def radius_key(epsilon: float) -> str:
     """The name of a radius in files."""
     return f"epsilon_{epsilon:g}"
 
 
-def choose_images(source, protocol, count):
+def choose_images(
+    source: ImageSource, protocol: Protocol, count: int | None
+) -> tuple[np.ndarray, str]:
     """Chooses what to evaluate: all images, or for "strong" the first 1,000 by id.
 
     Args:
@@ -118,7 +127,16 @@ class RobustnessRun:
       protocol: a Protocol.
     """
 
-    def __init__(self, images, labels, ids, numbers, num_classes, description, protocol):
+    def __init__(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        ids: np.ndarray | None,
+        numbers: np.ndarray,
+        num_classes: int,
+        description: str,
+        protocol: Protocol,
+    ) -> None:
         self._images = images
         self._labels = np.asarray(labels)
         self._ids = ids
@@ -127,7 +145,9 @@ class RobustnessRun:
         self._description = description
         self._protocol = protocol
 
-    def evaluate(self, classifier, directory, name):
+    def evaluate(
+        self, classifier: Classifier, directory: PathLike, name: str
+    ) -> tuple[list[Row], list[Check]]:
         """Evaluates one classifier, continuing where an earlier evaluation was interrupted.
 
         Args:
@@ -163,7 +183,13 @@ class RobustnessRun:
         self._write(directory, name, classifier, outcomes, norms, checks)
         return summary(outcomes), checks
 
-    def _outcome(self, classifier, stored, epsilon, attacks):
+    def _outcome(
+        self,
+        classifier: Classifier,
+        stored: StoredEvaluation,
+        epsilon: float,
+        attacks: Sequence[AttackSearch],
+    ) -> Outcome:
         evaluation = RobustnessEvaluation(
             classifier,
             attacks,
@@ -179,8 +205,11 @@ class RobustnessRun:
             outcome = stored.outcome(
                 radius_key(epsilon),
                 part,
-                lambda chosen=chosen: evaluation.run(
-                    self._images[chosen], self._labels[chosen], self._numbers[chosen]
+                functools.partial(
+                    evaluation.run,
+                    self._images[chosen],
+                    self._labels[chosen],
+                    self._numbers[chosen],
                 ),
             )
             outcomes.append(outcome)
@@ -188,7 +217,7 @@ class RobustnessRun:
                 self._print_progress(epsilon, outcomes, time.monotonic() - start)
         return join(outcomes)
 
-    def _print_progress(self, epsilon, outcomes, seconds):
+    def _print_progress(self, epsilon: float, outcomes: Sequence[Outcome], seconds: float) -> None:
         done = sum(len(outcome.fooled_by) for outcome in outcomes)
         survived = sum(int(outcome.survived.sum()) for outcome in outcomes)
         left = seconds / done * (len(self._images) - done)
@@ -198,7 +227,7 @@ class RobustnessRun:
             flush=True,
         )
 
-    def _verified(self, classifier, epsilon, outcome):
+    def _verified(self, classifier: Classifier, epsilon: float, outcome: Outcome) -> np.ndarray:
         try:
             return verify(
                 classifier,
@@ -215,7 +244,7 @@ class RobustnessRun:
                 f"{classifier.name} at radius {epsilon:g}: {error}; no result was written"
             ) from error
 
-    def _masking(self, classifier):
+    def _masking(self, classifier: Classifier) -> list[Check]:
         count = min(MASKING_IMAGES, len(self._images))
         print(f"  checking {count} images for signs of masked gradients", flush=True)
         return masking_report(
@@ -228,7 +257,15 @@ class RobustnessRun:
             self._protocol.batch_size,
         )
 
-    def _write(self, directory, name, classifier, outcomes, norms, checks):
+    def _write(
+        self,
+        directory: pathlib.Path,
+        name: str,
+        classifier: Classifier,
+        outcomes: Mapping[float, Outcome],
+        norms: Mapping[float, np.ndarray],
+        checks: Sequence[Check],
+    ) -> None:
         rows = summary(outcomes)
         record = {
             "model": classifier.name,
@@ -243,7 +280,7 @@ class RobustnessRun:
         write_atomically(directory / f"{name}.md", self.table({classifier.name: rows}, checks))
         write_atomically(directory / f"{name}_samples.csv", samples)
         if self._protocol.save_images:
-            arrays = {
+            arrays: dict[str, Any] = {
                 radius_key(epsilon): outcome.adversarial for epsilon, outcome in outcomes.items()
             }
             write_atomically(
@@ -251,13 +288,18 @@ class RobustnessRun:
                 lambda file: np.savez_compressed(file, label=self._labels, **arrays),
             )
 
-    def table(self, results, checks=()):
+    def table(self, results: Mapping[str, Sequence[Row]], checks: Sequence[Check] = ()) -> str:
         """The Markdown table of several models, `results` being a dict from name to rows."""
         attack = f"Attack: {self._protocol.attack}, seed {self._protocol.seed}"
         return markdown(results, attack, self._protocol.norm, self._description, checks)
 
 
-def evaluate_robustness(subjects, source, protocol, count=None):
+def evaluate_robustness(
+    subjects: Sequence[tuple[Classifier, PathLike, str]],
+    source: ImageSource,
+    protocol: Protocol,
+    count: int | None = None,
+) -> str:
     """Evaluates classifiers on the images of a source.
 
     Args:
@@ -286,7 +328,8 @@ def evaluate_robustness(subjects, source, protocol, count=None):
         description,
         protocol,
     )
-    results, checks = {}, []
+    results: dict[str, list[Row]] = {}
+    checks: list[Check] = []
     for classifier, directory, name in subjects:
         print(f"{classifier.name} ({classifier.source}): {description}", flush=True)
         results[classifier.name], checks = run.evaluate(classifier, directory, name)

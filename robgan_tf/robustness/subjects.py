@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,6 +14,7 @@ import tensorflow as tf
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.files import tree_digest
 from robgan_tf.layers import hold_normalized_kernels
+from robgan_tf.typing import LogitsFunction, PathLike
 
 _PROBE_IMAGES = 16
 # How far sums of rows may be from 1 for values in [0, 1] to be taken for probabilities.
@@ -32,9 +34,9 @@ class Classifier:
     """
 
     name: str
-    logits: Callable
+    logits: LogitsFunction
     source: str
-    hold: Callable = contextlib.nullcontext
+    hold: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +52,10 @@ class InputRange:
 
     minimum: float = -1.0
     maximum: float = 1.0
-    mean: tuple = ()
-    deviation: tuple = ()
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.minimum < self.maximum:
             raise UserError(
                 f"input range {self.minimum:g},{self.maximum:g}: give the lower value first, "
@@ -62,7 +64,7 @@ class InputRange:
         if 0.0 in self.deviation:
             raise UserError("a deviation of 0 cannot be divided by (--input_deviation)")
 
-    def __call__(self, images):
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Maps images in [-1, 1] to what the model wants."""
         middle, half = (self.minimum + self.maximum) / 2.0, (self.maximum - self.minimum) / 2.0
         scaled = middle + half * images
@@ -73,7 +75,7 @@ class InputRange:
         return scaled
 
 
-def discriminator_classifier(discriminator, name, source):
+def discriminator_classifier(discriminator: keras.Model, name: str, source: str) -> Classifier:
     """Makes a Classifier of the class head of a D.
 
     Raises:
@@ -89,7 +91,7 @@ def discriminator_classifier(discriminator, name, source):
     )
 
 
-def load_model_file(path, input_range):
+def load_model_file(path: PathLike, input_range: InputRange) -> Classifier:
     """Loads a SavedModel directory or a Keras model file whose output is class logits.
 
     Args:
@@ -114,7 +116,7 @@ def load_model_file(path, input_range):
     )
 
 
-def check_classifier(classifier, images, num_classes):
+def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: int) -> int:
     """Calls a classifier on a few images and refuses what no attack could believe.
 
     Args:
@@ -157,13 +159,13 @@ def check_classifier(classifier, images, num_classes):
     return values.shape[1]
 
 
-def are_probabilities(values):
+def are_probabilities(values: np.ndarray) -> bool:
     """Whether an array [N, K] is of probabilities, where logits are wanted."""
     sums = np.abs(values.sum(axis=1) - 1.0)
     return bool(values.min() >= 0.0 and sums.max() < _PROBABILITY_TOLERANCE)
 
 
-def _signature(loaded, path):
+def _signature(loaded: Any, path: pathlib.Path) -> Callable[[tf.Tensor], tf.Tensor]:
     """The function of a SavedModel that maps one tensor of images to one of logits."""
     signatures = loaded.signatures
     if "serving_default" not in signatures:
@@ -187,4 +189,7 @@ def _signature(loaded, path):
         )
 
     # The variables live no longer than what was loaded, so it is bound to the function.
-    return lambda images, _loaded=loaded: chosen(**{name: images})[output]
+    def logits(images: tf.Tensor, _loaded: Any = loaded) -> tf.Tensor:
+        return chosen(**{name: images})[output]
+
+    return logits

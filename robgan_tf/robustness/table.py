@@ -2,14 +2,19 @@
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from robgan_tf.reporting import format_radius
-from robgan_tf.robustness.evaluation import confidence_interval
+from robgan_tf.robustness.evaluation import Check, Outcome, confidence_interval
+
+# What `summary` says of a radius: names and values of different types, as JSON holds them.
+Row = dict[str, Any]
 
 
-def summary(outcomes):
+def summary(outcomes: Mapping[float, Outcome]) -> list[Row]:
     """Accuracies of one model.
 
     Args:
@@ -42,7 +47,13 @@ def summary(outcomes):
     return rows
 
 
-def markdown(results, attack, norm, images, masking=()):
+def markdown(
+    results: Mapping[str, Sequence[Row]],
+    attack: str,
+    norm: str,
+    images: str,
+    masking: Sequence[Check] = (),
+) -> str:
     """Renders the table.
 
     Args:
@@ -72,7 +83,12 @@ def markdown(results, attack, norm, images, masking=()):
     return "\n".join([*lines, ""])
 
 
-def per_sample_csv(outcomes, norms, labels, ids):
+def per_sample_csv(
+    outcomes: Mapping[float, Outcome],
+    norms: Mapping[float, np.ndarray],
+    labels: np.ndarray,
+    ids: np.ndarray | None,
+) -> str:
     """One line an image: index, id, label, clean prediction; then, a radius, who fooled it, norm.
 
     Args:

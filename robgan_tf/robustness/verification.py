@@ -4,6 +4,7 @@ import numpy as np
 
 from robgan_tf.attacks.norms import NORMS
 from robgan_tf.errors import UserError
+from robgan_tf.robustness.subjects import Classifier
 
 TOLERANCE = 1e-6
 # Margin relative to the logits' size within which another batch size or graph may round to the
@@ -15,7 +16,16 @@ class VerificationError(UserError):
     """Adversarial images are not what they claim to be; the message says which and how."""
 
 
-def verify(classifier, images, labels, adversarial, survived, epsilon, norm, batch_size=100):
+def verify(
+    classifier: Classifier,
+    images: np.ndarray,
+    labels: np.ndarray,
+    adversarial: np.ndarray,
+    survived: np.ndarray,
+    epsilon: float,
+    norm: str,
+    batch_size: int = 100,
+) -> np.ndarray:
     """Recomputes everything that a robust accuracy rests on, from the images alone.
 
     Args:
@@ -57,7 +67,7 @@ def verify(classifier, images, labels, adversarial, survived, epsilon, norm, bat
     return norms
 
 
-def perturbation_norms(images, adversarial, norm):
+def perturbation_norms(images: np.ndarray, adversarial: np.ndarray, norm: str) -> np.ndarray:
     """Norms of adversarial - images in float64, [N].
 
     Raises:
@@ -70,7 +80,7 @@ def perturbation_norms(images, adversarial, norm):
     return np.abs(change).max(axis=1) if norm == "linf" else np.linalg.norm(change, axis=1)
 
 
-def _margins(classifier, images, labels):
+def _margins(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The label's logit minus the largest other, relative to the largest absolute logit, [N]."""
     logits = np.array(classifier.logits(images), np.float64)
     rows = np.arange(len(labels))
@@ -80,7 +90,7 @@ def _margins(classifier, images, labels):
     return (own - logits.max(axis=1)) / size
 
 
-def _refuse(wrong, what):
+def _refuse(wrong: np.ndarray, what: str) -> None:
     found = np.flatnonzero(wrong)
     if len(found):
         raise VerificationError(f"adversarial image {found[0]} {what} ({len(found)} in all)")

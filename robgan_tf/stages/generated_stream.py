@@ -60,7 +60,7 @@ def open_generated(
                 "(--generated)"
             )
         return functools.partial(
-            stored_images,
+            stream_of_stored,
             stored.source,
             count=count,
             seed=seed,
@@ -76,11 +76,11 @@ def open_generated(
             path, num_classes=settings.num_classes, **shape
         )
     return functools.partial(
-        images_of_generator, generate, latent_size, settings.num_classes, count=count, seed=seed
+        stream_of_generator, generate, latent_size, settings.num_classes, count=count, seed=seed
     )
 
 
-def images_of_generator(
+def stream_of_generator(
     generate: GeneratorFunction,
     latent_size: int,
     num_classes: int,
@@ -116,7 +116,7 @@ def images_of_generator(
         yield batch(tf.constant(step, tf.int64))
 
 
-def stored_images(
+def stream_of_stored(
     source: ImageSource,
     *,
     count: int,

@@ -15,7 +15,7 @@ from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius, read_metrics
 from robgan_tf.robustness.accuracy import accuracy_under_attack
 from robgan_tf.runs.directory import RunDirectory
-from robgan_tf.watching.gap import BATCH_SIZE, GapMeter, evenly_spaced, gap_csv, gap_records
+from robgan_tf.watching.gap import BATCH_SIZE, GapMeter, gap_csv, gap_records
 from robgan_tf.watching.gap_plot import gap_plot
 
 
@@ -68,7 +68,7 @@ def final_accuracy(
     if not count:
         return None
     print(f"\nMeasuring accuracy on {count} test images ...", flush=True)
-    batches = evaluation_batches(evenly_spaced(data.test, count), BATCH_SIZE)
+    batches = evaluation_batches(data.test.evenly_spaced(count), BATCH_SIZE)
     accuracy = accuracy_under_attack(model, batches, build_evaluation_attack(config))
     protocol = {"epsilon": wanted.epsilon, "attack_steps": wanted.attack_steps}
     result = {**vars(accuracy), **protocol}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import keras
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.data import evaluation_batches, evenly_spaced_rows
+from robgan_tf.data import evaluation_batches
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.robustness.accuracy import AccuracyMeter
 
@@ -34,7 +34,7 @@ class GapMeter:
     ) -> None:
         self._meter = AccuracyMeter(model, attack)
         self._sources = {
-            name: evenly_spaced(source, images) for name, source in sources.items() if len(source)
+            name: source.evenly_spaced(images) for name, source in sources.items() if len(source)
         }
 
     def __call__(self) -> dict[str, float]:
@@ -48,11 +48,8 @@ class GapMeter:
 
 
 def evenly_spaced(source: ImageSource, count: int) -> ImageSource:
-    """Returns a subset of at most `count` images of an ImageSource, evenly spaced.
-
-    Class folders are stored class by class, so the first images would be of one class.
-    """
-    return source.subset(evenly_spaced_rows(len(source), count))
+    """See `ImageSource.evenly_spaced`."""
+    return source.evenly_spaced(count)
 
 
 def gap_records(records: Iterable[Mapping[str, float]]) -> list[dict[str, float]]:

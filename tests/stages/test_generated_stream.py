@@ -6,9 +6,9 @@ import tensorflow as tf
 
 from robgan_tf.errors import UserError
 from robgan_tf.stages.generated_stream import (
-    images_of_generator,
     load_exported_generator,
-    stored_images,
+    stream_of_stored,
+    stream_of_generator,
 )
 from tests.data.helpers import numbered_source
 
@@ -47,9 +47,9 @@ def taken(stream, count):
 def test_a_generator_gives_new_images_each_step_and_the_same_again(exported):
     generate, latent_size = load_exported_generator(exported, 4, 1, 10)
     arguments = {"count": 50, "seed": 3}
-    stream = images_of_generator(generate, latent_size, 10, start_step=0, **arguments)
+    stream = stream_of_generator(generate, latent_size, 10, start_step=0, **arguments)
     whole = taken(stream, 4)
-    later = taken(images_of_generator(generate, latent_size, 10, start_step=2, **arguments), 2)
+    later = taken(stream_of_generator(generate, latent_size, 10, start_step=2, **arguments), 2)
     for one, two in zip(whole[2:], later, strict=True):
         np.testing.assert_array_equal(one[0], two[0])
         np.testing.assert_array_equal(one[1], two[1])
@@ -64,13 +64,13 @@ def test_a_generator_gives_new_images_each_step_and_the_same_again(exported):
 def test_stored_images_are_seen_once_an_epoch_and_continue_exactly():
     source = numbered_source(12)
     arguments = {"count": 4, "seed": 0, "augmentation": "none", "dequantize": False}
-    whole = taken(stored_images(source, start_step=0, **arguments), 6)
+    whole = taken(stream_of_stored(source, start_step=0, **arguments), 6)
     values = [round(float(x[0, 0, 0] + 1.0) * 127.5) for images, _ in whole for x in images]
     assert sorted(values[:12]) == sorted(values[12:]) == list(range(12))
     assert values[:12] != values[12:]
     labels = [int(label) for _, batch in whole for label in batch]
     assert labels == [value % 3 for value in values]
-    later = taken(stored_images(source, start_step=4, **arguments), 2)
+    later = taken(stream_of_stored(source, start_step=4, **arguments), 2)
     for one, two in zip(whole[4:], later, strict=True):
         np.testing.assert_array_equal(one[0], two[0])
 

@@ -14,7 +14,7 @@ from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.stages.build import build_attack, build_classifier, build_optimizer
 from robgan_tf.stages.build_joint import build_adversary, build_generator, build_players, build_step
-from robgan_tf.stages.generated_stream import images_of_generator
+from robgan_tf.stages.generated_stream import stream_of_generator
 from robgan_tf.training.classifier_step import (
     ClassifierObjective,
     ClassifierPlayers,
@@ -109,7 +109,7 @@ def classifier_step(name, gin_files, bindings=(), gan_files=None):
 
 def _generated(config, count):
     generator = build_generator(config)
-    return images_of_generator(
+    return stream_of_generator(
         lambda latents, labels: generator(latents, labels, training=False),
         generator.latent_size,
         generator.num_classes,
