@@ -6,6 +6,7 @@ rounding. Variables are those of the model.
 """
 
 import keras
+from typing_extensions import override
 
 from robgan_tf.layers import (
     PixelConvolution2D,
@@ -21,9 +22,11 @@ from robgan_tf.models.blocks import DiscriminatorBlock, GeneratorBlock
 class PlainPooledConv2D(PooledConv2D):
     """A convolution, then average pooling."""
 
+    @override
     def rewrite(self, kernel):
         return kernel
 
+    @override
     def convolve(self, inputs, kernel):
         return average_pool(convolve(inputs, kernel))
 
@@ -31,9 +34,11 @@ class PlainPooledConv2D(PooledConv2D):
 class PlainUpSampledConv2D(UpSampledConv2D):
     """Up-sampling, then a convolution."""
 
+    @override
     def rewrite(self, kernel):
         return kernel
 
+    @override
     def convolve(self, inputs, kernel):
         return convolve(up_sample(inputs), kernel)
 
@@ -41,6 +46,7 @@ class PlainUpSampledConv2D(UpSampledConv2D):
 class PlainPixelConvolution2D(PixelConvolution2D):
     """One ordinary convolution."""
 
+    @override
     def convolve(self, inputs, kernel):
         return convolve(inputs, kernel)
 

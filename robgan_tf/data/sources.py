@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.files import digest_all
 
@@ -131,10 +132,12 @@ class InMemorySource(ImageSource):
         self._stored_ids = ids
 
     @property
+    @override
     def labels(self) -> np.ndarray:
         return self._labels
 
     @property
+    @override
     def ids(self) -> np.ndarray | None:
         if self._stored_ids is None or self._positions is None:
             return self._stored_ids
@@ -143,6 +146,7 @@ class InMemorySource(ImageSource):
     def __len__(self) -> int:
         return len(self._labels)
 
+    @override
     def fetch_tensor(self, indices: tf.Tensor, boxes: tf.Tensor | None = None) -> tf.Tensor:
         if self._positions is not None:
             indices = tf.gather(self._positions, indices)
@@ -153,6 +157,7 @@ class InMemorySource(ImageSource):
             return images
         return resize_antialiased(images, self.resolution)
 
+    @override
     def subset(self, indices: np.ndarray) -> "InMemorySource":
         indices = np.asarray(indices, np.int64)
         positions = indices if self._positions is None else self._positions.numpy()[indices]
@@ -200,19 +205,23 @@ class LazySource(ImageSource):
         return self._loaded
 
     @property
+    @override
     def labels(self) -> np.ndarray:
         return self._source().labels
 
     @property
+    @override
     def ids(self) -> np.ndarray | None:
         return self._source().ids
 
     def __len__(self) -> int:
         return self._length
 
+    @override
     def fetch_tensor(self, indices: tf.Tensor, boxes: tf.Tensor | None = None) -> tf.Tensor:
         return self._source().fetch_tensor(indices, boxes)
 
+    @override
     def subset(self, indices: np.ndarray) -> ImageSource:
         return self._source().subset(indices)
 

@@ -12,6 +12,7 @@ Three modes, which Keras's own layer does not separate: batch statistics that mo
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 
 class _BatchStatistics(keras.layers.Layer):
@@ -99,6 +100,7 @@ class BatchNormalization(_BatchStatistics):
       epsilon: added to the variance (2e-5 in the official code).
     """
 
+    @override
     def build(self, input_shape):
         super().build(input_shape)
         shape = (input_shape[-1],)
@@ -136,6 +138,7 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
         self.num_classes = num_classes
 
+    @override
     def build(self, input_shape):
         super().build(input_shape)
         shape = (self.num_classes, input_shape[-1])
@@ -176,6 +179,7 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
             )
         return tf.cast(labels, self.dtype)
 
+    @override
     def get_config(self):
         return {**super().get_config(), "num_classes": self.num_classes}
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.config.groups import PRECISIONS
 
@@ -56,6 +57,7 @@ class Convolution2D(keras.layers.Conv2D):
         super().__init__(filters, kernel_size, padding="same", autocast=False, **kwargs)
         self.precision = precision
 
+    @override
     def call(self, inputs):
         return self.apply_prepared(inputs, self.prepare(tf.convert_to_tensor(self.kernel)))
 
@@ -86,6 +88,7 @@ class Convolution2D(keras.layers.Conv2D):
         """The linear part of the layer."""
         return convolve(inputs, kernel)
 
+    @override
     def get_config(self):
         fixed = ("strides", "padding", "groups", "dilation_rate", "data_format")
         config = {**super().get_config(), "precision": self.precision}
@@ -107,9 +110,11 @@ class StridedConvolution2D(Convolution2D):
         super().__init__(filters, kernel_size, **kwargs)
         self.stride = stride
 
+    @override
     def convolve(self, inputs, kernel):
         return convolve(inputs, kernel, self.stride)
 
+    @override
     def get_config(self):
         return {**super().get_config(), "stride": self.stride}
 

@@ -12,6 +12,7 @@ A SavedModel keeps that gradient only if saved by Keras's `export` or with
 import keras
 import numpy as np
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.layers.convolution import Convolution2D, convolve
 
@@ -32,6 +33,7 @@ class PixelConvolution2D(Convolution2D):
     def __init__(self, filters, **kwargs):
         super().__init__(filters, 3, **kwargs)
 
+    @override
     def convolve(self, inputs, kernel):
         channels, filters = kernel.shape[2:]
         if max(channels, filters) < FEWEST_CHANNELS_TO_REWRITE:
@@ -42,6 +44,7 @@ class PixelConvolution2D(Convolution2D):
             return convolve_from_pixels(inputs, kernel)
         return convolve(inputs, kernel)
 
+    @override
     def get_config(self):
         config = super().get_config()
         del config["kernel_size"]

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.layers.convolution import Convolution2D, convolve, convolve_transposed
 
@@ -48,9 +49,11 @@ class PooledConv2D(_ResampledConv2D):
       **kwargs: further arguments of `Convolution2D`, but `kernel_size`. H and W must be even.
     """
 
+    @override
     def convolve(self, inputs, kernel):
         return convolve(inputs, kernel, strides=2)
 
+    @override
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
         return (batch, height // 2, width // 2, self.filters)
@@ -70,12 +73,14 @@ class UpSampledConv2D(_ResampledConv2D):
       **kwargs: further arguments of `Convolution2D`, but `kernel_size`.
     """
 
+    @override
     def convolve(self, inputs, kernel):
         count, height, width, _ = tf.unstack(tf.shape(inputs))
         size = tf.stack([count, 2 * height, 2 * width, self.filters])
         outputs = convolve_transposed(inputs, kernel, size, strides=2)
         return tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
 
+    @override
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
         double = [None if length is None else 2 * length for length in (height, width)]

@@ -13,6 +13,7 @@ import threading
 import keras
 import numpy as np
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.layers.convolution import Convolution2D
 
@@ -54,6 +55,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             )
         self.power_iterations = power_iterations
 
+    @override
     def build(self, input_shape=None):
         super().build(input_shape)
         self.vector_u = self.add_weight(
@@ -106,6 +108,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         kernel = self.normalized_kernel()
         return self.layer.prepare(kernel) if isinstance(self.layer, Convolution2D) else kernel
 
+    @override
     def get_config(self):
         return {**super().get_config(), "power_iterations": self.power_iterations}
 

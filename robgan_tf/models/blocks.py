@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.layers import (
     BatchNormalization,
@@ -100,6 +101,7 @@ class GeneratorBlock(keras.layers.Layer):
         self.convolution_2 = convolution_3x3(width, "convolution_2", precision)
         self.shortcut = None
 
+    @override
     def build(self, input_shape):
         inner = (*input_shape[:-1], self.width)
         self.normalization_1.build(input_shape)
@@ -110,6 +112,7 @@ class GeneratorBlock(keras.layers.Layer):
             self.shortcut = convolution_1x1(self.width, "shortcut", self.precision)
             self.shortcut.build(input_shape)
 
+    @override
     def call(self, inputs, labels, training=False, update_statistics=True):
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = tf.nn.relu(self.normalization_1(inputs, labels, **mode))
@@ -128,6 +131,7 @@ class GeneratorBlock(keras.layers.Layer):
         # A 1x1 convolution and up-sampling commute: the small image costs a quarter.
         return up_sample(self.shortcut(inputs))
 
+    @override
     def get_config(self) -> dict[str, Any]:
         names = ("width", "resample", "num_classes", "precision")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
@@ -174,6 +178,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         self.normalization_2 = None
         self.shortcut = None
 
+    @override
     def build(self, input_shape):
         hidden_width = self.width if self.first else input_shape[-1]
         hidden_shape = (*input_shape[:-1], hidden_width)
@@ -200,6 +205,7 @@ class DiscriminatorBlock(keras.layers.Layer):
                 convolution_1x1(self.width, "shortcut", of_inputs, self.use_bias), input_shape
             )
 
+    @override
     def call(self, inputs, training=False, update_statistics=True):
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = inputs
@@ -231,6 +237,7 @@ class DiscriminatorBlock(keras.layers.Layer):
         # has it for the first block only.
         return self.shortcut(average_pool(inputs), training=training)
 
+    @override
     def get_config(self) -> dict[str, Any]:
         names = (
             *("width", "resample", "normalization", "precision"),

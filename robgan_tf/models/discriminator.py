@@ -4,6 +4,7 @@ from typing import Any, Self
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.config.groups import DISCRIMINATOR_HEADS, DISCRIMINATOR_NORMALIZATIONS
 from robgan_tf.layers import (
@@ -101,6 +102,7 @@ class ResNetDiscriminator(Network):
             # Column k is the embedding of class k.
             self.projection = _head(num_classes, "projection", iterations, use_bias=False)
 
+    @override
     def build_layers(self) -> None:
         shape = self.example_shape
         for name in self.block_names:
@@ -174,6 +176,7 @@ class ResNetDiscriminator(Network):
             variable.assign(own if layer is None else layer.normalized_kernel())
         return copy
 
+    @override
     def get_config(self) -> dict[str, Any]:
         names = (
             *("resolution", "channels", "num_classes", "base_width", "widths", "normalization"),

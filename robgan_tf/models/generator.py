@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.layers import BatchNormalization, check_precision, to_precision
 from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3, glorot_uniform
@@ -76,6 +77,7 @@ class ResNetGenerator(Network):
         # What touches pixels is float32 in any precision.
         self.to_image = convolution_3x3(channels, "to_image", "float32", of_pixels=True)
 
+    @override
     def build_layers(self) -> None:
         self.dense.build(self.example_shape)
         shape = (None, SMALLEST_SIZE, SMALLEST_SIZE, self.first_width)
@@ -92,6 +94,7 @@ class ResNetGenerator(Network):
         """[N, latent_size] of a batch of latents."""
         return (None, self.latent_size)
 
+    @override
     def get_config(self) -> dict[str, Any]:
         names = (
             *("resolution", "channels", "num_classes", "base_width", "widths", "latent_size"),

@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.config.groups import PREACT_NORMALIZATIONS
 from robgan_tf.layers import (
@@ -90,6 +91,7 @@ class PreActResNet18(Network):
         self.source_head = _head(1, "source_head")
         self.class_head = _head(num_classes, "class_head")
 
+    @override
     def build_layers(self) -> None:
         shape = self.example_shape
         self.stem.build(shape)
@@ -135,6 +137,7 @@ class PreActResNet18(Network):
         hidden = _activate(hidden, self.normalization, mode)
         return tf.reduce_mean(tf.cast(hidden, self.compute_dtype), axis=[1, 2])
 
+    @override
     def get_config(self) -> dict[str, Any]:
         names = ("resolution", "channels", "num_classes", "base_width", "precision")
         return {
@@ -169,6 +172,7 @@ class PreActBlock(keras.layers.Layer):
         self.convolution_2 = _convolution(width, precision, "convolution_2")
         self.shortcut = None
 
+    @override
     def build(self, input_shape):
         hidden = self.compute_output_shape(input_shape)
         self.convolution_1.build(input_shape)
@@ -182,10 +186,12 @@ class PreActBlock(keras.layers.Layer):
             )
             self.shortcut.build(input_shape)
 
+    @override
     def compute_output_shape(self, input_shape):
         count, height, width, _ = input_shape
         return (count, -(-height // self.stride), -(-width // self.stride), self.width)
 
+    @override
     def call(self, inputs, training=False, update_statistics=True):
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = _activate(inputs, self.normalization_1, mode)
@@ -193,6 +199,7 @@ class PreActBlock(keras.layers.Layer):
         hidden = _activate(self.convolution_1(hidden), self.normalization_2, mode)
         return self.convolution_2(hidden) + shortcut
 
+    @override
     def get_config(self) -> dict[str, Any]:
         names = ("width", "stride", "normalization", "precision")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -51,31 +51,38 @@ class RunDirectory:
             ) from error
 
     @property
-    def config_path(self):
+    def config_path(self) -> pathlib.Path:
+        """The settings, JSON."""
         return self.path / "config.json"
 
     @property
-    def metrics_path(self):
+    def metrics_path(self) -> pathlib.Path:
+        """The numbers, a JSON object a line."""
         return self.path / "metrics.jsonl"
 
     @property
-    def tensorboard_path(self):
+    def tensorboard_path(self) -> pathlib.Path:
+        """The directory of TensorBoard's event files."""
         return self.path / "tensorboard"
 
     @property
-    def checkpoints_path(self):
+    def checkpoints_path(self) -> pathlib.Path:
+        """The directory of the newest checkpoints."""
         return self.path / CHECKPOINTS
 
     @property
-    def best_checkpoint_path(self):
+    def best_checkpoint_path(self) -> pathlib.Path:
+        """The directory of the best checkpoint."""
         return self.path / BEST_CHECKPOINT
 
     @property
-    def gap_csv_path(self):
+    def gap_csv_path(self) -> pathlib.Path:
+        """Train against test over steps, as numbers."""
         return self.path / "gap.csv"
 
     @property
-    def gap_picture_path(self):
+    def gap_picture_path(self) -> pathlib.Path:
+        """Train against test over steps, as a picture."""
         return self.path / "gap.png"
 
     def picture_path(self, kind, step):

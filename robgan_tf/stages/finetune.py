@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 
 import keras
+from typing_extensions import override
 
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.data import ImageData, training_batches
@@ -60,12 +61,14 @@ class FinetuneStage(Stage):
         self._check_batches()
         self.images_per_step = config.finetune.batch_size
 
+    @override
     def origin(self) -> dict[str, str | None]:
         # By name and content, so that the other run may be moved but not trained on meanwhile.
         gan = None if self._gan is None else self._gan.identity
         generated = None if self._generated is None else pathlib.Path(self._generated).name
         return {"--gan_run_dir": gan, "--generated": generated}
 
+    @override
     def build_players(self) -> ClassifierPlayers:
         wanted = self.config.finetune
         keras.utils.set_random_seed(wanted.seed)
@@ -82,6 +85,7 @@ class FinetuneStage(Stage):
             )
         return ClassifierPlayers(classifier, average, optimizer)
 
+    @override
     def build_step(self, players: ClassifierPlayers) -> ClassifierStep:
         wanted = self.config.finetune
         objective = ClassifierObjective(
@@ -103,6 +107,7 @@ class FinetuneStage(Stage):
         except ValueError as error:
             raise UserError(str(error)) from error
 
+    @override
     def build(
         self, run: RunDirectory, data: ImageData, players: ClassifierPlayers, step: ClassifierStep
     ) -> Built:
@@ -118,6 +123,7 @@ class FinetuneStage(Stage):
             best=best,
         )
 
+    @override
     def load_other_weights(self, players: ClassifierPlayers) -> bool:
         if self._gan is None or self.config.finetune.start != "gan":
             return False
@@ -127,11 +133,13 @@ class FinetuneStage(Stage):
         print(f"D from {self._gan.checkpoint}; optimizer and steps start anew.")
         return True
 
+    @override
     def print_plan(self, data: ImageData, players: ClassifierPlayers) -> None:
         finetune_report.print_plan(
             self.config, self.strategy, data, players, self.origin(), self.run_dir
         )
 
+    @override
     def print_start(
         self, run: RunDirectory, data: ImageData, built: Built, start_step: int
     ) -> None:
@@ -139,6 +147,7 @@ class FinetuneStage(Stage):
             self.config, self.strategy, data, self.origin(), run, start_step
         )
 
+    @override
     def print_summary(
         self, run: RunDirectory, built: Built, checkpoint: str | None, accuracy: dict | None
     ) -> None:

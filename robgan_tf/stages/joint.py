@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.config.groups import QualitySettings
 from robgan_tf.config.joint import JointConfig
@@ -58,18 +59,22 @@ class JointStage(Stage):
         self.images_per_step = config.train.discriminator_updates * config.train.batch_size
         self.stop_at_alarm = config.alarms.stop
 
+    @override
     def origin(self) -> dict[str, str | None]:
         return {
             "--warm_start": self._warm_start,
             "--features": None if self._features == PIXELS else self._extractor().identity,
         }
 
+    @override
     def build_players(self) -> JointPlayers:
         return build_players(self.config, self.strategy, self._adversary.replays)
 
+    @override
     def build_step(self, players: JointPlayers) -> JointStep:
         return build_step(self.config, players, self._adversary, self.strategy)
 
+    @override
     def build(
         self, run: RunDirectory, data: ImageData, players: JointPlayers, step: JointStep
     ) -> Built:
@@ -87,6 +92,7 @@ class JointStage(Stage):
             description=evaluations.description(),
         )
 
+    @override
     def load_other_weights(self, players: JointPlayers) -> bool:
         if self._warm_start is None:
             return False
@@ -95,9 +101,11 @@ class JointStage(Stage):
         print(f"Weights from {loaded}; optimizers and steps start anew.")
         return True
 
+    @override
     def print_plan(self, data: ImageData, players: JointPlayers) -> None:
         joint_report.print_plan(self.config, self.strategy, data, players, self.run_dir)
 
+    @override
     def print_start(
         self, run: RunDirectory, data: ImageData, built: Built, start_step: int
     ) -> None:
@@ -105,6 +113,7 @@ class JointStage(Stage):
         if built.description is not None:
             print(built.description, flush=True)
 
+    @override
     def print_summary(
         self, run: RunDirectory, built: Built, checkpoint: str | None, accuracy: dict | None
     ) -> None:

@@ -7,8 +7,8 @@ import tensorflow as tf
 from robgan_tf.errors import UserError
 from robgan_tf.stages.generated_stream import (
     load_exported_generator,
-    stream_of_stored,
     stream_of_generator,
+    stream_of_stored,
 )
 from tests.data.helpers import numbered_source
 

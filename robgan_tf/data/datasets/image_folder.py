@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 from PIL import Image
+from typing_extensions import override
 
 from robgan_tf.data.image_file import DECODE_ERRORS, picture_size, read_image
 from robgan_tf.data.sources import ImageSource
@@ -129,12 +130,14 @@ class FolderSource(ImageSource):
         self._lock = threading.Lock()  # guards corrupt_files
 
     @property
+    @override
     def labels(self):
         return self._labels
 
     def __len__(self):
         return len(self._files)
 
+    @override
     def subset(self, indices):
         files = [self._files[index] for index in indices]
         subset = FolderSource(
@@ -144,6 +147,7 @@ class FolderSource(ImageSource):
         subset.corrupt_files, subset._lock = self.corrupt_files, self._lock
         return subset
 
+    @override
     def fetch_tensor(self, indices, boxes=None):
         count = indices.shape[0]
         if boxes is None:
@@ -152,6 +156,7 @@ class FolderSource(ImageSource):
         images.set_shape([count, self.resolution, self.resolution, self.channels])
         return images
 
+    @override
     def fetch(self, indices, boxes=None):
         boxes = [None] * len(indices) if boxes is None else boxes
         return np.stack(list(_decoders().map(self._read, indices, boxes)))
