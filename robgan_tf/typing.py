@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,3 +26,6 @@ LossFunction: TypeAlias = Callable[["tf.Tensor"], "tf.Tensor"]
 
 # From latents [N, Z] and labels [N] to images [N, H, W, C] in [-1, 1], in inference mode.
 GeneratorFunction: TypeAlias = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
+
+# Sizes of the axes of a batch, None where a size is not known.
+Shape: TypeAlias = tuple[Any, ...]

@@ -10,20 +10,24 @@ Three modes, which Keras's own layer does not separate: batch statistics that mo
 (inference, attacks).
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from typing_extensions import override
+
+from robgan_tf.typing import Shape
 
 
 class _BatchStatistics(keras.layers.Layer):
     """The part both layers share: mean, variance and their moving averages."""
 
-    def __init__(self, momentum=0.9, epsilon=2e-5, **kwargs):
+    def __init__(self, momentum: float = 0.9, epsilon: float = 2e-5, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shape = (input_shape[-1],)
         self.moving_mean = self.add_weight(
             name="moving_mean", shape=shape, initializer="zeros", trainable=False
@@ -32,10 +36,17 @@ class _BatchStatistics(keras.layers.Layer):
             name="moving_variance", shape=shape, initializer="ones", trainable=False
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
 
-    def _normalize(self, inputs, gamma, beta, training, update_statistics):
+    def _normalize(
+        self,
+        inputs: tf.Tensor,
+        gamma: tf.Tensor,
+        beta: tf.Tensor,
+        training: bool,
+        update_statistics: bool,
+    ) -> tf.Tensor:
         """Returns (inputs - mean) / sqrt(variance + epsilon) * gamma + beta.
 
         gamma and beta are [C], or [N, 1, 1, C] where each sample has its own.
@@ -52,7 +63,9 @@ class _BatchStatistics(keras.layers.Layer):
         scale = gamma * tf.math.rsqrt(variance + self.epsilon)
         return tf.cast(values * scale + (beta - mean * scale), inputs.dtype)
 
-    def _normalize_fused(self, inputs, gamma, beta, update_statistics):
+    def _normalize_fused(
+        self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, update_statistics: bool
+    ) -> tf.Tensor:
         if len(gamma.shape) == 1:
             outputs, mean, variance = self._fused_operation(inputs, gamma, beta)
         else:
@@ -64,14 +77,18 @@ class _BatchStatistics(keras.layers.Layer):
         self._move_averages(mean, variance * ((count - 1.0) / count), update_statistics)
         return outputs
 
-    def _scaled_by_sample(self, inputs, gamma, beta):
+    def _scaled_by_sample(
+        self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         channels = inputs.shape[-1:]
         outputs, mean, variance = self._fused_operation(
             inputs, tf.ones(channels), tf.zeros(channels)
         )
         return tf.cast(tf.cast(outputs, self.dtype) * gamma + beta, inputs.dtype), mean, variance
 
-    def _fused_operation(self, inputs, gamma, beta):
+    def _fused_operation(
+        self, inputs: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         return tf.raw_ops.FusedBatchNormV3(
             x=inputs,
             scale=gamma,
@@ -82,12 +99,12 @@ class _BatchStatistics(keras.layers.Layer):
             is_training=True,
         )[:3]
 
-    def _move_averages(self, mean, variance, update_statistics):
+    def _move_averages(self, mean: tf.Tensor, variance: tf.Tensor, update_statistics: bool) -> None:
         if update_statistics:
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
 
-    def _move(self, average, value):
+    def _move(self, average: keras.Variable, value: tf.Tensor) -> None:
         average.assign(average * self.momentum + value * (1.0 - self.momentum))
 
 
@@ -101,13 +118,15 @@ class BatchNormalization(_BatchStatistics):
     """
 
     @override
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         shape = (input_shape[-1],)
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
 
-    def call(self, inputs, training=False, update_statistics=True):
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, update_statistics: bool = True
+    ) -> tf.Tensor:
         """Normalizes a batch.
 
         Args:
@@ -134,18 +153,26 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
       epsilon: added to the variance.
     """
 
-    def __init__(self, num_classes, momentum=0.9, epsilon=2e-5, **kwargs):
+    def __init__(
+        self, num_classes: int, momentum: float = 0.9, epsilon: float = 2e-5, **kwargs: Any
+    ) -> None:
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
         self.num_classes = num_classes
 
     @override
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         shape = (self.num_classes, input_shape[-1])
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
 
-    def call(self, inputs, labels, training=False, update_statistics=True):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        labels: tf.Tensor,
+        training: bool = False,
+        update_statistics: bool = True,
+    ) -> tf.Tensor:
         """Normalizes a batch and scales each sample by its class's gamma and beta.
 
         Args:
@@ -168,7 +195,7 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
         )
         return self._normalize(inputs, gamma, beta, training, update_statistics)
 
-    def _class_weights(self, labels):
+    def _class_weights(self, labels: tf.Tensor) -> tf.Tensor:
         if not labels.dtype.is_floating:
             # A product with one-hot labels has a dense gradient, which replicas can add up.
             return tf.one_hot(labels, self.num_classes, dtype=self.dtype)
@@ -180,18 +207,18 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
         return tf.cast(labels, self.dtype)
 
     @override
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_classes": self.num_classes}
 
 
-def _one_fused_operation_does(inputs):
+def _one_fused_operation_does(inputs: tf.Tensor) -> bool:
     if inputs.dtype not in (tf.float32, tf.bfloat16) or len(inputs.shape) != 4:
         return False
     replica = tf.distribute.get_replica_context()
     return replica is None or replica.num_replicas_in_sync == 1
 
 
-def _global_moments(inputs):
+def _global_moments(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and variance per channel over the batch of all replicas, [C] each."""
     mean, variance = tf.nn.moments(inputs, axes=list(range(len(inputs.shape) - 1)))
     replica = tf.distribute.get_replica_context()

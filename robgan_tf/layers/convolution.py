@@ -10,7 +10,8 @@ convolution rounds once and two operations round twice.
 
 import functools
 import pathlib
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -48,7 +49,9 @@ class Convolution2D(keras.layers.Conv2D):
       ValueError: if there is no such precision.
     """
 
-    def __init__(self, filters, kernel_size, precision="float32", **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int, precision: str = "float32", **kwargs: Any
+    ) -> None:
         check_precision(precision)
         fixed = sorted({"strides", "padding", "groups", "dilation_rate", "data_format"} & {*kwargs})
         if fixed:
@@ -58,10 +61,10 @@ class Convolution2D(keras.layers.Conv2D):
         self.precision = precision
 
     @override
-    def call(self, inputs):
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return self.apply_prepared(inputs, self.prepare(tf.convert_to_tensor(self.kernel)))
 
-    def prepare(self, kernel):
+    def prepare(self, kernel: tf.Tensor) -> PreparedKernel:
         """Brings a kernel of the variable's shape into the form that `apply_prepared` takes.
 
         Whoever convolves many times with one kernel, such as an attack, prepares it once.
@@ -71,7 +74,7 @@ class Convolution2D(keras.layers.Conv2D):
             bias = to_precision(tf.convert_to_tensor(self.bias), self.precision)
         return PreparedKernel(to_precision(self.rewrite(kernel), self.precision), bias)
 
-    def apply_prepared(self, inputs, prepared):
+    def apply_prepared(self, inputs: tf.Tensor, prepared: PreparedKernel) -> tf.Tensor:
         """Applies the layer with a `PreparedKernel`: convolution, bias, activation."""
         outputs = self.convolve(tf.cast(inputs, prepared.kernel.dtype), prepared.kernel)
         # No zero bias in its place, although it would let oneDNN compute a following ReLU within
@@ -80,16 +83,16 @@ class Convolution2D(keras.layers.Conv2D):
             outputs = tf.nn.bias_add(outputs, prepared.bias)
         return outputs if self.activation is None else self.activation(outputs)
 
-    def rewrite(self, kernel):
+    def rewrite(self, kernel: tf.Tensor) -> tf.Tensor:
         """Returns the kernel that `convolve` takes, made of one of the variable's shape."""
         return kernel
 
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """The linear part of the layer."""
         return convolve(inputs, kernel)
 
     @override
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         fixed = ("strides", "padding", "groups", "dilation_rate", "data_format")
         config = {**super().get_config(), "precision": self.precision}
         return {name: value for name, value in config.items() if name not in fixed}
@@ -106,27 +109,29 @@ class StridedConvolution2D(Convolution2D):
       **kwargs: as `Convolution2D`.
     """
 
-    def __init__(self, filters, kernel_size, stride, **kwargs):
+    def __init__(self, filters: int, kernel_size: int, stride: int, **kwargs: Any) -> None:
         super().__init__(filters, kernel_size, **kwargs)
         self.stride = stride
 
     @override
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return convolve(inputs, kernel, self.stride)
 
     @override
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "stride": self.stride}
 
 
-def convolve(inputs, kernel, strides=1):
+def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
     """Same-padded convolution of [N, H, W, C] with a kernel [height, width, C, filters]."""
     return _in_float32_where_needed(
         lambda inputs, kernel: tf.nn.conv2d(inputs, kernel, strides, "SAME"), inputs, kernel
     )
 
 
-def convolve_transposed(inputs, kernel, output_shape, strides):
+def convolve_transposed(
+    inputs: tf.Tensor, kernel: tf.Tensor, output_shape: tf.Tensor, strides: int
+) -> tf.Tensor:
     """Transposed same-padded convolution with a kernel [height, width, filters, C]."""
     return _in_float32_where_needed(
         lambda inputs, kernel: tf.nn.conv2d_transpose(
@@ -137,12 +142,12 @@ def convolve_transposed(inputs, kernel, output_shape, strides):
     )
 
 
-def to_precision(values, precision):
+def to_precision(values: tf.Tensor, precision: str) -> tf.Tensor:
     """Rounds values to bfloat16 where that is the precision, and leaves them alone otherwise."""
     return tf.cast(values, tf.bfloat16) if precision == "bfloat16" else values
 
 
-def check_precision(precision):
+def check_precision(precision: str) -> None:
     """Raises ValueError unless a precision of this name exists."""
     if precision not in PRECISIONS:
         raise ValueError(
@@ -150,7 +155,9 @@ def check_precision(precision):
         )
 
 
-def _in_float32_where_needed(operation, inputs, kernel):
+def _in_float32_where_needed(
+    operation: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], inputs: tf.Tensor, kernel: tf.Tensor
+) -> tf.Tensor:
     if inputs.dtype != tf.bfloat16 or _has_bfloat16_instructions():
         return operation(inputs, kernel)
     # The casts' gradients round the gradients to bfloat16, as the direct operations do.
@@ -159,7 +166,7 @@ def _in_float32_where_needed(operation, inputs, kernel):
 
 
 @functools.cache
-def _has_bfloat16_instructions():
+def _has_bfloat16_instructions() -> bool:
     """Whether the convolutions of this machine's devices are fast in bfloat16."""
     if tf.config.list_physical_devices("GPU"):
         return True

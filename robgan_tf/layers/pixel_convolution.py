@@ -9,6 +9,9 @@ A SavedModel keeps that gradient only if saved by Keras's `export` or with
 `tf.saved_model.SaveOptions(experimental_custom_gradients=True)`.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -30,11 +33,11 @@ class PixelConvolution2D(Convolution2D):
       **kwargs: further arguments of `Convolution2D`, but `kernel_size`.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         super().__init__(filters, 3, **kwargs)
 
     @override
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         channels, filters = kernel.shape[2:]
         if max(channels, filters) < FEWEST_CHANNELS_TO_REWRITE:
             return convolve(inputs, kernel)
@@ -45,13 +48,13 @@ class PixelConvolution2D(Convolution2D):
         return convolve(inputs, kernel)
 
     @override
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["kernel_size"]
         return config
 
 
-def convolve_to_pixels(inputs, kernel):
+def convolve_to_pixels(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     """Same-padded convolution of [N, H, W, C] with a kernel [3, 3, C, few]: [N, H, W, few]."""
     channels, few = kernel.shape[2:]
     at_each_pixel = tf.reshape(tf.transpose(kernel, [2, 0, 1, 3]), [1, 1, channels, 9 * few])
@@ -59,10 +62,12 @@ def convolve_to_pixels(inputs, kernel):
 
 
 @tf.custom_gradient
-def convolve_from_pixels(inputs, kernel):
+def convolve_from_pixels(
+    inputs: tf.Tensor, kernel: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     """Same-padded convolution of [N, H, W, few] with a kernel [3, 3, few, C]: [N, H, W, C]."""
 
-    def gradient(upstream):
+    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         backwards = tf.transpose(kernel[::-1, ::-1], [0, 1, 3, 2])
         of_kernel = tf.raw_ops.Conv2DBackpropFilter(
             input=inputs,
@@ -76,7 +81,7 @@ def convolve_from_pixels(inputs, kernel):
     return convolve(inputs, kernel), gradient
 
 
-def _shifts(few):
+def _shifts(few: int) -> np.ndarray:
     """Kernel [3, 3, 9 few, few] that adds up, for each pixel, what its neighbours hold for it."""
     kernel = np.zeros([3, 3, 3, 3, few, few], np.float32)
     for row, column in np.ndindex(3, 3):

@@ -13,14 +13,15 @@ import tensorflow as tf
 from typing_extensions import override
 
 from robgan_tf.layers.convolution import Convolution2D, convolve, convolve_transposed
+from robgan_tf.typing import Shape
 
 
-def average_pool(images):
+def average_pool(images: tf.Tensor) -> tf.Tensor:
     """2x2 average pooling of [N, H, W, C] to [N, H/2, W/2, C]."""
     return tf.nn.avg_pool2d(images, 2, 2, "VALID")
 
 
-def up_sample(images):
+def up_sample(images: tf.Tensor) -> tf.Tensor:
     """Nearest-neighbour up-sampling of [N, H, W, C] to [N, 2H, 2W, C]."""
     return tf.repeat(tf.repeat(images, 2, axis=1), 2, axis=2)
 
@@ -28,10 +29,10 @@ def up_sample(images):
 class _ResampledConv2D(Convolution2D):
     """The part both layers share: a 3x3 variable."""
 
-    def __init__(self, filters: int, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         super().__init__(filters, 3, **kwargs)
 
-    def rewrite(self, kernel):
+    def rewrite(self, kernel: tf.Tensor) -> tf.Tensor:
         return self._fused_kernel(kernel)
 
     def get_config(self) -> dict[str, Any]:
@@ -50,16 +51,16 @@ class PooledConv2D(_ResampledConv2D):
     """
 
     @override
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return convolve(inputs, kernel, strides=2)
 
     @override
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, _ = input_shape
         return (batch, height // 2, width // 2, self.filters)
 
     @staticmethod
-    def _fused_kernel(kernel):
+    def _fused_kernel(kernel: tf.Tensor) -> tf.Tensor:
         """[3, 3, in, out] to [4, 4, in, out]: the mean of the kernel's four one-pixel shifts."""
         return _combine(_SUM_OF_SHIFTS / 4.0, kernel)
 
@@ -74,20 +75,20 @@ class UpSampledConv2D(_ResampledConv2D):
     """
 
     @override
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         count, height, width, _ = tf.unstack(tf.shape(inputs))
         size = tf.stack([count, 2 * height, 2 * width, self.filters])
         outputs = convolve_transposed(inputs, kernel, size, strides=2)
         return tf.ensure_shape(outputs, self.compute_output_shape(inputs.shape))
 
     @override
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         batch, height, width, _ = input_shape
         double = [None if length is None else 2 * length for length in (height, width)]
         return (batch, *double, self.filters)
 
     @staticmethod
-    def _fused_kernel(kernel):
+    def _fused_kernel(kernel: tf.Tensor) -> tf.Tensor:
         """[3, 3, in, out] to [4, 4, out, in], the layout of a transposed convolution.
 
         A transposed convolution runs its kernel backwards, hence the reversal; each pixel of the
@@ -96,7 +97,7 @@ class UpSampledConv2D(_ResampledConv2D):
         return _combine(_SUM_OF_SHIFTS[:, ::-1, ::-1], tf.transpose(kernel, [0, 1, 3, 2]))
 
 
-def _sum_of_shifts():
+def _sum_of_shifts() -> np.ndarray:
     """[16, 3, 3]: how the sum of a 3x3 kernel's four one-pixel shifts, 4x4, depends on it."""
     shifts = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]])
     return np.einsum("ac,bd->abcd", shifts, shifts).reshape(16, 3, 3)
@@ -105,7 +106,7 @@ def _sum_of_shifts():
 _SUM_OF_SHIFTS = _sum_of_shifts()
 
 
-def _combine(coefficients, kernel):
+def _combine(coefficients: np.ndarray, kernel: tf.Tensor) -> tf.Tensor:
     """Makes [4, 4, a, b] of [3, 3, a, b], in one matrix product: many times faster than slices."""
     channels = kernel.shape[2:]
     rows = tf.reshape(kernel, [9, -1])

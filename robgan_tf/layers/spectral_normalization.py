@@ -9,13 +9,16 @@ that of the paper, orthogonal to the kernel, which the wrappers of Keras and Ten
 
 import contextlib
 import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from robgan_tf.layers.convolution import Convolution2D
+from robgan_tf.layers.convolution import Convolution2D, PreparedKernel
+from robgan_tf.typing import Shape
 
 _SMALLEST_NORM = 1e-12
 _held = threading.local()
@@ -43,7 +46,7 @@ class SpectralNormalization(keras.layers.Wrapper):
       ValueError: if `power_iterations` is below 1 or `layer` is of another kind.
     """
 
-    def __init__(self, layer, power_iterations=1, **kwargs):
+    def __init__(self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs: Any) -> None:
         # Inputs reach the wrapped layer as they are, bfloat16 or not.
         super().__init__(layer, autocast=False, **kwargs)
         if power_iterations < 1:
@@ -56,7 +59,7 @@ class SpectralNormalization(keras.layers.Wrapper):
         self.power_iterations = power_iterations
 
     @override
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         super().build(input_shape)
         self.vector_u = self.add_weight(
             name="vector_u",
@@ -65,7 +68,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             trainable=False,
         )
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Applies the layer with its normalized kernel.
 
         Args:
@@ -82,13 +85,13 @@ class SpectralNormalization(keras.layers.Wrapper):
             kernel = self.prepared_kernel()
         return _apply(self.layer, inputs, kernel)
 
-    def advance(self):
+    def advance(self) -> None:
         """Moves u by `power_iterations` steps of the power method on the present kernel."""
         matrix = self._matrix()
         u = tf.convert_to_tensor(self.vector_u)
         self.vector_u.assign(_power_method(matrix, u, self.power_iterations))
 
-    def sigma(self):
+    def sigma(self) -> tf.Tensor:
         """Returns the present estimate of the kernel's largest singular value, a scalar.
 
         Differentiable with respect to the kernel; u and v are constants.
@@ -98,30 +101,30 @@ class SpectralNormalization(keras.layers.Wrapper):
         v = tf.stop_gradient(_leading_left(matrix, u))
         return tf.tensordot(v, tf.linalg.matvec(matrix, u), axes=1)
 
-    def normalized_kernel(self):
+    def normalized_kernel(self) -> tf.Tensor:
         """Returns kernel / sigma, of the kernel's shape: the kernel that calls use."""
         kernel = tf.convert_to_tensor(self._stored_kernel())
         return kernel / tf.maximum(self.sigma(), _SMALLEST_NORM)
 
-    def prepared_kernel(self):
+    def prepared_kernel(self) -> tf.Tensor | PreparedKernel:
         """Returns the normalized kernel in the form the wrapped layer convolves with."""
         kernel = self.normalized_kernel()
         return self.layer.prepare(kernel) if isinstance(self.layer, Convolution2D) else kernel
 
     @override
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "power_iterations": self.power_iterations}
 
-    def _stored_kernel(self):
+    def _stored_kernel(self) -> keras.Variable:
         if isinstance(self.layer, keras.layers.Embedding):
             return self.layer.embeddings
         return self.layer.kernel
 
-    def _matrix(self):
+    def _matrix(self) -> tf.Tensor:
         kernel = tf.convert_to_tensor(self._stored_kernel())
         return tf.reshape(kernel, [-1, kernel.shape[-1]])
 
-    def _leading_singular_vector(self, shape, dtype=None):
+    def _leading_singular_vector(self, shape: Sequence[int], dtype: str | None = None) -> tf.Tensor:
         """Initializer of u: the right singular vector of the initial kernel, by eigh."""
         matrix = np.asarray(self._matrix(), dtype=np.float64)
         _, vectors = np.linalg.eigh(matrix.T @ matrix)
@@ -129,7 +132,9 @@ class SpectralNormalization(keras.layers.Wrapper):
 
 
 @contextlib.contextmanager
-def hold_normalized_kernels(model, advance=False):
+def hold_normalized_kernels(
+    model: keras.Model | keras.layers.Layer, advance: bool = False
+) -> Iterator[list[SpectralNormalization]]:
     """Computes all normalized kernels of a model once, for every call inside the block.
 
     One D update attacks and then differentiates D: inside this block both use the same kernels;
@@ -157,14 +162,16 @@ def hold_normalized_kernels(model, advance=False):
         _held.kernels = outer
 
 
-def spectral_normalization_layers(model):
+def spectral_normalization_layers(
+    model: keras.Model | keras.layers.Layer,
+) -> list[SpectralNormalization]:
     """Returns every SpectralNormalization layer inside a Keras model or layer, as a list."""
     return [layer for layer in model._flatten_layers() if isinstance(layer, SpectralNormalization)]
 
 
 # Its own function, so that a training step of many updates holds one copy for each shape.
 @tf.function(autograph=False)
-def _power_method(matrix, u, iterations):
+def _power_method(matrix: tf.Tensor, u: tf.Tensor, iterations: int) -> tf.Tensor:
     """Makes u <- (W^T W)^iterations u, normalized.
 
     Many iterations cost little: the powers of W^T W are squared, so that k iterations take
@@ -182,15 +189,17 @@ def _power_method(matrix, u, iterations):
     return u
 
 
-def _normalize(values):
+def _normalize(values: tf.Tensor) -> tf.Tensor:
     return values / tf.maximum(tf.norm(values), _SMALLEST_NORM)
 
 
-def _leading_left(matrix, u):
+def _leading_left(matrix: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
     return _normalize(tf.linalg.matvec(matrix, u))
 
 
-def _apply(layer, inputs, kernel):
+def _apply(
+    layer: keras.layers.Layer, inputs: tf.Tensor, kernel: tf.Tensor | PreparedKernel
+) -> tf.Tensor:
     if isinstance(layer, Convolution2D):
         return layer.apply_prepared(inputs, kernel)
     if isinstance(layer, keras.layers.Embedding):
@@ -201,7 +210,7 @@ def _apply(layer, inputs, kernel):
     return outputs if layer.activation is None else layer.activation(outputs)
 
 
-def _linear_part(layer, inputs, kernel):
+def _linear_part(layer: keras.layers.Layer, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
     if isinstance(layer, keras.layers.Dense):
         return tf.tensordot(inputs, kernel, axes=1)
     if isinstance(layer, keras.layers.Conv2DTranspose):

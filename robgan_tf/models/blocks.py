@@ -18,9 +18,10 @@ from robgan_tf.layers import (
     to_precision,
     up_sample,
 )
+from robgan_tf.typing import Shape
 
 
-def glorot_uniform(gain):
+def glorot_uniform(gain: float) -> keras.initializers.Initializer:
     """Glorot's uniform initializer with a gain: sqrt(2) for 3x3 convolutions, 1 elsewhere."""
     return keras.initializers.VarianceScaling(scale=gain**2, mode="fan_avg", distribution="uniform")
 
@@ -82,8 +83,13 @@ class GeneratorBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, width: int, resample: bool, num_classes: int, precision: str = "float32", **kwargs
-    ):
+        self,
+        width: int,
+        resample: bool,
+        num_classes: int,
+        precision: str = "float32",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.num_classes = num_classes
         self.precision = precision
@@ -99,10 +105,10 @@ class GeneratorBlock(keras.layers.Layer):
             num_classes, name="normalization_2"
         )
         self.convolution_2 = convolution_3x3(width, "convolution_2", precision)
-        self.shortcut = None
+        self.shortcut: keras.layers.Layer | None = None
 
     @override
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         inner = (*input_shape[:-1], self.width)
         self.normalization_1.build(input_shape)
         self.convolution_1.build(input_shape)
@@ -113,21 +119,28 @@ class GeneratorBlock(keras.layers.Layer):
             self.shortcut.build(input_shape)
 
     @override
-    def call(self, inputs, labels, training=False, update_statistics=True):
+    def call(
+        self,
+        inputs: tf.Tensor,
+        labels: tf.Tensor,
+        training: bool = False,
+        update_statistics: bool = True,
+    ) -> tf.Tensor:
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = tf.nn.relu(self.normalization_1(inputs, labels, **mode))
         hidden = self.convolution_1(hidden)
         hidden = tf.nn.relu(self.normalization_2(hidden, labels, **mode))
         return self.convolution_2(hidden) + self._shortcut(inputs)
 
-    def _shortcut(self, inputs):
+    def _shortcut(self, inputs: tf.Tensor) -> tf.Tensor:
         if self.shortcut is None:
             return inputs
         if not self.resample:
             return self.shortcut(inputs)
         return self._resampled_shortcut(inputs)
 
-    def _resampled_shortcut(self, inputs):
+    def _resampled_shortcut(self, inputs: tf.Tensor) -> tf.Tensor:
+        assert self.shortcut is not None, "a block that changes the size has a shortcut"
         # A 1x1 convolution and up-sampling commute: the small image costs a quarter.
         return up_sample(self.shortcut(inputs))
 
@@ -164,8 +177,8 @@ class DiscriminatorBlock(keras.layers.Layer):
         first: bool = False,
         use_bias: bool = False,
         power_iterations: int = 1,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.precision = precision
         self.power_iterations = power_iterations
@@ -174,12 +187,12 @@ class DiscriminatorBlock(keras.layers.Layer):
         self.normalization = normalization
         self.first = first
         self.use_bias = use_bias
-        self.normalization_1 = None
-        self.normalization_2 = None
-        self.shortcut = None
+        self.normalization_1: BatchNormalization | None = None
+        self.normalization_2: BatchNormalization | None = None
+        self.shortcut: keras.layers.Layer | None = None
 
     @override
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         hidden_width = self.width if self.first else input_shape[-1]
         hidden_shape = (*input_shape[:-1], hidden_width)
         if self.normalization == "batch":
@@ -206,7 +219,9 @@ class DiscriminatorBlock(keras.layers.Layer):
             )
 
     @override
-    def call(self, inputs, training=False, update_statistics=True):
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, update_statistics: bool = True
+    ) -> tf.Tensor:
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = inputs
         if not self.first:
@@ -216,23 +231,26 @@ class DiscriminatorBlock(keras.layers.Layer):
         hidden = self.convolution_2(hidden, training=training)
         return hidden + tf.cast(self._shortcut(inputs, training), hidden.dtype)
 
-    def _wrapped(self, layer, input_shape):
+    def _wrapped(self, layer: keras.layers.Layer, input_shape: Shape) -> keras.layers.Layer:
         if self.normalization == "spectral":
             layer = SpectralNormalization(layer, self.power_iterations, name=layer.name)
         layer.build(input_shape)
         return layer
 
-    def _activate(self, hidden, normalization, mode):
+    def _activate(
+        self, hidden: tf.Tensor, normalization: BatchNormalization | None, mode: dict[str, bool]
+    ) -> tf.Tensor:
         return tf.nn.relu(hidden if normalization is None else normalization(hidden, **mode))
 
-    def _shortcut(self, inputs, training):
+    def _shortcut(self, inputs: tf.Tensor, training: bool) -> tf.Tensor:
         if self.shortcut is None:
             return inputs
         if not self.resample:
             return self.shortcut(inputs, training=training)
         return self._resampled_shortcut(inputs, training)
 
-    def _resampled_shortcut(self, inputs, training):
+    def _resampled_shortcut(self, inputs: tf.Tensor, training: bool) -> tf.Tensor:
+        assert self.shortcut is not None, "a block that changes the size has a shortcut"
         # A 1x1 convolution and pooling commute, so every block may pool first, as the recipe
         # has it for the first block only.
         return self.shortcut(average_pool(inputs), training=training)

@@ -1,5 +1,6 @@
 """The residual discriminator D with its heads (paper section 4; SN-GAN's ResNet)."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import keras
@@ -15,6 +16,7 @@ from robgan_tf.layers import (
 from robgan_tf.models.blocks import DiscriminatorBlock, glorot_uniform
 from robgan_tf.models.network import Network
 from robgan_tf.models.widths import discriminator_widths
+from robgan_tf.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="robgan_tf")
@@ -64,7 +66,7 @@ class ResNetDiscriminator(Network):
         precision: str = "float32",
         name: str = "discriminator",
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(name=name, **kwargs)
         check_precision(precision)
         _check_choice("normalization", normalization, DISCRIMINATOR_NORMALIZATIONS)
@@ -115,11 +117,17 @@ class ResNetDiscriminator(Network):
                 head.build((None, shape[-1]))
 
     @property
-    def example_shape(self) -> tuple[int | None, ...]:
+    def example_shape(self) -> Shape:
         """[N, resolution, resolution, channels] of a batch of images."""
         return (None, self.resolution, self.resolution, self.channels)
 
-    def call(self, images, labels=None, training=False, update_statistics=True):
+    def call(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        training: bool = False,
+        update_statistics: bool = True,
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
         """Judges images.
 
         Args:
@@ -184,16 +192,17 @@ class ResNetDiscriminator(Network):
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
-    def _projected(self, features, labels, training):
+    def _projected(self, features: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor:
         if labels is None:
             raise ValueError("a discriminator with a projection head judges images of given labels")
+        assert self.projection is not None, "only a projection head asks for it"
         products = self.projection(features, training=training)
         return tf.reduce_sum(
             products * tf.one_hot(labels, self.num_classes, dtype=products.dtype), axis=1
         )
 
 
-def _check_choice(name, value, choices):
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
     if value not in choices:
         raise ValueError(
             f"ResNetDiscriminator {name} {value!r} does not exist; choose one of "
@@ -201,7 +210,9 @@ def _check_choice(name, value, choices):
         )
 
 
-def _head(outputs, name, power_iterations, use_bias=True):
+def _head(
+    outputs: int, name: str, power_iterations: int | None, use_bias: bool = True
+) -> keras.layers.Layer:
     layer = keras.layers.Dense(
         outputs, use_bias=use_bias, kernel_initializer=glorot_uniform(1.0), name=name
     )

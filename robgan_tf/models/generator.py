@@ -10,6 +10,7 @@ from robgan_tf.layers import BatchNormalization, check_precision, to_precision
 from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3, glorot_uniform
 from robgan_tf.models.network import Network
 from robgan_tf.models.widths import SMALLEST_SIZE, generator_widths
+from robgan_tf.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="robgan_tf")
@@ -46,7 +47,7 @@ class ResNetGenerator(Network):
         precision: str = "float32",
         name: str = "generator",
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(name=name, **kwargs)
         check_precision(precision)
         self.precision = precision
@@ -90,7 +91,7 @@ class ResNetGenerator(Network):
         self.to_image.build(shape)
 
     @property
-    def example_shape(self) -> tuple[int | None, ...]:
+    def example_shape(self) -> Shape:
         """[N, latent_size] of a batch of latents."""
         return (None, self.latent_size)
 
@@ -102,7 +103,13 @@ class ResNetGenerator(Network):
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
-    def call(self, latents, labels, training=False, update_statistics=True):
+    def call(
+        self,
+        latents: tf.Tensor,
+        labels: tf.Tensor,
+        training: bool = False,
+        update_statistics: bool = True,
+    ) -> tf.Tensor:
         """Generates images.
 
         Args:

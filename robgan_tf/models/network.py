@@ -7,6 +7,8 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
+from robgan_tf.typing import Shape
+
 
 class Network(keras.Model):
     """A model that is made again from its constructor's arguments, with `build` needing no shape.
@@ -36,7 +38,7 @@ class Network(keras.Model):
 
     @property
     @abc.abstractmethod
-    def example_shape(self) -> tuple[int | None, ...]:
+    def example_shape(self) -> Shape:
         """The shape of a batch of its first input; None for the number of samples."""
 
     @abc.abstractmethod

@@ -14,8 +14,10 @@ from robgan_tf.layers import (
     check_precision,
     to_precision,
 )
+from robgan_tf.layers.convolution import Convolution2D
 from robgan_tf.models.blocks import glorot_uniform
 from robgan_tf.models.network import Network
+from robgan_tf.typing import Shape
 
 STAGE_WIDTHS = (1, 2, 4, 8)
 BLOCKS_IN_A_STAGE = 2
@@ -54,7 +56,7 @@ class PreActResNet18(Network):
         precision: str = "float32",
         name: str = "preact_resnet18",
         **kwargs: Any,
-    ):
+    ) -> None:
         super().__init__(name=name, **kwargs)
         check_precision(precision)
         if resolution % 8:
@@ -106,11 +108,17 @@ class PreActResNet18(Network):
             head.build((None, shape[-1]))
 
     @property
-    def example_shape(self) -> tuple[int | None, ...]:
+    def example_shape(self) -> Shape:
         """[N, resolution, resolution, channels] of a batch of images."""
         return (None, self.resolution, self.resolution, self.channels)
 
-    def call(self, images, labels=None, training=False, update_statistics=True):
+    def call(
+        self,
+        images: tf.Tensor,
+        labels: tf.Tensor | None = None,
+        training: bool = False,
+        update_statistics: bool = True,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Judges images.
 
         Args:
@@ -159,8 +167,8 @@ class PreActBlock(keras.layers.Layer):
     """
 
     def __init__(
-        self, width: int, stride: int, normalization: str, precision: str = "float32", **kwargs
-    ):
+        self, width: int, stride: int, normalization: str, precision: str = "float32", **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.width = width
         self.stride = stride
@@ -170,16 +178,16 @@ class PreActBlock(keras.layers.Layer):
         self.normalization_2 = _normalization(normalization, "normalization_2")
         self.convolution_1 = _convolution(width, precision, "convolution_1", stride=stride)
         self.convolution_2 = _convolution(width, precision, "convolution_2")
-        self.shortcut = None
+        self.shortcut: Convolution2D | None = None
 
     @override
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         hidden = self.compute_output_shape(input_shape)
         self.convolution_1.build(input_shape)
         self.convolution_2.build(hidden)
-        if self.normalization_1 is not None:
-            self.normalization_1.build(input_shape)
-            self.normalization_2.build(hidden)
+        for layer, shape in ((self.normalization_1, input_shape), (self.normalization_2, hidden)):
+            if layer is not None:
+                layer.build(shape)
         if hidden != tuple(input_shape):
             self.shortcut = _convolution(
                 self.width, self.precision, "shortcut", stride=self.stride, kernel_size=1
@@ -187,12 +195,14 @@ class PreActBlock(keras.layers.Layer):
             self.shortcut.build(input_shape)
 
     @override
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         count, height, width, _ = input_shape
         return (count, -(-height // self.stride), -(-width // self.stride), self.width)
 
     @override
-    def call(self, inputs, training=False, update_statistics=True):
+    def call(
+        self, inputs: tf.Tensor, training: bool = False, update_statistics: bool = True
+    ) -> tf.Tensor:
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = _activate(inputs, self.normalization_1, mode)
         shortcut = inputs if self.shortcut is None else self.shortcut(hidden)
@@ -205,16 +215,25 @@ class PreActBlock(keras.layers.Layer):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def _activate(hidden, normalization, mode):
+def _activate(
+    hidden: tf.Tensor, normalization: BatchNormalization | None, mode: dict[str, bool]
+) -> tf.Tensor:
     hidden = hidden if normalization is None else normalization(hidden, **mode)
     return tf.nn.leaky_relu(hidden, LEAK)
 
 
-def _normalization(kind, name):
+def _normalization(kind: str, name: str) -> BatchNormalization | None:
     return BatchNormalization(name=name) if kind == "batch" else None
 
 
-def _convolution(width, precision, name, stride=1, kernel_size=3, of_pixels=False):
+def _convolution(
+    width: int,
+    precision: str,
+    name: str,
+    stride: int = 1,
+    kernel_size: int = 3,
+    of_pixels: bool = False,
+) -> Convolution2D:
     options = {
         "use_bias": False,
         "kernel_initializer": glorot_uniform(2**0.5 if kernel_size == 3 else 1.0),
@@ -226,5 +245,5 @@ def _convolution(width, precision, name, stride=1, kernel_size=3, of_pixels=Fals
     return StridedConvolution2D(width, kernel_size, stride, **options)
 
 
-def _head(outputs, name):
+def _head(outputs: int, name: str) -> keras.layers.Dense:
     return keras.layers.Dense(outputs, kernel_initializer=glorot_uniform(1.0), name=name)

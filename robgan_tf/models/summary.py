@@ -2,8 +2,10 @@
 
 import math
 
+import keras
 
-def summary_table(model):
+
+def summary_table(model: keras.Model) -> str:
     """Lists a built model's direct layers with their trainable and other parameters.
 
     Args:
@@ -20,7 +22,7 @@ def summary_table(model):
     return "\n".join(lines)
 
 
-def _counts(layer):
+def _counts(layer: keras.layers.Layer) -> tuple[int, int]:
     return tuple(
         sum(math.prod(variable.shape) for variable in variables)
         for variables in (layer.trainable_variables, layer.non_trainable_variables)

@@ -6,6 +6,7 @@ A row reads as in the paper's tables, in multiples of the base width `ch`: for a
 """
 
 import dataclasses
+from collections.abc import Mapping
 
 # (resolution, name) -> row. Official: the authors' code; sngan: Miyato and Koyama, 2018.
 GENERATOR_WIDTHS = {
@@ -35,7 +36,9 @@ class BlockWidth:
     resample: bool
 
 
-def generator_widths(widths, resolution, base_width):
+def generator_widths(
+    widths: str, resolution: int, base_width: int
+) -> tuple[int, tuple[BlockWidth, ...]]:
     """Resolves a generator's row of widths.
 
     Args:
@@ -61,7 +64,7 @@ def generator_widths(widths, resolution, base_width):
     return _width(first, row, base_width), blocks
 
 
-def discriminator_widths(widths, resolution, base_width):
+def discriminator_widths(widths: str, resolution: int, base_width: int) -> tuple[BlockWidth, ...]:
     """Resolves a discriminator's row of widths into a tuple of `BlockWidth`.
 
     Args and Raises are those of `generator_widths`; the row has no first width.
@@ -77,7 +80,9 @@ def discriminator_widths(widths, resolution, base_width):
     return blocks
 
 
-def _row(widths, resolution, table, model, separator):
+def _row(
+    widths: str, resolution: int, table: Mapping[tuple[int, str], str], model: str, separator: bool
+) -> str:
     if any(character.isdigit() for character in widths.partition("_")[0]):
         if (";" in widths) != separator:
             example = "4; 4, 2, 2" if separator else "2, 2, 2-, 2-"
@@ -92,7 +97,7 @@ def _row(widths, resolution, table, model, separator):
     return table[resolution, widths]
 
 
-def _blocks(text, row, base_width):
+def _blocks(text: str, row: str, base_width: int) -> tuple[BlockWidth, ...]:
     return tuple(
         BlockWidth(
             _width(item.strip().rstrip("-"), row, base_width), not item.strip().endswith("-")
@@ -101,7 +106,7 @@ def _blocks(text, row, base_width):
     )
 
 
-def _width(text, row, base_width):
+def _width(text: str, row: str, base_width: int) -> int:
     try:
         width = float(text) * base_width
     except ValueError:

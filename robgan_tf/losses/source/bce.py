@@ -1,6 +1,7 @@
 """Binary cross-entropy, with the non-saturating form for G (the paper's)."""
 
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.losses.source_loss import SourceLoss
 
@@ -13,15 +14,19 @@ class BinaryCrossEntropy(SourceLoss):
 
     threshold = 0.0
 
+    @override
     def discriminator_real(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.nn.softplus(-logits)
 
+    @override
     def discriminator_fake(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.nn.softplus(logits)
 
+    @override
     def generator(self, logits: tf.Tensor) -> tf.Tensor:
         return self.discriminator_real(logits)
 
+    @override
     def realness(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(logits)
 

@@ -1,6 +1,7 @@
 """Hinge loss, as in SN-GAN (Miyato et al., 2018)."""
 
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.losses.source_loss import SourceLoss
 
@@ -15,12 +16,15 @@ class Hinge(SourceLoss):
 
     threshold = 0.0
 
+    @override
     def discriminator_real(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(MARGIN - logits)
 
+    @override
     def discriminator_fake(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.nn.relu(MARGIN + logits)
 
+    @override
     def generator(self, logits: tf.Tensor) -> tf.Tensor:
         return -logits
 
