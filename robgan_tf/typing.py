@@ -29,3 +29,6 @@ GeneratorFunction: TypeAlias = Callable[["tf.Tensor", "tf.Tensor"], "tf.Tensor"]
 
 # Sizes of the axes of a batch, None where a size is not known.
 Shape: TypeAlias = tuple[Any, ...]
+
+# What a JSON file holds: a record of metrics.jsonl, a table, a model card.
+JsonObject: TypeAlias = dict[str, Any]

@@ -1,13 +1,15 @@
 """In what the configurations of runs differ, and what the attack costs where it is all they do."""
 
 import statistics
+from collections.abc import Sequence
 
 from robgan_tf.comparison.measures import is_of_features
+from robgan_tf.comparison.run import ATTACK_STEPS, Run
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
+from robgan_tf.typing import JsonObject
 
-ATTACK_STEPS = "ProjectedGradientDescent.steps"
 _DATA = ("data.dataset", "data.resolution", "data.channels", "data.num_classes")
 _FEATURES = "--features"  # of the train command: name and weights of the network
 _ATTACK_SETTINGS = ("ProjectedGradientDescent.", "TrainingAdversary.")
@@ -20,7 +22,7 @@ _NAMES_UNCHANGED_BY = (
 )
 
 
-def settings_that_differ(first, second, but_for=()):
+def settings_that_differ(first: Run, second: Run, but_for: Sequence[str] = ()) -> list[str]:
     """Names of settings in which two runs differ and that change their course or speed.
 
     Args:
@@ -41,7 +43,7 @@ def settings_that_differ(first, second, but_for=()):
     )
 
 
-def _with_defaults(run):
+def _with_defaults(run: Run) -> JsonObject:
     """The settings with those that came into being after the run was made."""
     return {
         **(JointConfig if run.is_joint else FinetuneConfig).flat_defaults(),
@@ -49,18 +51,18 @@ def _with_defaults(run):
     }
 
 
-def _is_bookkeeping(name):
+def _is_bookkeeping(name: str) -> bool:
     group, _, setting = name.partition(".")
     return group in ("train", "finetune") and setting in _NAMES_UNCHANGED_BY
 
 
-def refuse_mixed_configurations(runs):
+def refuse_mixed_configurations(runs: Sequence[Run]) -> None:
     """Refuses runs of one name that are not seeds of one configuration.
 
     Raises:
       UserError: if two runs of one name differ in more than the seed.
     """
-    first = {}
+    first: dict[str, Run] = {}
     for run in runs:
         differing = settings_that_differ(first.setdefault(run.configuration, run), run)
         if differing:
@@ -71,7 +73,7 @@ def refuse_mixed_configurations(runs):
             )
 
 
-def refuse_other_features(name, runs):
+def refuse_other_features(name: str, runs: Sequence[Run]) -> None:
     """Refuses to compare equally named measures of different networks, or of other data.
 
     Args:
@@ -91,7 +93,7 @@ def refuse_other_features(name, runs):
                 f"{name} of {runs[0].label} and of {run.label} are of different images (they "
                 f"differ in {', '.join(differing)}) and cannot be compared"
             )
-    networks = {}
+    networks: dict[str | None, Run] = {}
     for run in runs:
         networks.setdefault(run.config.get(_FEATURES), run)
     if len(networks) > 1:
@@ -102,7 +104,7 @@ def refuse_other_features(name, runs):
         )
 
 
-def attack_shares(runs):
+def attack_shares(runs: Sequence[Run]) -> list[JsonObject]:
     """The attack's share of the time of a D update.
 
     Args:
@@ -113,7 +115,7 @@ def attack_shares(runs):
       same but for settings of the attack; without free adversarial training, whose attack has no
       cost of its own. Times are medians over seeds.
     """
-    groups = {}
+    groups: dict[str, list[Run]] = {}
     for run in runs:
         if run.milliseconds_per_update is not None and not run.is_free:
             groups.setdefault(run.configuration, []).append(run)
@@ -128,11 +130,8 @@ def attack_shares(runs):
     return shares
 
 
-def _share(plain, attacked):
-    without, with_attack = (
-        statistics.median(run.milliseconds_per_update for run in group)
-        for group in (plain, attacked)
-    )
+def _share(plain: Sequence[Run], attacked: Sequence[Run]) -> JsonObject:
+    without, with_attack = _median_time(plain), _median_time(attacked)
     return {
         "with_attack": attacked[0].configuration,
         "without_attack": plain[0].configuration,
@@ -141,3 +140,8 @@ def _share(plain, attacked):
         "milliseconds_without": without,
         "share": 1.0 - without / with_attack,
     }
+
+
+def _median_time(runs: Sequence[Run]) -> float:
+    known = (run.milliseconds_per_update for run in runs)
+    return statistics.median(time for time in known if time is not None)

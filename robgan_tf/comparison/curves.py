@@ -6,95 +6,18 @@ Computations on the records of runs; `comparison.table` renders what they give.
 import dataclasses
 import math
 import statistics
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from robgan_tf.comparison.configurations import ATTACK_STEPS, attack_shares
+from robgan_tf.comparison.configurations import attack_shares
 from robgan_tf.comparison.measures import LOWER, better_direction
+from robgan_tf.comparison.run import SECONDS, Run
 from robgan_tf.errors import UserError
 from robgan_tf.quality.alarms import alarms_seen
+from robgan_tf.typing import JsonObject
 
-SECONDS = "time/training_seconds"
-# A step of the finetune command is an update of D too, or of what stands in its place.
-UPDATE_COUNTS = ("count/discriminator_updates", "count/classifier_updates")
 AXES = ("step", "discriminator_updates", "seconds")
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One run as the comparison sees it.
-
-    Attributes:
-      configuration: name in the legend; runs of one name are seeds of one configuration.
-      label: name in tables, of this run alone.
-      config: flat dict of its settings.
-      records: dicts with "step" and the metrics of that step, in the order of steps.
-      seconds_per_step: what its seconds were computed from; None if they were measured in the run.
-    """
-
-    configuration: str
-    label: str
-    config: dict
-    records: list
-    seconds_per_step: float | None = None
-
-    @property
-    def is_joint(self):
-        """Whether it is a run of joint training, otherwise of the finetune command."""
-        return "train.seed" in self.config
-
-    @property
-    def seed(self):
-        """The seed of the run, None if its settings do not say."""
-        return self.config.get("train.seed", self.config.get("finetune.seed"))
-
-    @property
-    def is_free(self):
-        """Whether it trains by free adversarial training."""
-        return bool(self.config.get("TrainingAdversary.free") or self.config.get("finetune.free"))
-
-    @property
-    def has_seconds(self):
-        """Whether its time is known from its first step on."""
-        # A run that began before time was recorded has it of its later sessions only.
-        return all(SECONDS in record for record in self.records if record["step"] > 0)
-
-    @property
-    def milliseconds_per_update(self):
-        """Training time of a D update with its share of G's, None where it is not known."""
-        last = self.records[-1]
-        updates = self.updates_at([last["step"]])[0]
-        if not self.has_seconds or not updates:
-            return None
-        return 1000.0 * last[SECONDS] / updates
-
-    def updates_at(self, steps):
-        """D updates at any steps, in between and beyond those at which they were recorded.
-
-        Args:
-          steps: sequence of steps.
-
-        Returns:
-          float [number of steps].
-        """
-        steps = np.asarray(steps, float)
-        name = next((name for name in UPDATE_COUNTS if name in self._recorded), None)
-        known = [(record["step"], record[name]) for record in self.records if name in record]
-        known = [(step, count) for step, count in known if step > 0]
-        if not known:
-            return steps * self._updates_per_step()
-        known_steps, counts = zip((0, 0), *known, strict=True)
-        beyond = steps * counts[-1] / known_steps[-1]
-        return np.where(steps > known_steps[-1], beyond, np.interp(steps, known_steps, counts))
-
-    @property
-    def _recorded(self):
-        return {name for record in self.records for name in record}
-
-    def _updates_per_step(self):
-        """By the settings; records made before updates were counted have no other source."""
-        replays = self.config.get(ATTACK_STEPS, 1) if self.is_free else 1
-        return self.config.get("train.discriminator_updates", 1) * replays
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,11 +38,11 @@ class Curve:
     seconds: np.ndarray | None
     values: np.ndarray
 
-    def best(self, direction):
+    def best(self, direction: str | None) -> int:
         """Index of the best value, the first of equals."""
         return int(np.argmin(self.values) if direction == LOWER else np.argmax(self.values))
 
-    def first_reach(self, score, direction):
+    def first_reach(self, score: float, direction: str | None) -> JsonObject | None:
         """Where the curve first reaches a score, linear between the records on either side.
 
         Args:
@@ -151,7 +74,7 @@ class Curve:
         return {**places, "is_bound": after == 0}
 
 
-def curve_of(run, name):
+def curve_of(run: Run, name: str) -> Curve:
     """The Curve of a measure that the run has."""
     records = [record for record in run.records if name in record]
     steps = np.array([record["step"] for record in records], float)
@@ -164,15 +87,15 @@ def curve_of(run, name):
     return Curve(run, steps, run.updates_at(steps), seconds, values)
 
 
-def by_configuration(curves):
+def by_configuration(curves: Iterable[Curve]) -> dict[str, list[Curve]]:
     """Dict from the configuration's name to its Curves, in the order given."""
-    groups = {}
+    groups: dict[str, list[Curve]] = {}
     for curve in curves:
         groups.setdefault(curve.run.configuration, []).append(curve)
     return groups
 
 
-def mean_curve(curves, axis):
+def mean_curve(curves: Sequence[Curve], axis: str) -> tuple[np.ndarray, np.ndarray]:
     """The mean of several curves where all of them are, linear between their points.
 
     Args:
@@ -192,13 +115,13 @@ def mean_curve(curves, axis):
     return places, np.mean(values, axis=0)
 
 
-def worst_of_best(curves, direction):
+def worst_of_best(curves: Sequence[Curve], direction: str | None) -> float:
     """The worst of the runs' best values: the best score that every run reaches."""
     best = [float(curve.values[curve.best(direction)]) for curve in curves]
     return max(best) if direction == LOWER else min(best)
 
 
-def comparison(name, curves, score=None):
+def comparison(name: str, curves: Sequence[Curve], score: float | None = None) -> JsonObject:
     """Compares runs by one measure.
 
     Args:
@@ -234,16 +157,16 @@ def comparison(name, curves, score=None):
     }
 
 
-def _run_row(curve, direction, score):
+def _run_row(curve: Curve, direction: str | None, score: float | None) -> JsonObject:
     run = curve.run
-    row = {
+    row: JsonObject = {
         "run": run.label,
         "configuration": run.configuration,
         "seed": run.seed,
         "last": float(curve.values[-1]),
         "last_step": int(curve.step[-1]),
     }
-    if direction:
+    if direction and score is not None:
         best = curve.best(direction)
         row |= {"best": float(curve.values[best]), "best_step": int(curve.step[best])}
         row["reach"] = curve.first_reach(score, direction)
@@ -251,8 +174,8 @@ def _run_row(curve, direction, score):
     return row
 
 
-def _configuration_rows(rows):
-    groups = {}
+def _configuration_rows(rows: Sequence[JsonObject]) -> list[JsonObject]:
+    groups: dict[str, list[JsonObject]] = {}
     for row in rows:
         groups.setdefault(row["configuration"], []).append(row)
     medians = {name: _median_reach(group) for name, group in groups.items()}
@@ -276,7 +199,7 @@ def _configuration_rows(rows):
     ]
 
 
-def _kind_of_ratio(is_bound, first_is_bound, is_first):
+def _kind_of_ratio(is_bound: bool, first_is_bound: bool, is_first: bool) -> str:
     """What a ratio is: "exact", a bound on one side, or "unknown" where both places are bounds."""
     if is_first or not (is_bound or first_is_bound):
         return "exact"
@@ -285,7 +208,7 @@ def _kind_of_ratio(is_bound, first_is_bound, is_first):
     return "at most" if is_bound else "at least"
 
 
-def _median_reach(rows):
+def _median_reach(rows: Sequence[JsonObject]) -> dict[str, float | None]:
     """Dict from axis to the median; a run that does not reach the score takes for ever."""
     medians = {}
     for axis in AXES:
@@ -295,17 +218,16 @@ def _median_reach(rows):
     return medians
 
 
-def _finite(value):
+def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _ratio(value, first):
-    if _finite(value) is None or not _finite(first):
-        return None
-    return value / first
+def _ratio(value: float | None, first: float | None) -> float | None:
+    value, first = _finite(value), _finite(first)
+    return value / first if value is not None and first else None
 
 
-def report(runs, comparisons):
+def report(runs: Sequence[Run], comparisons: Sequence[JsonObject]) -> JsonObject:
     """What is written as JSON and, by `markdown`, for people.
 
     Args:

@@ -1,5 +1,8 @@
 """The measures of metrics.jsonl by name: which there are, which is meant, what is better."""
 
+from collections.abc import Iterable, Sequence
+
+from robgan_tf.comparison.run import Run
 from robgan_tf.errors import UserError
 
 LOWER, HIGHER = "lower", "higher"
@@ -12,18 +15,18 @@ _FEATURE_KINDS = ("fid", "kid", "is", "is_deviation", "precision", "recall", "di
 _HIGHER_ENDINGS = ("_clean", "_attacked")  # of the gap's names; the Lipschitz value has no better
 
 
-def measures_of(runs):
+def measures_of(runs: Sequence[Run]) -> list[str]:
     """Names of what was measured in any of the runs, sorted."""
     names = {name for run in runs for record in run.records for name in record}
     return sorted(name for name in names if not name.startswith(_NO_MEASURES))
 
 
-def kinds_of(names):
+def kinds_of(names: Iterable[str]) -> list[str]:
     """What names begin with, before the first slash, sorted."""
     return sorted({name.partition("/")[0] for name in names})
 
 
-def find_measure(given, runs):
+def find_measure(given: str, runs: Sequence[Run]) -> str:
     """The full name of a measure.
 
     Args:
@@ -65,12 +68,12 @@ def find_measure(given, runs):
     return name
 
 
-def is_of_features(name):
+def is_of_features(name: str) -> bool:
     """Whether a measure is one of the features of a network."""
     return name.partition("/")[0] in _FEATURE_KINDS
 
 
-def better_direction(name):
+def better_direction(name: str) -> str | None:
     """Whether "lower" or "higher" values of a measure are better; None if neither is."""
     kind = name.partition("/")[0]
     if kind in _LOWER_KINDS:

@@ -2,13 +2,16 @@
 
 import io
 import textwrap
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.figure
 import numpy as np
 from PIL import Image
 
-from robgan_tf.comparison.curves import AXES, by_configuration, mean_curve
+from robgan_tf.comparison.curves import AXES, Curve, by_configuration, mean_curve
 from robgan_tf.reporting.drawing import GAP, pad_to, text_box
+from robgan_tf.typing import JsonObject
 
 _STYLES = ("-", "--", ":", "-.")
 _COLOURS = 10  # in matplotlib's cycle
@@ -21,7 +24,9 @@ _NAME_HEIGHT = 44  # two lines of it
 _MOST_BESIDE = 3  # sheets in a line
 
 
-def convergence_plot(comparisons, curves, caption):
+def convergence_plot(
+    comparisons: Sequence[JsonObject], curves: Mapping[str, Sequence[Curve]], caption: str
+) -> bytes:
     """Draws one row a measure: against steps, D updates and training seconds.
 
     A configuration has one colour; where it has several runs they are thin and their mean is bold.
@@ -55,16 +60,21 @@ def convergence_plot(comparisons, curves, caption):
     return picture.getvalue()
 
 
-def _title(compared):
+def _title(compared: JsonObject) -> str:
     title = compared["measure"]
     if compared["better"]:
         title += f"  ({compared['better']} is better; dashed: {compared['score']:.5g})"
     return _plain(title)
 
 
-def _draw(panel, axis, compared, configurations):
+def _draw(
+    panel: matplotlib.axes.Axes,
+    axis: str,
+    compared: JsonObject,
+    configurations: Mapping[str, Sequence[Curve]],
+) -> None:
     for number, (name, curves) in enumerate(configurations.items()):
-        style = {
+        style: dict[str, Any] = {
             "color": f"C{number % _COLOURS}",
             "linestyle": _STYLES[number // _COLOURS % len(_STYLES)],
         }
@@ -90,7 +100,13 @@ def _draw(panel, axis, compared, configurations):
     panel.grid(alpha=0.3)
 
 
-def _line(panel, places, values, style, is_bold):
+def _line(
+    panel: matplotlib.axes.Axes,
+    places: np.ndarray,
+    values: np.ndarray,
+    style: Mapping[str, Any],
+    is_bold: bool,
+) -> None:
     panel.plot(
         places,
         values,
@@ -102,7 +118,9 @@ def _line(panel, places, values, style, is_bold):
     )
 
 
-def _dot(panel, axis, compared, curve, colour):
+def _dot(
+    panel: matplotlib.axes.Axes, axis: str, compared: JsonObject, curve: Curve, colour: str
+) -> None:
     if compared["score"] is None:
         return
     reach = curve.first_reach(compared["score"], compared["better"])
@@ -118,14 +136,14 @@ def _dot(panel, axis, compared, curve, colour):
         )
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     """What matplotlib draws as it is: a dollar would begin a formula."""
     text = text.replace("$", r"\$")
     # It leaves names that begin so out of legends.
     return f" {text}" if text.startswith("_") else text
 
 
-def side_by_side(sheets):
+def side_by_side(sheets: Mapping[str, np.ndarray]) -> bytes:
     """Pastes picture sheets beside each other, aligned above, their names over them (Figure 7).
 
     More than three continue below, so that rows stay wide enough to be looked at on a screen.
@@ -149,7 +167,7 @@ def side_by_side(sheets):
     return encoded.getvalue()
 
 
-def _named(name, sheet, height, width):
+def _named(name: str, sheet: np.ndarray, height: int, width: int) -> np.ndarray:
     """The sheet below its name, uint8 [height and a headline, width, 3]."""
     headline = text_box(name, _NAME_HEIGHT, sheet.shape[1], _NAME_FONT_SIZE, "center")
     return np.vstack([pad_to(headline, 0, width), pad_to(sheet, height, width)])

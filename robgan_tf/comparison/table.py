@@ -2,11 +2,13 @@
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 
-from robgan_tf.comparison.curves import AXES, SECONDS
+from robgan_tf.comparison.curves import AXES, SECONDS, Curve
+from robgan_tf.typing import JsonObject
 
 
-def markdown(report):
+def markdown(report: JsonObject) -> str:
     """Renders what `report` returned."""
     lines = []
     for compared in report["measures"]:
@@ -14,7 +16,7 @@ def markdown(report):
     return "\n".join([*lines, *_alarm_lines(report), *_time_lines(report), ""])
 
 
-def _measure_lines(compared):
+def _measure_lines(compared: JsonObject) -> list[str]:
     direction, score = compared["better"], compared["score"]
     if direction is None:
         rows = [[row["run"], _number(row["last"])] for row in compared["runs"]]
@@ -28,7 +30,7 @@ def _measure_lines(compared):
     return lines
 
 
-def _run_table(runs, score):
+def _run_table(runs: Sequence[JsonObject], score: float) -> list[str]:
     rows = []
     for row in runs:
         cells = [row["run"], _number(row["last"]), _number(row["best"]), _place(row["best_step"])]
@@ -45,7 +47,7 @@ def _run_table(runs, score):
     return _table([*header, "D updates", "seconds"], rows)
 
 
-def _configuration_table(configurations, score):
+def _configuration_table(configurations: Sequence[JsonObject], score: float) -> list[str]:
     first = configurations[0]["configuration"]
     rows = []
     for row in configurations:
@@ -66,7 +68,7 @@ def _configuration_table(configurations, score):
     ]
 
 
-def _alarm_lines(report):
+def _alarm_lines(report: JsonObject) -> list[str]:
     """What the alarms of image quality saw; nothing if no run looked for them."""
     if not any(seen["measurements"] for seen in report["alarms"].values()):
         return []
@@ -74,7 +76,7 @@ def _alarm_lines(report):
     return [*_table(["run", "measurements of image quality", "alarms"], rows), ""]
 
 
-def _alarm_cells(measurements, alarms):
+def _alarm_cells(measurements: int, alarms: Mapping[str, JsonObject]) -> tuple[str, str]:
     if not measurements:
         return "none", "not looked for"
     seen = [
@@ -84,7 +86,7 @@ def _alarm_cells(measurements, alarms):
     return str(measurements), "; ".join(seen) or "none"
 
 
-def _time_lines(report):
+def _time_lines(report: JsonObject) -> list[str]:
     speeds = report["milliseconds_per_discriminator_update"]
     known = [[name, f"{value:.4g}"] for name, value in speeds.items() if value is not None]
     if not known:
@@ -106,24 +108,24 @@ def _time_lines(report):
     return lines
 
 
-def _table(header, rows):
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _cell(text):
+def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def _number(value):
+def _number(value: float) -> str:
     return f"{value:.5g}"
 
 
-def _place(value):
+def _place(value: float) -> str:
     return f"{value:,.1f}" if value < 100 and value != int(value) else f"{value:,.0f}"
 
 
-def curves_csv(curves):
+def curves_csv(curves: Mapping[str, Sequence[Curve]]) -> str:
     """All points of all curves as CSV, a line a point.
 
     Args:

@@ -102,7 +102,9 @@ def name_column(names: Sequence[str], tile_height: int) -> np.ndarray:
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
+    return font
 
 
 def _wrap(text: str, width: int, font_size: int, max_lines: int) -> list[str]:

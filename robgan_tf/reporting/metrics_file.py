@@ -5,6 +5,7 @@ import math
 import operator
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ def read_metrics(path: str | os.PathLike) -> list[dict]:
     return _parse(path)[0]
 
 
-def _number(name: str, value) -> int | float:
+def _number(name: str, value: Any) -> int | float:
     if not isinstance(name, str):
         raise TypeError(f"the name of a metric must be a string, not {name!r}")
     if hasattr(value, "numpy"):  # TensorFlow; np.asarray does not take its bfloat16

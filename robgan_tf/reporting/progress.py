@@ -132,8 +132,9 @@ class Progress:
 
     def _status(self, step: int) -> str:
         parts = []
-        if self.images_per_second is not None:
-            seconds_left = (self._total_steps - step) / self._throughput.recent_rate
+        rate = self._throughput.recent_rate
+        if self.images_per_second is not None and rate is not None:
+            seconds_left = (self._total_steps - step) / rate
             parts.append(f"{self.images_per_second:.1f} images/s")
             parts.append(f"ETA {format_duration(max(seconds_left, 0))}")
         parts += [f"{name} {float(value):.4g}" for name, value in self._losses.items()]

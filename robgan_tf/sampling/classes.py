@@ -1,12 +1,16 @@
 """Which classes are shown."""
 
+from collections.abc import Sequence
+
 from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.errors import UserError
 
 _MOST_NAMED = 20
 
 
-def choose_classes(wanted, class_names, most):
+def choose_classes(
+    wanted: Sequence[str] | None, class_names: Sequence[str], most: int
+) -> list[int]:
     """Finds the classes that are asked for.
 
     Args:
@@ -30,7 +34,7 @@ def choose_classes(wanted, class_names, most):
     return [_label(name, class_names) for name in wanted]
 
 
-def _label(name, class_names):
+def _label(name: str, class_names: Sequence[str]) -> int:
     if name in class_names:
         return class_names.index(name)
     if name.isdecimal() and int(name) < len(class_names):

@@ -1,17 +1,20 @@
 """Files of pictures that replace none."""
 
 import io
+from collections.abc import Sequence
 
+import numpy as np
 from PIL import Image
 
 from robgan_tf.errors import UserError
 from robgan_tf.files import OtherContentError, write_new
+from robgan_tf.typing import PathLike
 
 # GIF counts in hundredths of a second: 7 of them are the nearest to 15 frames a second.
 _FRAME_MILLISECONDS = 70
 
 
-def write_result(path, content):
+def write_result(path: PathLike, content: bytes | str) -> None:
     """Writes a file as `files.write_new` does.
 
     Args:
@@ -29,12 +32,12 @@ def write_result(path, content):
         raise cannot_be_written(path, error) from error
 
 
-def cannot_be_written(path, error):
+def cannot_be_written(path: PathLike, error: OSError) -> UserError:
     """The UserError for an OSError on writing a file."""
     return UserError(f"{path} cannot be written: {error.strerror or error} (--output_dir)")
 
 
-def back_and_forth_gif(frames):
+def back_and_forth_gif(frames: Sequence[np.ndarray]) -> bytes:
     """Encodes frames as an endless animation that runs forwards, then backwards.
 
     Args:

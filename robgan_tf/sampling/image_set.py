@@ -6,21 +6,31 @@ them, so that an interrupted folder can be continued and nothing else is mixed i
 
 import json
 import pathlib
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from robgan_tf.data.generated import MADE_BY
 from robgan_tf.errors import UserError
 from robgan_tf.files import read_npz, write_atomically
+from robgan_tf.models import ResNetGenerator
 from robgan_tf.quality.generated_set import generated_labels, generated_set
 from robgan_tf.reporting import png
 from robgan_tf.sampling.image_files import cannot_be_written, write_result
 from robgan_tf.sampling.progress import shown
+from robgan_tf.typing import JsonObject, PathLike
 
 RECORD_NAME = f"{MADE_BY}.json"
 
 
-def write_folder(directory, generator, class_names, record, batch_size=100):
+def write_folder(
+    directory: PathLike,
+    generator: ResNetGenerator,
+    class_names: Sequence[str],
+    record: JsonObject,
+    batch_size: int = 100,
+) -> int:
     """Writes images as `<directory>/<class name>/00000123.png`, those that are not there yet.
 
     The number is that of the image in the `generated_set`. A generator without classes has its
@@ -55,7 +65,9 @@ def write_folder(directory, generator, class_names, record, batch_size=100):
     return len(missing)
 
 
-def write_npz(path, generator, record, batch_size=100):
+def write_npz(
+    path: PathLike, generator: ResNetGenerator, record: JsonObject, batch_size: int = 100
+) -> int:
     """Writes images as one file, unless it is there already.
 
     Its arrays are `image` uint8 [N, H, W, C], `label` int32 [N] and `made_by`, the record as JSON.
@@ -78,7 +90,7 @@ def write_npz(path, generator, record, batch_size=100):
         return 0
     _make_directory(path.parent)
     images, labels = zip(*_batches(generator, record, batch_size), strict=True)
-    arrays = {
+    arrays: dict[str, Any] = {
         "image": np.concatenate(images),
         "label": np.concatenate(labels),
         MADE_BY: np.array(json.dumps(record)),
@@ -90,25 +102,29 @@ def write_npz(path, generator, record, batch_size=100):
     return len(arrays["label"])
 
 
-def _batches(generator, record, batch_size, first=0):
+def _batches(
+    generator: ResNetGenerator, record: JsonObject, batch_size: int, first: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     count, seed, truncation = (record[name] for name in ("images", "seed", "truncation"))
     batches = generated_set(generator, count, seed, batch_size, truncation, first)
     return shown(batches, lambda batch: len(batch[1]), count, first)
 
 
-def _paths(directory, record, class_names):
+def _paths(
+    directory: pathlib.Path, record: JsonObject, class_names: Sequence[str]
+) -> list[pathlib.Path]:
     labels = generated_labels(record["images"], record["seed"], len(class_names))
     folders = [directory / _folder_name(name) for name in class_names] or [directory]
     return [folders[label] / f"{number:08d}.png" for number, label in enumerate(labels)]
 
 
-def _folder_name(class_name):
+def _folder_name(class_name: str) -> str:
     if "/" in class_name or class_name.startswith("."):
         raise UserError(f"class name {class_name!r} cannot be that of a folder: give --format=npz")
     return class_name
 
 
-def _claim(directory, record):
+def _claim(directory: pathlib.Path, record: JsonObject) -> None:
     """Makes the directory one of this record, or finds that it is one."""
     path = directory / RECORD_NAME
     if path.exists():
@@ -128,14 +144,14 @@ def _claim(directory, record):
     write_result(path, json.dumps(record, indent=1) + "\n")
 
 
-def _make_directory(directory):
+def _make_directory(directory: pathlib.Path) -> None:
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise cannot_be_written(directory, error) from error
 
 
-def _record_of_npz(path):
+def _record_of_npz(path: pathlib.Path) -> Any:
     try:
         return json.loads(str(read_npz(path, [MADE_BY])[MADE_BY]))
     except ValueError as error:
@@ -144,7 +160,7 @@ def _record_of_npz(path):
         ) from error
 
 
-def _check_record(path, found, record):
+def _check_record(path: pathlib.Path, found: Any, record: JsonObject) -> None:
     found = found if isinstance(found, dict) else {}
     different = sorted(name for name in {*found, *record} if found.get(name) != record.get(name))
     if different:

@@ -6,7 +6,7 @@ import numpy as np
 _STRAIGHT = 1e-4
 
 
-def spherical(first, second, count):
+def spherical(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
     """Interpolates between two latents, in equal angles and with a norm that changes evenly.
 
     A straight line would pass closer to 0 than almost all latents of the normal distribution lie
@@ -45,7 +45,7 @@ def spherical(first, second, count):
     return points.astype(np.float32)
 
 
-def class_mixtures(first, second, num_classes, count):
+def class_mixtures(first: int, second: int, num_classes: int, count: int) -> np.ndarray:
     """Interpolates between two classes.
 
     Args:

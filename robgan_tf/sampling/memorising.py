@@ -1,10 +1,13 @@
 """Compares samples with training images: which are nearest, and how near for training images."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
+from robgan_tf.quality.extractors import FeatureExtractor
 from robgan_tf.sampling.neighbour_sheet import neighbour_sheet
 from robgan_tf.sampling.neighbours import (
     MOST_MEASURED,
@@ -12,6 +15,7 @@ from robgan_tf.sampling.neighbours import (
     median_nearest_distance,
     nearest,
 )
+from robgan_tf.typing import JsonObject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,12 +33,12 @@ class Comparison:
 
     samples: np.ndarray
     labels: np.ndarray
-    source: object
+    source: ImageSource
     neighbours: Neighbours
     unit: float
     extractor_name: str
 
-    def record(self, class_names):
+    def record(self, class_names: Sequence[str]) -> JsonObject:
         """The numbers as a dict for JSON.
 
         Args:
@@ -67,7 +71,7 @@ class Comparison:
             ],
         }
 
-    def picture(self, class_names):
+    def picture(self, class_names: Sequence[str]) -> np.ndarray:
         """The picture, uint8 [h, w, 3]; `class_names` as in `record`."""
         indices, distances = self.neighbours.indices, self.neighbours.distances
         found = self.source.fetch(indices.ravel()).reshape(*indices.shape, *self.samples.shape[1:])
@@ -80,7 +84,7 @@ class Comparison:
         ]
         return neighbour_sheet(self.samples, found, captions, names, headline)
 
-    def summary(self):
+    def summary(self) -> str:
         """One line on the sample that is nearest to a training image."""
         nearest_distance = self.neighbours.distances.min()
         relative = self._in_units(nearest_distance)
@@ -90,16 +94,16 @@ class Comparison:
             f"({self.unit:.4g})"
         )
 
-    def _caption(self, distance):
+    def _caption(self, distance: float) -> str:
         relative = self._in_units(distance)
         return f"{distance:.4g}" + ("" if relative is None else f" ({relative:.2f}x)")
 
-    def _in_units(self, distance):
+    def _in_units(self, distance: float) -> float | None:
         """None where more than half of the training images are duplicates of others."""
         return float(distance / self.unit) if self.unit > 0.0 else None
 
 
-def check_count(source, k):
+def check_count(source: ImageSource, k: int) -> None:
     """Refuses as few training images as neighbours, before their features are computed.
 
     Raises:
@@ -112,7 +116,14 @@ def check_count(source, k):
         )
 
 
-def compare(samples, labels, extractor, source, training_features, k):
+def compare(
+    samples: np.ndarray,
+    labels: np.ndarray,
+    extractor: FeatureExtractor,
+    source: ImageSource,
+    training_features: np.ndarray,
+    k: int,
+) -> Comparison:
     """Finds the nearest training images of samples.
 
     Args:

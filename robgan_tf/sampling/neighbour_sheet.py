@@ -1,5 +1,7 @@
 """A picture of samples beside their nearest training images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from robgan_tf.reporting.drawing import (
@@ -22,7 +24,13 @@ _ROWS = 10  # more samples continue in a further block on the right
 _MARGIN = 14  # pixels between samples and neighbours
 
 
-def neighbour_sheet(samples, neighbours, captions, row_names, headline):
+def neighbour_sheet(
+    samples: np.ndarray,
+    neighbours: np.ndarray,
+    captions: Sequence[Sequence[str]],
+    row_names: Sequence[str],
+    headline: Sequence[str],
+) -> np.ndarray:
     """Lays out a sample a row, its neighbours on the right with a caption below each.
 
     After 10 rows a further block starts on the right.
@@ -53,7 +61,7 @@ def neighbour_sheet(samples, neighbours, captions, row_names, headline):
     return np.vstack([*above, pad_to(body, 0, width)])
 
 
-def _captioned(images, captions, factor):
+def _captioned(images: np.ndarray, captions: Sequence[Sequence[str]], factor: int) -> np.ndarray:
     """A grid of uint8 [R, n, H, W, C] with captions [R][n] below the images."""
     tiles = magnify(to_rgb(images), factor)
     width = tiles.shape[3]

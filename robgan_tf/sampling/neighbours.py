@@ -31,7 +31,9 @@ class Neighbours:
     distances: np.ndarray
 
 
-def nearest(features, candidates, k, excluded=None):
+def nearest(
+    features: np.ndarray, candidates: np.ndarray, k: int, excluded: np.ndarray | None = None
+) -> Neighbours:
     """Finds the nearest neighbours.
 
     Distances are sums of squared differences in float64, so that a duplicate is at exactly 0; of
@@ -74,7 +76,7 @@ def nearest(features, candidates, k, excluded=None):
     )
 
 
-def median_nearest_distance(features):
+def median_nearest_distance(features: np.ndarray) -> float:
     """The median distance of an image to its nearest neighbour in its own set.
 
     Args:

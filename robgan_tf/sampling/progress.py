@@ -1,13 +1,19 @@
 """How far the making of images is: a bar on a terminal, a line every tenth in a log."""
 
 import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from tqdm import tqdm
 
 _LINES = 10
 
+Batch = TypeVar("Batch")
 
-def shown(batches, size, total, first=0):
+
+def shown(
+    batches: Iterable[Batch], size: Callable[[Batch], int], total: int, first: int = 0
+) -> Iterator[Batch]:
     """Passes on batches and shows how many images have been made.
 
     Args:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -33,7 +34,7 @@ class Sampler:
     shared_latents: bool = False
     batch_size: int = 100
 
-    def sheet(self, labels, columns):
+    def sheet(self, labels: Sequence[int] | np.ndarray, columns: int) -> np.ndarray:
         """Images of classes.
 
         Args:
@@ -45,7 +46,7 @@ class Sampler:
         """
         return self._rows(self._latents(labels, columns), np.tile(_column(labels), columns))
 
-    def between_latents(self, labels, frames):
+    def between_latents(self, labels: Sequence[int] | np.ndarray, frames: int) -> np.ndarray:
         """Images on the way from the first to the second image of each row of the sheet.
 
         Args:
@@ -59,7 +60,7 @@ class Sampler:
         latents = np.stack([spherical(first, second, frames) for first, second in ends])
         return self._rows(latents, np.tile(_column(labels), frames))
 
-    def between_classes(self, labels, frames):
+    def between_classes(self, labels: Sequence[int], frames: int) -> np.ndarray:
         """Images on the way from each class to the next one, for one latent a row.
 
         Args:
@@ -75,28 +76,29 @@ class Sampler:
         latents = np.repeat(self._latents(labels[:-1], 1), frames, axis=1)
         return self._rows(latents, weights)
 
-    def _latents(self, labels, columns):
+    def _latents(self, labels: Sequence[int] | np.ndarray, columns: int) -> np.ndarray:
         rows = np.zeros_like(labels) if self.shared_latents else labels
         size = self.generator.latent_size
         return sheet_latents(self.seed, rows, columns, size, self.truncation)
 
-    def _rows(self, latents, classes):
+    def _rows(self, latents: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """Images for latents [R, n, Z] and labels [R, n] or weights [R, n, num_classes]."""
         shape = latents.shape[:2]
         latents, classes = (x.reshape(-1, *x.shape[2:]) for x in (latents, classes))
 
         @tf.function(autograph=False, reduce_retracing=True)
-        def images_of(latents, classes):
+        def images_of(latents: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
             return self.generator(latents, classes, training=False)
 
         parts = [slice(k, k + self.batch_size) for k in range(0, len(latents), self.batch_size)]
-        images = [
-            images_of(tf.constant(latents[part]), tf.constant(classes[part])).numpy()
-            for part in parts
-        ]
-        images = np.concatenate(images).astype(np.float32)
+        images = np.concatenate(
+            [
+                images_of(tf.constant(latents[part]), tf.constant(classes[part])).numpy()
+                for part in parts
+            ]
+        ).astype(np.float32)
         return images.reshape(*shape, *images.shape[1:])
 
 
-def _column(labels):
+def _column(labels: Sequence[int] | np.ndarray) -> np.ndarray:
     return np.asarray(labels, np.int32)[:, None]
