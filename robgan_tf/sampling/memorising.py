@@ -19,7 +19,7 @@ from robgan_tf.typing import JsonObject
 
 
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class NearestTrainingImages:
     """Samples and their nearest training images in the feature space of an extractor.
 
     Attributes:
@@ -123,7 +123,7 @@ def compare(
     source: ImageSource,
     training_features: np.ndarray,
     k: int,
-) -> Comparison:
+) -> NearestTrainingImages:
     """Finds the nearest training images of samples.
 
     Args:
@@ -135,14 +135,14 @@ def compare(
       k: neighbours of each sample.
 
     Returns:
-      A Comparison.
+      A NearestTrainingImages.
 
     Raises:
       UserError: if there are not more than k training images, or the extractor refuses the samples.
     """
     check_count(source, k)
     features, _ = extractor(samples)
-    return Comparison(
+    return NearestTrainingImages(
         samples,
         np.asarray(labels),
         source,

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -10,13 +11,18 @@ import tensorflow as tf
 from robgan_tf.errors import UserError
 from robgan_tf.serving.examples import example_inputs
 from robgan_tf.serving.versions import versions
+from robgan_tf.typing import PathLike
 
 TOLERANCE = 1e-5
 LEVELS = 1  # of uint8 outputs, where rounding may fall either way
 
 
+# Calls a model: from its name, a signature's name and inputs by name to outputs by name.
+Predict = Callable[[str, str, dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
 @dataclasses.dataclass(frozen=True)
-class Comparison:
+class CheckedSignature:
     """One signature over one way to call it.
 
     Attributes:
@@ -44,7 +50,7 @@ class LocalModel:
       UserError: if there is no version.
     """
 
-    def __init__(self, directory):
+    def __init__(self, directory: pathlib.Path) -> None:
         self.name = directory.name
         found = versions(directory)
         if not found:
@@ -53,7 +59,7 @@ class LocalModel:
         self.card = json.loads((path / "assets" / "model_card.json").read_text())
         self._loaded = tf.saved_model.load(str(path))
 
-    def predict(self, signature, inputs):
+    def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Calls a signature; dict from input or output name to array."""
         tensors = {
             name: tf.constant(values.tolist() if values.dtype == object else values)
@@ -63,7 +69,7 @@ class LocalModel:
         return {name: value.numpy() for name, value in outputs.items()}
 
 
-def exported_models(export_dir):
+def exported_models(export_dir: PathLike) -> list[LocalModel]:
     """The LocalModels below an export directory.
 
     Raises:
@@ -80,7 +86,9 @@ def exported_models(export_dir):
     return [LocalModel(path) for path in directories]
 
 
-def compare(model, transports, count=3):
+def compare(
+    model: LocalModel, transports: Mapping[str, Predict], count: int = 3
+) -> list[CheckedSignature]:
     """Calls every signature of a model in every way.
 
     Args:
@@ -89,7 +97,7 @@ def compare(model, transports, count=3):
       count: images in each request.
 
     Returns:
-      List of Comparison.
+      List of CheckedSignature.
     """
     comparisons = []
     for signature in [*model.card["signatures"], "serving_default"]:
@@ -100,11 +108,15 @@ def compare(model, transports, count=3):
         for transport, predict in transports.items():
             answer = predict(model.name, signature, inputs)
             difference, equal = _difference(expected, answer)
-            comparisons.append(Comparison(model.name, signature, transport, difference, equal))
+            comparisons.append(
+                CheckedSignature(model.name, signature, transport, difference, equal)
+            )
     return comparisons
 
 
-def _difference(expected, answer):
+def _difference(
+    expected: Mapping[str, np.ndarray], answer: Mapping[str, np.ndarray]
+) -> tuple[float, bool]:
     if set(expected) != set(answer):
         return float("inf"), False
     largest, equal = 0.0, True
@@ -124,5 +136,5 @@ def _difference(expected, answer):
     return largest, bool(equal)
 
 
-def _text(value):
+def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)

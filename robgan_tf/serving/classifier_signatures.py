@@ -1,5 +1,9 @@
 """What an exported classifier and an exported discriminator answer."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import tensorflow as tf
 
 from robgan_tf.data import scale_images
@@ -10,11 +14,14 @@ from robgan_tf.serving.request_checks import (
     checked_pixels,
     checked_shape,
 )
+from robgan_tf.typing import Scalars
 
 TOP_CLASSES = 5
 
 
-def classifier_signatures(model, class_names, with_realness):
+def classifier_signatures(
+    model: keras.Model, class_names: Sequence[str], with_realness: bool
+) -> dict[str, Any]:
     """Builds the signatures of a classifier in inference mode.
 
     `classify`: images float32 [N, H, W, C] in [-1, 1];
@@ -34,7 +41,7 @@ def classifier_signatures(model, class_names, with_realness):
     """
     side, channels = model.resolution, model.channels
 
-    def answer(images):
+    def answer(images: tf.Tensor) -> Scalars:
         outputs = classified(model, images)
         top, indices = tf.math.top_k(outputs["probabilities"], min(TOP_CLASSES, len(class_names)))
         outputs["top_classes"] = tf.gather(tf.constant(class_names), indices)
@@ -46,23 +53,23 @@ def classifier_signatures(model, class_names, with_realness):
     floats = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
 
     @tf.function(input_signature=[floats])
-    def classify(images):
+    def classify(images: tf.Tensor) -> Scalars:
         return answer(checked_images(checked_count(checked_shape(images, floats))))
 
     of_any_size = tf.TensorSpec([None, None, None, channels], tf.uint8, "images")
 
     @tf.function(input_signature=[of_any_size])
-    def classify_uint8(images):
+    def classify_uint8(images: tf.Tensor) -> Scalars:
         images = checked_count(checked_shape(images, of_any_size))
         return answer(scale_images(fit(images, side)))
 
     encoded = tf.TensorSpec([None], tf.string, "image_bytes")
 
     @tf.function(input_signature=[encoded])
-    def classify_bytes(image_bytes):
+    def classify_bytes(image_bytes: tf.Tensor) -> Scalars:
         image_bytes = checked_count(checked_shape(image_bytes, encoded))
 
-        def decode(encoded):
+        def decode(encoded: tf.Tensor) -> tf.Tensor:
             image = tf.io.decode_image(encoded, channels, expand_animations=False)
             return fit(image[None], side)[0]
 
@@ -76,7 +83,7 @@ def classifier_signatures(model, class_names, with_realness):
     }
 
 
-def discriminator_signatures(model):
+def discriminator_signatures(model: keras.Model) -> dict[str, Any]:
     """Builds the signature of a discriminator in inference mode.
 
     `discriminate`: images float32 [N, H, W, C] in [-1, 1] -> `source_logits` [N], positive for
@@ -92,14 +99,14 @@ def discriminator_signatures(model):
     spec = tf.TensorSpec([None, side, side, model.channels], tf.float32, "images")
 
     @tf.function(input_signature=[spec])
-    def discriminate(images):
+    def discriminate(images: tf.Tensor) -> Scalars:
         images = checked_images(checked_count(checked_shape(images, spec)))
         return discriminated(model, images)
 
     return {"discriminate": discriminate}
 
 
-def classified(model, images):
+def classified(model: keras.Model, images: tf.Tensor) -> Scalars:
     """What a classifier says of images that have been checked: a dict of numbers."""
     source_logits, logits = model(images, training=False)
     return {
@@ -109,7 +116,7 @@ def classified(model, images):
     }
 
 
-def discriminated(model, images):
+def discriminated(model: keras.Model, images: tf.Tensor) -> Scalars:
     """What a discriminator says of images that have been checked: a dict of numbers."""
     source_logits, class_logits = model(images, training=False)
     return {
@@ -119,7 +126,7 @@ def discriminated(model, images):
     }
 
 
-def fit(images, side):
+def fit(images: tf.Tensor, side: int) -> tf.Tensor:
     """Cuts uint8 images [N, H, W, C] to their centre square and resizes them to a side."""
     images = checked_pixels(images)
     height, width = tf.shape(images)[1], tf.shape(images)[2]

@@ -4,6 +4,8 @@ import base64
 import json
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
+from typing import Any
 
 import grpc
 import numpy as np
@@ -12,6 +14,7 @@ import tensorflow as tf
 from robgan_tf.errors import UserError
 from robgan_tf.serving import stubs
 from robgan_tf.serving.warmup import predict_request
+from robgan_tf.typing import JsonObject
 
 # A thousand images as JSON or as a tensor are larger than gRPC's default of 4 MiB.
 _MOST_BYTES = 256 * 2**20
@@ -25,11 +28,13 @@ class RestClient:
       timeout: of a request, in seconds.
     """
 
-    def __init__(self, address, timeout=60.0):
+    def __init__(self, address: str, timeout: float = 60.0) -> None:
         self._address = address
         self._timeout = timeout
 
-    def predict(self, model, signature, inputs, columnar=False):
+    def predict(
+        self, model: str, signature: str, inputs: Mapping[str, np.ndarray], columnar: bool = False
+    ) -> dict[str, np.ndarray]:
         """Calls a signature.
 
         Args:
@@ -44,7 +49,7 @@ class RestClient:
         Raises:
           UserError: if the server cannot be reached or refuses; the message is the server's.
         """
-        body = {"signature_name": signature}
+        body: JsonObject = {"signature_name": signature}
         if columnar:
             body["inputs"] = {name: _as_json(values) for name, values in inputs.items()}
             return _columns(self._post(model, body)["outputs"], signature)
@@ -56,7 +61,7 @@ class RestClient:
         rows = self._post(model, body)["predictions"]
         return {name: np.array([row[name] for row in rows]) for name in rows[0]}
 
-    def _post(self, model, body):
+    def _post(self, model: str, body: JsonObject) -> Any:
         url = f"http://{self._address}/v1/models/{model}:predict"
         request = urllib.request.Request(url, json.dumps(body).encode(), method="POST")
         try:
@@ -79,7 +84,7 @@ class GrpcClient:
       UserError: if the extra `serving` is not installed.
     """
 
-    def __init__(self, address, timeout=60.0):
+    def __init__(self, address: str, timeout: float = 60.0) -> None:
         self._address = address
         self._timeout = timeout
         sizes = ("grpc.max_send_message_length", "grpc.max_receive_message_length")
@@ -87,7 +92,9 @@ class GrpcClient:
         service = stubs.request_types("prediction_service_pb2_grpc")
         self._stub = service.PredictionServiceStub(channel)
 
-    def predict(self, model, signature, inputs):
+    def predict(
+        self, model: str, signature: str, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """Calls a signature; Args, Returns and Raises are those of `RestClient.predict`."""
         try:
             response = self._stub.Predict(
@@ -100,7 +107,7 @@ class GrpcClient:
         return {name: tf.make_ndarray(value) for name, value in response.outputs.items()}
 
 
-def _as_json(values):
+def _as_json(values: Any) -> Any:
     if isinstance(values, bytes):
         return {"b64": base64.b64encode(values).decode()}
     values = np.asarray(values)
@@ -109,13 +116,13 @@ def _as_json(values):
     return values.tolist()
 
 
-def _columns(outputs, signature):
+def _columns(outputs: Any, signature: str) -> dict[str, np.ndarray]:
     if not isinstance(outputs, dict):
         raise UserError(f"the signature {signature} answers without the names of its outputs")
     return {name: np.array(values) for name, values in outputs.items()}
 
 
-def _reason(error):
+def _reason(error: urllib.error.HTTPError) -> str:
     text = error.read().decode(errors="replace")
     try:
         return json.loads(text)["error"]

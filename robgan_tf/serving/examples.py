@@ -1,12 +1,15 @@
 """Example requests for every signature: for warming a server up, and for checking one."""
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image
 
+from robgan_tf.typing import JsonObject
 
-def example_inputs(card, signature, count=2):
+
+def example_inputs(card: JsonObject, signature: str, count: int = 2) -> dict[str, np.ndarray]:
     """Makes valid inputs of a signature.
 
     Args:
@@ -20,7 +23,7 @@ def example_inputs(card, signature, count=2):
     generator = np.random.default_rng(0)
     labels = np.arange(count, dtype=np.int64) % len(card["class_names"])
     inputs = card["signatures"][signature]["inputs"]
-    values = {
+    values: dict[str, Callable[[], np.ndarray]] = {
         "labels": lambda: labels,
         "latents": lambda: generator.normal(size=[count, inputs["latents"]["shape"][1]]).astype(
             np.float32
@@ -35,14 +38,14 @@ def example_inputs(card, signature, count=2):
     return {name: values[name]() for name in inputs}
 
 
-def as_png(image):
+def as_png(image: np.ndarray) -> bytes:
     """Encodes a uint8 image [H, W, C]."""
     encoded = io.BytesIO()
     Image.fromarray(image if image.shape[-1] == 3 else image[..., 0]).save(encoded, "png")
     return encoded.getvalue()
 
 
-def _images(card, count, dtype):
+def _images(card: JsonObject, count: int, dtype: str) -> np.ndarray:
     """Smooth gradients of different directions, one an image."""
     side, channels = card["resolution"], card["channels"]
     y, x = np.mgrid[0:side, 0:side] / (side - 1)

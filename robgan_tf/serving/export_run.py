@@ -1,7 +1,9 @@
 """What the export command does: the parts of a run, each into a version directory."""
 
+import functools
 import json
 import pathlib
+from collections.abc import Sequence
 
 from robgan_tf.errors import UserError
 from robgan_tf.serving.exported_parts import build_part, parts_of
@@ -9,12 +11,21 @@ from robgan_tf.serving.model_card import model_card
 from robgan_tf.serving.onnx_export import DIRECTORY_SUFFIX, onnx_part, write_onnx
 from robgan_tf.serving.saved_model import write_saved_model
 from robgan_tf.serving.versions import write_version
+from robgan_tf.stages.finished import FinishedRun
+from robgan_tf.typing import JsonObject, PathLike
 
 # What the one label of a generator without classes is called.
 WITHOUT_CLASSES = ("image",)
 
 
-def export_parts(run, class_names, export_dir, what=None, version=None, file_format="saved_model"):
+def export_parts(
+    run: FinishedRun,
+    class_names: Sequence[str],
+    export_dir: PathLike,
+    what: Sequence[str] | None = None,
+    version: int | None = None,
+    file_format: str = "saved_model",
+) -> dict[str, pathlib.Path]:
     """Exports parts of a run.
 
     Args:
@@ -47,13 +58,13 @@ def export_parts(run, class_names, export_dir, what=None, version=None, file_for
         card = model_card(run, name, part, class_names, measured)
         paths[name] = write_version(
             pathlib.Path(export_dir) / f"{name}{suffix}",
-            lambda path, part=part, card=card: write(path, part, card),
+            functools.partial(write, part=part, card=card),
             version,
         )
     return paths
 
 
-def read_evaluations(run):
+def read_evaluations(run: FinishedRun) -> dict[str, JsonObject]:
     """The evaluations of the run's directory that are of the run's checkpoint.
 
     Returns:
@@ -70,5 +81,5 @@ def read_evaluations(run):
     return found
 
 
-def _source(record):
+def _source(record: JsonObject) -> str:
     return f"{record.get('source', '')} "

@@ -1,15 +1,19 @@
 """The parts of a run that can be exported, as they are used: float32, folded, averaged."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.serving.classifier_signatures import (
     classifier_signatures,
     discriminator_signatures,
 )
 from robgan_tf.serving.generator_signatures import generator_signatures
+from robgan_tf.stages.finished import FinishedRun
 
 JOINT_PARTS = ("generator", "classifier", "discriminator")
 GENERATOR_PARTS = ("generator",)
@@ -27,11 +31,11 @@ class ExportedPart:
     """
 
     model: keras.Model
-    signatures: dict
+    signatures: dict[str, Any]
     description: str
 
 
-def parts_of(run):
+def parts_of(run: FinishedRun) -> tuple[str, ...]:
     """Names of the parts that a FinishedRun has."""
     if not run.is_joint:
         return CLASSIFIER_PARTS
@@ -39,7 +43,7 @@ def parts_of(run):
     return JOINT_PARTS if run.config.discriminator.has_class_head else GENERATOR_PARTS
 
 
-def build_part(run, name, class_names):
+def build_part(run: FinishedRun, name: str, class_names: Sequence[str]) -> ExportedPart:
     """Builds a part of a run.
 
     Args:
@@ -66,12 +70,12 @@ def build_part(run, name, class_names):
     return ExportedPart(model, signatures, _classifier_description(run))
 
 
-def _has_source_head(run):
+def _has_source_head(run: FinishedRun) -> bool:
     """Whether the source head was ever trained."""
-    return run.is_joint or run.config.finetune.start == "gan"
+    return isinstance(run.config, JointConfig) or run.config.finetune.start == "gan"
 
 
-def _classifier_description(run):
+def _classifier_description(run: FinishedRun) -> str:
     if run.is_joint:
         return "Class head of D after joint training; realness from its source head."
     if _has_source_head(run):

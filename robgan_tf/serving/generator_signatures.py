@@ -1,8 +1,11 @@
 """What an exported generator answers: images of given latents, and of seeds."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from robgan_tf.latents import truncated_normal
+from robgan_tf.models import ResNetGenerator
 from robgan_tf.serving.request_checks import (
     checked_count,
     checked_finite,
@@ -11,13 +14,14 @@ from robgan_tf.serving.request_checks import (
     checked_shape,
     checked_truncation,
 )
+from robgan_tf.typing import Scalars
 
 _LABELS = tf.TensorSpec([None], tf.int64, "labels")
 _SEED = tf.TensorSpec([None], tf.int64, "seed")
 _TRUNCATION = tf.TensorSpec([None], tf.float32, "truncation")
 
 
-def generator_signatures(generator):
+def generator_signatures(generator: ResNetGenerator) -> dict[str, Any]:
     """Builds the signatures of a generator in inference mode.
 
     `generate`: latents float32 [N, Z], labels int64 [N];
@@ -35,14 +39,14 @@ def generator_signatures(generator):
     # A generator without classes takes label 0.
     num_classes = max(generator.num_classes, 1)
 
-    def images_of(latents, labels):
+    def images_of(latents: tf.Tensor, labels: tf.Tensor) -> Scalars:
         images = generator(latents, tf.cast(labels, tf.int32), training=False)
         return {"images": images, "images_uint8": as_bytes(images)}
 
     spec = tf.TensorSpec([None, generator.latent_size], tf.float32, "latents")
 
     @tf.function(input_signature=[spec, _LABELS])
-    def generate(latents, labels):
+    def generate(latents: tf.Tensor, labels: tf.Tensor) -> Scalars:
         labels = checked_count(checked_shape(labels, _LABELS))
         latents = checked_length(checked_shape(latents, spec), labels, "latents")
         latents = checked_finite("latents", latents)
@@ -50,7 +54,7 @@ def generator_signatures(generator):
         return images_of(latents, labels)
 
     @tf.function(input_signature=[_LABELS, _SEED, _TRUNCATION])
-    def sample(labels, seed, truncation):
+    def sample(labels: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Scalars:
         labels = checked_count(checked_shape(labels, _LABELS))
         seed = checked_length(checked_shape(seed, _SEED), labels, "seed")
         truncation = checked_length(checked_shape(truncation, _TRUNCATION), labels, "truncation")
@@ -61,6 +65,6 @@ def generator_signatures(generator):
     return {"generate": generate, "sample": sample}
 
 
-def as_bytes(images):
+def as_bytes(images: tf.Tensor) -> tf.Tensor:
     """Turns images in [-1, 1] into uint8, rounding to the nearest."""
     return tf.cast(tf.round((tf.clip_by_value(images, -1.0, 1.0) + 1.0) * 127.5), tf.uint8)

@@ -2,14 +2,28 @@
 
 import json
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import tensorflow as tf
 
 import robgan_tf
 from robgan_tf.reporting import format_radius
+from robgan_tf.serving.exported_parts import ExportedPart
+from robgan_tf.stages.finished import FinishedRun
+from robgan_tf.typing import JsonObject
 
 IMAGE_RANGE = (-1.0, 1.0)
 
 
-def model_card(run, name, part, class_names, evaluations):
+def model_card(
+    run: FinishedRun,
+    name: str,
+    part: ExportedPart,
+    class_names: Sequence[str],
+    evaluations: Mapping[str, JsonObject],
+) -> JsonObject:
     """Collects the card of a part.
 
     Args:
@@ -46,17 +60,17 @@ def model_card(run, name, part, class_names, evaluations):
     }
 
 
-def parameter_count(model):
+def parameter_count(model: keras.Model) -> int:
     """How many numbers the variables of a model hold."""
     return sum(math.prod(variable.shape) for variable in model.variables)
 
 
-def as_json(card):
+def as_json(card: JsonObject) -> str:
     """The card as text."""
     return json.dumps(card, indent=1) + "\n"
 
 
-def as_markdown(card):
+def as_markdown(card: JsonObject) -> str:
     """The card for people."""
     lines = [
         f"# {card['name']}",
@@ -82,7 +96,7 @@ def as_markdown(card):
     return "\n".join([*lines, ""])
 
 
-def _accuracy_rows(evaluations):
+def _accuracy_rows(evaluations: Mapping[str, JsonObject]) -> list[str]:
     rows = []
     for name, record in evaluations.items():
         if "radii" in record:
@@ -100,7 +114,7 @@ def _accuracy_rows(evaluations):
     return rows
 
 
-def _described(function):
+def _described(function: Any) -> JsonObject:
     concrete = function.get_concrete_function()
     return {
         "inputs": {
@@ -111,14 +125,14 @@ def _described(function):
     }
 
 
-def _spec(tensor):
+def _spec(tensor: tf.Tensor) -> JsonObject:
     return {"dtype": tensor.dtype.name, "shape": tensor.shape.as_list()}
 
 
-def _listed(specs):
+def _listed(specs: Mapping[str, JsonObject]) -> str:
     return ", ".join(f"`{name}` {_shown(spec)}" for name, spec in specs.items())
 
 
-def _shown(spec):
+def _shown(spec: JsonObject) -> str:
     sizes = ", ".join("N" if size is None else str(size) for size in spec["shape"])
     return f"{spec['dtype']} [{sizes}]"

@@ -8,12 +8,18 @@ tf2onnx is in the extra onnx and imported only where it is used.
 
 import dataclasses
 import os
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
 from robgan_tf.serving.classifier_signatures import classified, discriminated
+from robgan_tf.serving.exported_parts import ExportedPart
 from robgan_tf.serving.model_card import as_json, as_markdown
+from robgan_tf.typing import JsonObject, Scalars
 
 # Of 2021: what tf2onnx prefers, and old enough for the runtimes in use.
 OPSET = 15
@@ -25,7 +31,7 @@ _NOTE = (
 )
 
 
-def check_converter():
+def check_converter() -> None:
     """Raises UserError where tf2onnx cannot be imported."""
     try:
         import tf2onnx  # noqa: F401
@@ -35,7 +41,7 @@ def check_converter():
         ) from error
 
 
-def onnx_part(part):
+def onnx_part(part: ExportedPart) -> ExportedPart:
     """The part with the one signature that ONNX holds, in place of all.
 
     `generate`: latents float32 [N, Z], labels int64 [N] -> `images`;
@@ -53,7 +59,7 @@ def onnx_part(part):
     kept = checked.get_concrete_function().structured_outputs
 
     @tf.function(input_signature=checked.input_signature)
-    def unchecked(*inputs):
+    def unchecked(*inputs: tf.Tensor) -> Scalars:
         outputs = _ANSWERS[name](part.model, *inputs)
         return {output: value for output, value in outputs.items() if output in kept}
 
@@ -62,7 +68,7 @@ def onnx_part(part):
     )
 
 
-def write_onnx(path, part, card):
+def write_onnx(path: pathlib.Path, part: ExportedPart, card: JsonObject) -> None:
     """Writes model and card into a directory.
 
     Args:
@@ -78,7 +84,7 @@ def write_onnx(path, part, card):
     (path / "model_card.md").write_text(as_markdown(card))
 
 
-def converted(function):
+def converted(function: Any) -> Any:
     """Converts a tf.function that has an input signature and returns a dict.
 
     Args:
@@ -104,8 +110,12 @@ def converted(function):
     return model
 
 
-def _generated(model, latents, labels):
+def _generated(model: keras.Model, latents: tf.Tensor, labels: tf.Tensor) -> Scalars:
     return {"images": model(latents, tf.cast(labels, tf.int32), training=False)}
 
 
-_ANSWERS = {"generate": _generated, "classify": classified, "discriminate": discriminated}
+_ANSWERS: dict[str, Callable[..., Scalars]] = {
+    "generate": _generated,
+    "classify": classified,
+    "discriminate": discriminated,
+}

@@ -5,13 +5,17 @@ that the C++ loader does not find. So the Module here holds the bare variables, 
 the functions that use them.
 """
 
+import pathlib
+
 import tensorflow as tf
 
+from robgan_tf.serving.exported_parts import ExportedPart
 from robgan_tf.serving.model_card import as_json, as_markdown
 from robgan_tf.serving.warmup import write_warmup_requests
+from robgan_tf.typing import JsonObject
 
 
-def write_saved_model(path, part, card):
+def write_saved_model(path: pathlib.Path, part: ExportedPart, card: JsonObject) -> None:
     """Writes SavedModel, card and warm-up requests into a directory.
 
     Args:

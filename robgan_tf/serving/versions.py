@@ -4,13 +4,15 @@ import errno
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
 
 from robgan_tf.errors import UserError
+from robgan_tf.typing import PathLike
 
 _ASIDE = ".writing_"
 
 
-def versions(directory):
+def versions(directory: PathLike) -> list[int]:
     """The integer versions in a model's directory, ascending."""
     directory = pathlib.Path(directory)
     if not directory.is_dir():
@@ -18,7 +20,9 @@ def versions(directory):
     return sorted(int(entry.name) for entry in directory.iterdir() if entry.name.isdecimal())
 
 
-def write_version(directory, write, version=None):
+def write_version(
+    directory: PathLike, write: Callable[[pathlib.Path], object], version: int | None = None
+) -> pathlib.Path:
     """Writes a version aside and renames it into place.
 
     A server that watches the directory sees a version only when it is complete. What an export
@@ -52,7 +56,7 @@ def write_version(directory, write, version=None):
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _rename(aside, directory, version):
+def _rename(aside: pathlib.Path, directory: pathlib.Path, version: int | None) -> pathlib.Path:
     while True:
         number = version or max(versions(directory), default=0) + 1
         target = directory / str(number)
@@ -68,14 +72,14 @@ def _rename(aside, directory, version):
             raise _exists(directory, version)
 
 
-def _remove_abandoned(directory):
+def _remove_abandoned(directory: pathlib.Path) -> None:
     for entry in directory.glob(f"{_ASIDE}*"):
         process = entry.name.removeprefix(_ASIDE)
         if not (process.isdecimal() and _is_running(int(process))):
             shutil.rmtree(entry)
 
 
-def _is_running(process):
+def _is_running(process: int) -> bool:
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -85,7 +89,7 @@ def _is_running(process):
     return True
 
 
-def _exists(directory, version):
+def _exists(directory: pathlib.Path, version: int) -> UserError:
     known = ", ".join(map(str, versions(directory)))
     return UserError(
         f"{directory / str(version)} exists already (versions {known}): leave out --version for "

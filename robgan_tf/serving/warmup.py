@@ -1,17 +1,21 @@
 """Warm-up requests, which a server replays when it loads a model, before the first user waits."""
 
+import pathlib
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.serving import stubs
 from robgan_tf.serving.examples import example_inputs
+from robgan_tf.typing import JsonObject
 
 FILE_NAME = "tf_serving_warmup_requests"
 
 
-def write_warmup_requests(directory, card):
+def write_warmup_requests(directory: pathlib.Path, card: JsonObject) -> None:
     """Writes a TFRecord of PredictionLog, one request for each signature.
 
     Without the extra `serving` nothing is written, and a line says so: a server works without.
@@ -39,7 +43,7 @@ def write_warmup_requests(directory, card):
             writer.write(log.SerializeToString())
 
 
-def predict_request(model, signature, inputs):
+def predict_request(model: str, signature: str, inputs: Mapping[str, np.ndarray]) -> Any:
     """Builds a PredictRequest.
 
     Args:
