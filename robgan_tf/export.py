@@ -8,53 +8,83 @@ warm-up requests. Existing versions are never touched; the next free one is take
 needs the extra onnx.
 """
 
-from absl import flags
+import sys
+from collections.abc import Sequence
 
-from robgan_tf.cli import data_flag
-from robgan_tf.cli import start as command
+from robgan_tf.cli import flags, start, values
+from robgan_tf.cli.command import Command
+from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.errors import UserError
 
-_RUN_DIR = flags.DEFINE_string("run_dir", None, "The run to export from.")
-_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "Where <name>/<version>/ are written.")
-_CHECKPOINT = flags.DEFINE_string(
-    "checkpoint", None, "best, last, or a step that was kept; best where there is one, else last."
-)
-_WHAT = flags.DEFINE_list(
-    "what", None, "Parts: generator, classifier, discriminator; all that the run has by default."
-)
-_VERSION = flags.DEFINE_integer(
-    "version", None, "The version's number; the next free one by default.", lower_bound=1
-)
-_FORMAT = flags.DEFINE_enum(
-    "format",
-    "saved_model",
-    ["saved_model", "onnx"],
-    "saved_model: <name>/<version>/ for TensorFlow Serving; onnx: <name>_onnx/<version>/.",
-)
+
+def add_flags(parser: Parser) -> None:
+    """Declares the command's flags."""
+    parser.group("What to export, and where to")
+    parser.flag("run_dir", "The run to export from.", form="DIR")
+    flags.add_data_dir(parser)
+    flags.add_checkpoint(parser)
+    parser.flag("export_dir", "Where <name>/<version>/ are written.", form="DIR")
+    parser.group("Models")
+    parser.flag(
+        "what",
+        "Parts: generator, classifier, discriminator; all that the run has by default.",
+        values.texts,
+        form="LIST",
+    )
+    parser.flag(
+        "version",
+        "The version's number; the next free one by default.",
+        values.whole(1),
+        form="NUMBER",
+    )
+    parser.flag(
+        "format",
+        "saved_model: <name>/<version>/ for TensorFlow Serving; onnx: <name>_onnx/<version>/.",
+        values.one_of("saved_model", "onnx"),
+        default="saved_model",
+        form="FORMAT",
+    )
 
 
-def main():
-    """Runs the command; returns its exit status."""
-    if not _RUN_DIR.value or not _EXPORT_DIR.value:
+def export(given: Values) -> int:
+    """Exports as the flags say."""
+    if not given.run_dir or not given.export_dir:
         raise UserError("what to export, and where to? give --run_dir and --export_dir")
     # TensorFlow takes seconds to load: a missing flag should not have to wait for it.
-    from robgan_tf.data import load_image_data
-    from robgan_tf.serving.export_run import export_parts
-    from robgan_tf.serving.onnx_export import check_converter
-    from robgan_tf.stages.finished import best_or_last, open_run
+    with tensorflow_loading():
+        from robgan_tf.serving.export_run import export_parts
+        from robgan_tf.serving.onnx_export import check_converter
+        from robgan_tf.stages.finished import best_or_last, open_run
 
-    if _FORMAT.value == "onnx":
+    if given.format == "onnx":
         check_converter()
-    run = open_run(_RUN_DIR.value, _CHECKPOINT.value or best_or_last(_RUN_DIR.value))
-    data = load_image_data(**run.config.data.loading(data_flag.data_dir()))
+    run = open_run(given.run_dir, given.checkpoint or best_or_last(given.run_dir))
+    data = flags.load_data(run.config.data, given)
     print(f"Exporting  {run.identity}")
     paths = export_parts(
-        run, data.class_names, _EXPORT_DIR.value, _WHAT.value, _VERSION.value, _FORMAT.value
+        run, data.class_names, given.export_dir, given.what, given.version, given.format
     )
     for name, path in paths.items():
         print(f"  {name:<14}{path}")
     return 0
 
 
+COMMAND = Command(
+    "export",
+    "Exports the models of a run for TensorFlow Serving: SavedModels with signatures, a model card "
+    "and warm-up requests; or for other runtimes, as ONNX. Existing versions are never touched; "
+    "the next free one is taken.",
+    "--run_dir=runs/quickstart --export_dir=exports",
+    add_flags,
+    export,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return start.run(COMMAND, argv)
+
+
 if __name__ == "__main__":
-    command.run(main)
+    sys.exit(main())

@@ -8,10 +8,14 @@ training, equation (3), GAN-aided adversarial training (6), the penalty form (4)
 training. The same command on the same run directory continues where the run stopped.
 """
 
-from absl import flags
+import sys
+from collections.abc import Sequence
 
-from robgan_tf.cli import data_flag, run_flags
-from robgan_tf.cli import start as command
+from robgan_tf.cli import flags, start
+from robgan_tf.cli.command import Command
+from robgan_tf.cli.follow_up import command_line, continuation, given_again
+from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.config.configuration import as_gin
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
@@ -20,58 +24,84 @@ from robgan_tf.errors import UserError
 # What is that of the GAN's run unless a gin file says otherwise.
 SHARED_GROUPS = ("data", "discriminator")
 
-_GAN_RUN_DIR = flags.DEFINE_string(
-    "gan_run_dir", None, "The run of joint training whose D is fine-tuned and whose G is used."
-)
-_GAN_CHECKPOINT = flags.DEFINE_string("gan_checkpoint", "last", "Of it: last, or a kept step.")
-_GENERATED = flags.DEFINE_string(
-    "generated",
-    None,
-    "Generated images other than those of --gan_run_dir: an npz with `image` and `label`, a folder "
-    "of class folders, or the SavedModel of an exported generator.",
-)
+
+def add_flags(parser: Parser) -> None:
+    """Declares the command's flags."""
+    flags.add_training(parser)
+    parser.group("Start and generated images")
+    parser.flag(
+        "gan_run_dir",
+        "The run of joint training whose D is fine-tuned and whose G is used.",
+        form="DIR",
+    )
+    parser.flag("gan_checkpoint", "Of it: last, or a kept step.", default="last", form="WHICH")
+    parser.flag(
+        "generated",
+        "Generated images other than those of --gan_run_dir: an npz with `image` and `label`, a "
+        "folder of class folders, or the SavedModel of an exported generator.",
+        form="PATH",
+    )
 
 
-def main():
-    """Runs the command; returns its exit status."""
-    if not run_flags.gin_files():
+def finetune(given: Values) -> int:
+    """Trains as the flags say."""
+    if not given.gin_file:
         raise UserError("no configuration: give --gin_file, for instance gin/finetune/rob_gan.gin")
-    gan = _open_gan()
+    gan = _open_gan(given)
     of_gan = "" if gan is None else as_gin(getattr(gan.config, group) for group in SHARED_GROUPS)
-    config = read_config(FinetuneConfig, run_flags.gin_files(), run_flags.gin_params(), of_gan)
+    config = read_config(FinetuneConfig, given.gin_file, given.gin_param, of_gan)
     # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
-    from robgan_tf.stages.finetune import FinetuneStage
+    with tensorflow_loading():
+        from robgan_tf.stages.finetune import FinetuneStage
 
-    run = FinetuneStage(config, run_flags.run_dir(), data_flag.data_dir(), gan, _GENERATED.value)
-    if run_flags.is_dry_run():
-        run.describe()
+    stage = FinetuneStage(
+        config, flags.training_run_dir(given), flags.data_dir(given), gan, given.generated
+    )
+    if given.dry_run:
+        stage.describe()
         return 0
-    stop = run.train()
+    stop = stage.train()
     if stop is not None:
         return stop.exit_status
-    measure = run_flags.command_line(
-        "robgan_tf.evaluate", "robustness", f"--run_dir={run_flags.run_dir()}", "--attack=strong"
+    measure = command_line(
+        "evaluate",
+        "robustness",
+        *given_again(given, "data_dir"),
+        f"--run_dir={flags.training_run_dir(given)}",
+        "--attack=strong",
     )
-    longer = run_flags.continuation(
-        "robgan_tf.finetune",
-        "finetune.steps",
-        2 * config.finetune.steps,
-        [_GAN_RUN_DIR, _GAN_CHECKPOINT, _GENERATED],
-    )
+    longer = continuation("finetune", given, "finetune.steps", 2 * config.finetune.steps)
     print(f"Next: measure it with\n  {measure}\nor train longer with\n  {longer}")
     return 0
 
 
-def _open_gan():
-    if not _GAN_RUN_DIR.value:
+def _open_gan(given: Values):
+    if not given.gan_run_dir:
         return None
-    from robgan_tf.stages.finished import open_run
+    with tensorflow_loading():
+        from robgan_tf.stages.finished import open_run
 
-    gan = open_run(_GAN_RUN_DIR.value, _GAN_CHECKPOINT.value)
+    gan = open_run(given.gan_run_dir, given.gan_checkpoint)
     if not gan.is_joint:
         raise UserError(f"{gan.path} is a run of finetune, not of joint training (--gan_run_dir)")
     return gan
 
 
+COMMAND = Command(
+    "finetune",
+    "Trains a robust classifier: stage 2 of Rob-GAN, which trains the classifier of a jointly "
+    "trained D on attacked real and generated images, and its baselines, by other gin files. The "
+    "same command on the same run directory continues where the run stopped.",
+    "--gin_file=gin/finetune/quickstart.gin --gan_run_dir=runs/quickstart --run_dir=runs/tuned",
+    add_flags,
+    finetune,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return start.run(COMMAND, argv)
+
+
 if __name__ == "__main__":
-    command.run(main)
+    sys.exit(main())

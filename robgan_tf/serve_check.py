@@ -7,41 +7,49 @@ with the same models in this process. The exit status is 1 where anything differ
 """
 
 import functools
+import sys
+from collections.abc import Sequence
 
-from absl import flags
-
-from robgan_tf.cli import start as command
+from robgan_tf.cli import start, values
+from robgan_tf.cli.command import Command
+from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.errors import UserError
-
-_EXPORT_DIR = flags.DEFINE_string("export_dir", None, "What the server serves: <name>/<version>/.")
-_REST = flags.DEFINE_string("rest", None, "host:port of the REST interface.")
-_GRPC = flags.DEFINE_string("grpc", None, "host:port of the gRPC interface.")
-_IMAGES = flags.DEFINE_integer("images", 3, "In each request.", lower_bound=1)
 
 DIFFERENT_STATUS = 1
 
 
-def main():
-    """Runs the command; returns its exit status."""
-    if not _EXPORT_DIR.value:
+def add_flags(parser: Parser) -> None:
+    """Declares the command's flags."""
+    parser.group("Models and server")
+    parser.flag("export_dir", "What the server serves: <name>/<version>/.", form="DIR")
+    parser.flag("rest", "Its REST interface.", form="HOST:PORT")
+    parser.flag("grpc", "Its gRPC interface.", form="HOST:PORT")
+    parser.flag("images", "In each request.", values.whole(1), default=3, form="NUMBER")
+
+
+def check(given: Values) -> int:
+    """Checks as the flags say."""
+    if not given.export_dir:
         raise UserError("what should the server serve? give --export_dir")
-    if not _REST.value and not _GRPC.value:
+    if not given.rest and not given.grpc:
         raise UserError("which server? give --rest=host:port, --grpc=host:port or both")
     # TensorFlow takes seconds to load: a missing flag should not have to wait for it.
-    from robgan_tf.serving.check import compare, exported_models
-    from robgan_tf.serving.client import GrpcClient, RestClient
+    with tensorflow_loading():
+        from robgan_tf.serving.check import compare, exported_models
+        from robgan_tf.serving.client import GrpcClient, RestClient
 
     transports = {}
-    if _REST.value:
-        rest = RestClient(_REST.value)
+    if given.rest:
+        rest = RestClient(given.rest)
         transports["REST, rows"] = rest.predict
         transports["REST, columns"] = functools.partial(rest.predict, columnar=True)
-    if _GRPC.value:
-        transports["gRPC"] = GrpcClient(_GRPC.value).predict
+    if given.grpc:
+        transports["gRPC"] = GrpcClient(given.grpc).predict
     all_equal = True
     print(f"{'model':<15}{'signature':<17}{'over':<15}{'largest difference':<20}equal")
-    for model in exported_models(_EXPORT_DIR.value):
-        for row in compare(model, transports, _IMAGES.value):
+    for model in exported_models(given.export_dir):
+        for row in compare(model, transports, given.images):
             all_equal = all_equal and row.equal
             print(
                 f"{row.model:<15}{row.signature:<17}{row.transport:<15}{row.difference:<20.1e}"
@@ -51,5 +59,21 @@ def main():
     return 0 if all_equal else DIFFERENT_STATUS
 
 
+COMMAND = Command(
+    "serve_check",
+    "Checks a running model server against the exported models, signature by signature. Every one "
+    "is called over REST (in rows and in columns) and over gRPC, and the answers are compared with "
+    "the same models in this process. The exit status is 1 where anything differs.",
+    "--export_dir=exports --rest=localhost:8501 --grpc=localhost:8500",
+    add_flags,
+    check,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return start.run(COMMAND, argv)
+
+
 if __name__ == "__main__":
-    command.run(main)
+    sys.exit(main())

@@ -5,49 +5,78 @@
 The same command on the same run directory continues where the run stopped.
 """
 
-from absl import flags
+import sys
+from collections.abc import Sequence
 
-from robgan_tf.cli import data_flag, run_flags
-from robgan_tf.cli import start as command
+from robgan_tf.cli import flags, start
+from robgan_tf.cli.command import Command
+from robgan_tf.cli.follow_up import continuation
+from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 
-_WARM_START = flags.DEFINE_string(
-    "warm_start", None, "Another run's directory: start a new run from its newest weights."
-)
-_FEATURES = flags.DEFINE_string(
-    "features",
-    "pixels",
-    "What image quality is measured on while training: pixels (averaged to 8 x 8), or as in "
-    "evaluate quality.",
-)
 
-
-def main():
-    """Runs the command; returns its exit status."""
-    if not run_flags.gin_files():
-        raise UserError("no configuration: give --gin_file, for instance gin/quickstart.gin")
-    config = read_config(JointConfig, run_flags.gin_files(), run_flags.gin_params())
-    # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
-    from robgan_tf.stages.joint import JointStage
-
-    joint_run = JointStage(
-        config, run_flags.run_dir(), data_flag.data_dir(), _WARM_START.value, _FEATURES.value
+def add_flags(parser: Parser) -> None:
+    """Declares the command's flags."""
+    flags.add_training(parser)
+    parser.group("Start and watching")
+    parser.flag(
+        "warm_start",
+        "Another run's directory: start a new run from its newest weights.",
+        form="DIR",
     )
-    if run_flags.is_dry_run():
-        joint_run.describe()
+    parser.flag(
+        "features",
+        "What image quality is measured on while training: pixels (averaged to 8 x 8), or as in "
+        "evaluate quality.",
+        default="pixels",
+        form="WHAT",
+    )
+
+
+def train(given: Values) -> int:
+    """Trains as the flags say."""
+    if not given.gin_file:
+        raise UserError("no configuration: give --gin_file, for instance gin/quickstart.gin")
+    config = read_config(JointConfig, given.gin_file, given.gin_param)
+    # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
+    with tensorflow_loading():
+        from robgan_tf.stages.joint import JointStage
+
+    stage = JointStage(
+        config,
+        flags.training_run_dir(given),
+        flags.data_dir(given),
+        given.warm_start,
+        given.features,
+    )
+    if given.dry_run:
+        stage.describe()
         return 0
-    stop = joint_run.train()
+    stop = stage.train()
     if stop is not None:
         return stop.exit_status
-    longer = 2 * config.train.steps
-    line = run_flags.continuation(
-        "robgan_tf.train", "train.steps", longer, [_WARM_START, _FEATURES]
-    )
-    print(f"Next: train longer with\n  {line}")
+    longer = continuation("train", given, "train.steps", 2 * config.train.steps)
+    print(f"Next: train longer with\n  {longer}")
     return 0
 
 
+COMMAND = Command(
+    "train",
+    "Trains Rob-GAN jointly: generator, discriminator and attacker. The same command on the same "
+    "run directory continues where the run stopped.",
+    "--gin_file=gin/quickstart.gin",
+    add_flags,
+    train,
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit status."""
+    return start.run(COMMAND, argv)
+
+
 if __name__ == "__main__":
-    command.run(main)
+    sys.exit(main())

@@ -1,13 +1,47 @@
-"""Attack radii in the two units people use."""
+"""Attack radii in the two units people use.
+
+Images here are on [-1, 1], twice as wide as the [0, 1] of most papers, so a radius of 8/255 there
+is 16/255 = 0.0627 here, in L-inf and in L2 alike.
+"""
 
 import math
+import re
+
+# What one unit of [0, 1] is on [-1, 1].
+SCALE = 2.0
+_LEVELS = re.compile(r"\+?(\d+\.?\d*|\.\d+)\s*/\s*255")
+
+
+def parse_radius(text: str) -> float:
+    """Reads an attack radius.
+
+    Args:
+        text: A number on [-1, 1], such as "0.0627", or k/255 of the [0, 1] scale, such as "8/255".
+
+    Returns:
+        The radius on [-1, 1], at least 0.
+
+    Raises:
+        ValueError: If it is anything else; the message says what would be right.
+    """
+    text = text.strip()
+    levels = _LEVELS.fullmatch(text)
+    if levels is not None:
+        return SCALE * float(levels[1]) / 255.0
+    try:
+        radius = float(text)
+    except ValueError:
+        radius = math.nan
+    if not 0.0 <= radius < math.inf:
+        raise ValueError(
+            f"{text!r} is no radius: give a number on [-1, 1], such as 0.0627, or k/255 of the "
+            "[0, 1] scale, such as 8/255"
+        )
+    return radius
 
 
 def format_radius(epsilon: float, norm: str = "linf") -> str:
     """Writes an attack radius in this project's unit and in 1/255 of the [0, 1] scale.
-
-    Images here are on [-1, 1], twice as wide as the [0, 1] of most papers, so a
-    radius of 8/255 there is 16/255 = 0.062745 here.
 
     Args:
         epsilon: The radius on [-1, 1] images; finite, at least 0.
@@ -25,7 +59,7 @@ def format_radius(epsilon: float, norm: str = "linf") -> str:
     if norm not in ("linf", "l2"):
         raise ValueError(f'the norm of a radius must be "linf" or "l2", not {norm!r}')
     suffix = " in L2" if norm == "l2" else ""
-    return f"{epsilon:g}{suffix} ({_two_decimals(epsilon * 127.5)}/255{suffix})"
+    return f"{epsilon:g}{suffix} ({_two_decimals(epsilon / SCALE * 255.0)}/255{suffix})"
 
 
 def _two_decimals(value: float) -> str:

@@ -6,6 +6,7 @@ import typing
 
 from robgan_tf.choices import Choices
 from robgan_tf.errors import UserError
+from robgan_tf.units import parse_radius
 
 REQUIRED = dataclasses.MISSING
 
@@ -13,13 +14,17 @@ REQUIRED = dataclasses.MISSING
 LARGEST_SEED = 2**63 - 1
 
 
-def setting(meaning, default=REQUIRED, *, minimum=None, above=None, below=None, choices=None):
+def setting(
+    meaning, default=REQUIRED, *, minimum=None, above=None, below=None, choices=None, radius=False
+):
     """A field of a settings class: what it means and the range of values it takes.
 
     `choices` is a tuple, or a `Choices`: then programs outside this package may add some, and
-    only `Settings.check_choices` holds the field to them.
+    only `Settings.check_choices` holds the field to them. A `radius` is a float on the scale of
+    images, [-1, 1]; it may be written as a string "k/255", of the [0, 1] scale, too.
     """
     metadata = {
+        "radius": radius,
         "meaning": meaning,
         "minimum": minimum,
         "above": above,
@@ -46,6 +51,8 @@ class Settings:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             name = f"{self.gin_name}.{field.name}"
+            if field.metadata["radius"] and isinstance(value, str):
+                value = _parsed_radius(name, value)
             value = _checked_type(name, value, hints[field.name])
             if value is not None:
                 _check_range(name, value, field.metadata)
@@ -72,6 +79,13 @@ class Settings:
             for field in dataclasses.fields(cls)
             if isinstance(field.metadata["choices"], Choices)
         }
+
+
+def _parsed_radius(name, value):
+    try:
+        return parse_radius(value)
+    except ValueError as error:
+        raise UserError(f"{name} = {error}") from error
 
 
 def _checked_type(name, value, expected):

@@ -116,7 +116,8 @@ def _one_line(error):
     if isinstance(error, SyntaxError):
         where = f", in {error.text.strip()!r}" if error.text else ""
         reason = str(error.msg).splitlines()[-1].strip()
-        return f"{reason}{where}; values are Python literals such as 0.03125, 'name', True, None"
+        literals = "0.03125, '8/255' (a radius), 'name', True, None"
+        return f"{reason}{where}; values are Python literals such as {literals}"
     # A KeyError's text is its quoted argument.
     text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
     return " ".join(text.split())

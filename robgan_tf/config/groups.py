@@ -142,12 +142,22 @@ class AttackSettings(Settings):
 
     gin_name = "ProjectedGradientDescent"
 
-    epsilon: float = setting("radius, on images in [-1, 1]")
+    epsilon: float = setting(
+        "radius, on images in [-1, 1]; or as `'8/255'` of the [0, 1] scale", radius=True
+    )
     steps: int = setting("0 for no attack")
-    step_size: float = setting("on the same scale, or see `relative_step`")
+    step_size: float = setting("in the same units, or see `relative_step`", radius=True)
     norm: str = setting("of the ball", "linf", choices=ATTACK_NORMS)
     random_start: bool = setting("start at a random point of the ball", False)
     relative_step: bool = setting("`step_size` is a share of the radius instead", False)
+
+    def __post_init__(self):
+        if self.relative_step and isinstance(self.step_size, str):
+            raise UserError(
+                f"{self.gin_name}.step_size = {self.step_size!r} is no share of the radius, which "
+                "relative_step = True wants: give a number such as 0.25"
+            )
+        super().__post_init__()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -320,5 +330,10 @@ class FinalEvaluationSettings(Settings):
     gin_name = "final_evaluation"
 
     images: int = setting("test images used; 0 for no evaluation", 1000, minimum=0)
-    epsilon: float = setting("radius of PGD, on images in [-1, 1]", 0.04, minimum=0.0)
+    epsilon: float = setting(
+        "radius of PGD, on images in [-1, 1]; or as `'8/255'` of the [0, 1] scale",
+        0.04,
+        minimum=0.0,
+        radius=True,
+    )
     attack_steps: int = setting("steps of epsilon / 5", 20, minimum=0)

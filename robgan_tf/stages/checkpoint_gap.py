@@ -17,8 +17,6 @@ from robgan_tf.watching.final_evaluation import build_evaluation_attack
 from robgan_tf.watching.gap import GapMeter, gap_csv
 from robgan_tf.watching.gap_plot import gap_plot
 
-GAP_IMAGES = 500
-
 
 def measure_checkpoints(
     run_dir: PathLike, load_data: Callable[[JointConfig | FinetuneConfig], ImageData], images: int

@@ -1,0 +1,18 @@
+"""The commands, in the order in which they are listed: a new one is a line here and its module."""
+
+# Name: (module with a `main(argv)`, what it does in one line). Imported when it is asked for.
+COMMANDS = {
+    "train": ("robgan_tf.train", "Train generator, discriminator and attacker jointly."),
+    "finetune": ("robgan_tf.finetune", "Train a robust classifier from the discriminator."),
+    "evaluate": (
+        "robgan_tf.evaluate",
+        "Measure accuracy under attack, the gap to test images, or image quality.",
+    ),
+    "sample": (
+        "robgan_tf.sample",
+        "Draw sheets, interpolations, image sets, or nearest training images.",
+    ),
+    "compare": ("robgan_tf.compare", "Compare how runs converge."),
+    "export": ("robgan_tf.export", "Export models for TensorFlow Serving or as ONNX."),
+    "serve_check": ("robgan_tf.serve_check", "Check a running model server."),
+}

@@ -1,0 +1,183 @@
+"""evaluate robustness: accuracy of classifiers under attack."""
+
+import pathlib
+from typing import Any
+
+from robgan_tf.cli import flags, values
+from robgan_tf.cli.command import Command
+from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.cli.quiet import tensorflow_loading
+from robgan_tf.config.choices import ATTACK_NORMS, ATTACK_PRESETS
+from robgan_tf.config.gin_files import read_group
+from robgan_tf.config.groups import DataSettings
+from robgan_tf.errors import UserError
+
+OF_MODELS = ("gin_file", "output_dir", "input_range", "input_mean", "input_deviation")
+# What says which images of a split there are, of the settings of the data.
+_IMAGES = ("dataset", "resolution", "channels", "num_classes")
+_TEST_IMAGES = (*_IMAGES, "test_split")
+_TRAINING_IMAGES = (*_IMAGES, "train_split", "validation_examples", "train_examples", "split_seed")
+
+
+def add_flags(parser: Parser) -> None:
+    """Declares the kind's flags."""
+    parser.group("What to evaluate, and on what data")
+    flags.add_data_gin_file(parser, "For --model: gin files that choose the data.")
+    flags.add_run_dirs(parser, "A run's directory; repeat it for more rows.")
+    flags.add_data_dir(parser)
+    parser.flag(
+        "checkpoint", "Of runs: last, best, or a step that was kept; last by default.", form="WHICH"
+    )
+    parser.flag(
+        "model",
+        "A SavedModel directory or a Keras model file that gives class logits; repeatable.",
+        repeated=True,
+        form="PATH",
+    )
+    flags.add_split(parser, "test")
+    parser.flag(
+        "images",
+        "How many real images; by default all, or as the attack says.",
+        values.whole(1),
+        form="NUMBER",
+    )
+    parser.group("Attack")
+    parser.flag(
+        "attack",
+        f"The protocol: one of {', '.join(ATTACK_PRESETS)}.",
+        values.one_of(*ATTACK_PRESETS),
+        default="published",
+        form="NAME",
+    )
+    parser.flag(
+        "epsilons",
+        "Radii: numbers on [-1, 1], or k/255 of the [0, 1] scale (8/255 is 0.0627; in L2 likewise "
+        "twice as much as there).",
+        values.radii,
+        default=(0.02, 0.04, 0.08),
+        shown="0.02,0.04,0.08",
+        form="LIST",
+    )
+    parser.flag(
+        "norm",
+        "Norm of the radii: linf or l2.",
+        values.one_of(*ATTACK_NORMS),
+        default="linf",
+        form="NORM",
+    )
+    flags.add_seed(parser)
+    flags.add_batch_size(parser)
+    parser.switch("masking", "Look for signs of masked gradients too.", default=True)
+    parser.group("Results")
+    parser.flag("name", "Of the result files; by default it says what is measured and how.")
+    parser.flag("output_dir", "For --model: where results are written.", form="DIR")
+    parser.switch("save_images", "Write the adversarial images as npz.")
+    parser.group("Input of models")
+    parser.flag(
+        "input_range",
+        "For --model: range of its pixels.",
+        values.numbers,
+        default=(-1.0, 1.0),
+        shown="-1,1",
+        form="LOW,HIGH",
+    )
+    for name, meaning in (("input_mean", "mean"), ("input_deviation", "deviation")):
+        parser.flag(
+            name,
+            f"For --model: {meaning} a channel, in that range; none by default.",
+            values.numbers,
+            default=(),
+            form="LIST",
+        )
+
+
+def evaluate(given: Values) -> int:
+    """Evaluates as the flags say."""
+    if bool(given.run_dir) == bool(given.model):
+        raise UserError("nothing to evaluate: give either --run_dir or --model")
+    if given.run_dir:
+        given.refuse(OF_MODELS, "is of --model, and a run has its own")
+    else:
+        given.refuse(["checkpoint"], "is of --run_dir")
+    # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
+    with tensorflow_loading():
+        import tensorflow as tf
+
+        from robgan_tf.robustness.run import Protocol, evaluate_robustness
+
+    # Every attack at every radius is compiled once: the advice against that is no news.
+    tf.get_logger().setLevel("ERROR")
+    protocol = Protocol(
+        attack=given.attack,
+        epsilons=given.epsilons,
+        norm=given.norm,
+        seed=given.seed,
+        batch_size=given.batch_size,
+        masking=given.masking,
+        save_images=given.save_images,
+    )
+    name = given.name or f"robustness_{given.attack}_{given.split}"
+    subjects, data = _runs(given, name) if given.run_dir else _models(given, name)
+    source = getattr(flags.load_data(data, given), given.split)
+    print(evaluate_robustness(subjects, source, protocol, given.images))
+    return 0
+
+
+def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
+    """(classifier, where its results go, their name) of each run, and the settings of the data."""
+    from robgan_tf.robustness.subjects import discriminator_classifier
+    from robgan_tf.stages.finished import open_run
+
+    subjects, first = [], None
+    for run_dir in given.run_dir:
+        run = open_run(run_dir, given.checkpoint or "last")
+        first = first or run.config.data
+        if _images_of(run.config.data, given.split) != _images_of(first, given.split):
+            raise UserError(
+                f"the runs {given.run_dir[0]} and {run_dir} are on different data: evaluate them "
+                "one by one"
+            )
+        title, at_step = run.name, ""
+        if given.checkpoint not in (None, "last"):
+            kind = "best" if given.checkpoint == "best" else "step"
+            title, at_step = f"{title}, {kind} {run.step}", f"_{kind}_{run.step}"
+        classifier = discriminator_classifier(
+            run.load_classifier(), title, f"{run.model_name} at step {run.step}"
+        )
+        subjects.append((classifier, pathlib.Path(run_dir) / "evaluations", name + at_step))
+    return subjects, first
+
+
+def _models(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
+    """The same for model files."""
+    from robgan_tf.robustness.subjects import InputRange, load_model_file
+
+    if not given.gin_file:
+        raise UserError("--model needs --gin_file, which says what data to use")
+    if not given.output_dir:
+        raise UserError("--model needs --output_dir, where results are written")
+    if len(given.input_range) != 2:
+        raise UserError("--input_range: give two numbers, for instance 0,1")
+    input_range = InputRange(*given.input_range, given.input_mean, given.input_deviation)
+    data = read_group(DataSettings, given.gin_file)
+    subjects = []
+    for path in given.model:
+        classifier = load_model_file(path, input_range)
+        subjects.append((classifier, given.output_dir, f"{name}_{classifier.name}"))
+    return subjects, data
+
+
+def _images_of(data: DataSettings, split: str) -> list[Any]:
+    """What says which images of a split there are."""
+    names = _TEST_IMAGES if split == "test" else _TRAINING_IMAGES
+    return [getattr(data, name) for name in names]
+
+
+COMMAND = Command(
+    "evaluate robustness",
+    "Measures accuracy under attack. What is attacked is a run's classifier, or any SavedModel or "
+    "Keras file with class logits. The same command continues an interrupted evaluation.",
+    "--run_dir=runs/quickstart --attack=strong --epsilons=8/255,0.04",
+    add_flags,
+    evaluate,
+)

@@ -1,0 +1,128 @@
+"""Flags that several commands have, each written once, and what is read off them."""
+
+import os
+import pathlib
+
+from robgan_tf.cli import values
+from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.config.groups import DataSettings
+
+
+def add_training(parser: Parser) -> None:
+    """The flags of a command that trains."""
+    parser.group("Configuration and run")
+    parser.flag(
+        "gin_file",
+        "A gin file; repeat it to lay further files (gin/losses/...) over the first.",
+        repeated=True,
+        form="FILE",
+    )
+    parser.flag(
+        "gin_param",
+        "A single binding such as train.steps=1000, over the files; repeatable.",
+        repeated=True,
+        form="BINDING",
+    )
+    parser.flag(
+        "run_dir", "The run directory; runs/<name of the first gin file> by default.", form="DIR"
+    )
+    add_data_dir(parser)
+    parser.switch("dry_run", "Print the configuration, the models and the data shapes, and exit.")
+
+
+def add_data_dir(parser: Parser) -> None:
+    """The flag of every command that reads data; read it by `data_dir`."""
+    parser.flag(
+        "data_dir",
+        "Where the data is; TFDS_DATA_DIR or the TFDS default if not given.",
+        form="DIR",
+    )
+
+
+def data_dir(given: Values) -> str | None:
+    """Where the data is, or None."""
+    return given.data_dir or os.environ.get("TFDS_DATA_DIR")
+
+
+def training_run_dir(given: Values) -> str:
+    """The run directory of a command that trains; at least one gin file must be given."""
+    return given.run_dir or os.path.join("runs", pathlib.Path(given.gin_file[0]).stem)
+
+
+def add_checkpoint(parser: Parser) -> None:
+    """The flag of which checkpoint of a run; by default the best where there is one."""
+    parser.flag(
+        "checkpoint",
+        "best, last, or a step that was kept; best where there is one, else last, by default.",
+        form="WHICH",
+    )
+
+
+def add_weights(parser: Parser) -> None:
+    """The flag of which weights of a generator."""
+    parser.flag(
+        "weights",
+        "average, the moving average of G, or live, G itself.",
+        values.one_of("average", "live"),
+        default="average",
+        form="WHICH",
+    )
+
+
+def add_seed(parser: Parser) -> None:
+    """The flag of what all random numbers of a command come from."""
+    parser.flag("seed", "Of all random numbers.", values.seed, default=0, form="NUMBER")
+
+
+def add_batch_size(parser: Parser) -> None:
+    """The flag of how many images are worked on at a time."""
+    parser.flag("batch_size", "Images at a time.", values.whole(1), default=100, form="NUMBER")
+
+
+def add_run_dirs(parser: Parser, meaning: str) -> None:
+    """The flag of the runs that are measured."""
+    parser.flag("run_dir", meaning, repeated=True, form="DIR")
+
+
+def add_data_gin_file(parser: Parser, meaning: str) -> None:
+    """The flag of what data is used where there is no run that says it."""
+    parser.flag("gin_file", meaning, repeated=True, form="FILE")
+
+
+def add_split(parser: Parser, default: str) -> None:
+    """The flag of which real images."""
+    parser.flag(
+        "split",
+        "Which real images: test, train or validation.",
+        values.one_of("test", "train", "validation"),
+        default=default,
+        form="SPLIT",
+    )
+
+
+def add_features(parser: Parser) -> None:
+    """The flag of what images are compared by."""
+    parser.flag(
+        "features",
+        "What images are compared by: pixels, inception2015:FILE, keras_inceptionv3:WEIGHTS, a "
+        "SavedModel or Keras file that takes pixels from 0 to 255, FILE.py:FUNCTION, or "
+        "classifier:RUN_DIR.",
+        form="WHAT",
+    )
+
+
+def add_statistics_dir(parser: Parser, kind: str) -> None:
+    """The flag of where features of real images are kept."""
+    parser.flag(
+        "statistics_dir",
+        f"Where features of {kind} images are kept; reference_features beside the run (or in "
+        "--output_dir without one) by default.",
+        form="DIR",
+    )
+
+
+def load_data(data: DataSettings, given: Values):
+    """The images that settings choose, from where the flags say."""
+    from robgan_tf.data import load_image_data
+
+    return load_image_data(**data.loading(data_dir(given)))

@@ -1,0 +1,96 @@
+"""The kinds of values that flags take: from text to a value, or one line on what would be right.
+
+Each is a function of the flag as written ("--seed") and the text given to it.
+"""
+
+import csv
+import math
+from collections.abc import Callable
+
+from robgan_tf.config.choices import LARGEST_SEED
+from robgan_tf.errors import UserError
+from robgan_tf.units import parse_radius
+
+Value = Callable[[str, str], object]
+
+
+def text(flag: str, given: str) -> str:
+    """Any text."""
+    del flag
+    return given
+
+
+def whole(least: int, most: int | None = None) -> Value:
+    """A whole number of at least `least`, and at most `most` if there is such a bound."""
+
+    def parse(flag: str, given: str) -> int:
+        try:
+            number = int(given)
+        except ValueError as error:
+            raise UserError(f"{flag}={given}: not a whole number") from error
+        if most is not None and not least <= number <= most:
+            raise UserError(f"{flag}={given}: give a whole number from {least} to {most}")
+        if number < least:
+            raise UserError(f"{flag}={given}: give at least {least}")
+        return number
+
+    return parse
+
+
+# Of all random numbers: what a 64-bit integer of TensorFlow holds.
+seed = whole(0, LARGEST_SEED)
+
+
+def bound(smallest: float) -> Value:
+    """A finite number of at least `smallest`, which is next to 0."""
+
+    def parse(flag: str, given: str) -> float:
+        number = _number(flag, given)
+        if not smallest <= number < math.inf:
+            raise UserError(f"{flag}={number:g}: give a bound above 0, for instance 1")
+        return number
+
+    return parse
+
+
+def one_of(*choices: str) -> Value:
+    """One of a few names."""
+
+    def parse(flag: str, given: str) -> str:
+        if given not in choices:
+            raise UserError(f"{flag}={given} does not exist; choose one of {', '.join(choices)}")
+        return given
+
+    return parse
+
+
+def texts(flag: str, given: str) -> list[str]:
+    """A list with commas between its entries, as in a line of a CSV file."""
+    del flag
+    return [entry.strip() for entry in next(csv.reader([given]), [])]
+
+
+def numbers(flag: str, given: str) -> tuple[float, ...]:
+    """A list of numbers."""
+    try:
+        return tuple(float(entry) for entry in texts(flag, given))
+    except ValueError as error:
+        raise UserError(f"{flag}={given}: not a list of numbers") from error
+
+
+def radii(flag: str, given: str) -> tuple[float, ...]:
+    """A list of radii above 0, as numbers on [-1, 1] or as k/255 of [0, 1]; on [-1, 1]."""
+    try:
+        found = tuple(parse_radius(entry) for entry in texts(flag, given))
+    except ValueError as error:
+        raise UserError(f"{flag}={given}: {error}") from error
+    if not found or min(found) == 0.0:
+        raise UserError(f"{flag}: give radii above 0, for instance 0.02,0.04,0.08 or 8/255")
+    return found
+
+
+def _number(flag: str, given: str) -> float:
+    try:
+        return float(given)
+    except ValueError as error:
+        raise UserError(f"{flag}={given}: not a number") from error
