@@ -10,6 +10,7 @@ training. The same command on the same run directory continues where the run sto
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from robgan_tf.cli import flags, start
 from robgan_tf.cli.command import Command
@@ -20,6 +21,10 @@ from robgan_tf.config.configuration import as_gin
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to load.
+    from robgan_tf.stages.finished import FinishedRun
 
 # What is that of the GAN's run unless a gin file says otherwise.
 SHARED_GROUPS = ("data", "discriminator")
@@ -75,7 +80,7 @@ def finetune(given: Values) -> int:
     return 0
 
 
-def _open_gan(given: Values):
+def _open_gan(given: Values) -> "FinishedRun | None":
     if not given.gan_run_dir:
         return None
     with tensorflow_loading():

@@ -8,7 +8,7 @@ with the same models in this process. The exit status is 1 where anything differ
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from robgan_tf.cli import start, values
 from robgan_tf.cli.command import Command
@@ -39,7 +39,7 @@ def check(given: Values) -> int:
         from robgan_tf.serving.check import compare, exported_models
         from robgan_tf.serving.client import GrpcClient, RestClient
 
-    transports = {}
+    transports: dict[str, Callable] = {}
     if given.rest:
         rest = RestClient(given.rest)
         transports["REST, rows"] = rest.predict

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from robgan_tf.reporting import format_radius
+from robgan_tf.units import format_radius, parse_radius
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,31 @@ def test_impossible_radius_is_refused(epsilon):
 def test_unknown_norm_is_refused():
     with pytest.raises(ValueError, match="l3"):
         format_radius(0.1, "l3")
+
+
+@pytest.mark.parametrize(
+    ("text", "radius"),
+    [
+        ("0.04", 0.04),
+        ("8/255", 16 / 255),
+        (" 0.5 / 255", 1 / 255),
+        ("255/255", 2.0),
+        ("1e-3", 0.001),
+        ("0", 0.0),
+    ],
+)
+def test_a_radius_is_read_in_either_unit(text, radius):
+    assert parse_radius(text) == pytest.approx(radius, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    "text", ["8/256", "abc", "-8/255", "-0.1", "nan", "inf", "8/", "/255", "1/8/255", "", "8e1/255"]
+)
+def test_what_is_no_radius_is_refused(text):
+    with pytest.raises(ValueError, match=r"is no radius: give a number on \[-1, 1\], such as 0.06"):
+        parse_radius(text)
+
+
+def test_what_is_printed_can_be_given_again():
+    shown = format_radius(0.0627451).split("(")[1].rstrip(")")
+    assert parse_radius(shown) == pytest.approx(0.0627451, abs=1e-7)

@@ -71,7 +71,7 @@ class Kinds:
             print(self._help())
             raise SystemExit(0)
         commands = self._by_kind()
-        if kind not in commands:
+        if place is None or kind not in commands:
             given = "nothing was given" if kind is None else f"{kind!r} does not exist"
             raise UserError(f"what to do? {given}; choose {' or '.join(commands)}")
         rest = [*words[:place], *words[place + 1 :]]

@@ -1,7 +1,8 @@
 """evaluate quality: a generator's images against real ones."""
 
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from robgan_tf.cli import flags, values
 from robgan_tf.cli.command import Command
@@ -10,6 +11,10 @@ from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.config.gin_files import read_group
 from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to load.
+    from robgan_tf.quality.measured_images import MeasuredImages
 
 
 def add_flags(parser: Parser) -> None:
@@ -124,7 +129,7 @@ def _of_stored_images(given: Values) -> tuple[DataSettings, Callable, pathlib.Pa
     settings = read_group(DataSettings, given.gin_file)
     directory = pathlib.Path(given.output_dir)
 
-    def measured(class_names):
+    def measured(class_names: Sequence[str]) -> "MeasuredImages":
         return stored_images(
             given.generated,
             class_names,

@@ -128,10 +128,11 @@ def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
     from robgan_tf.robustness.subjects import discriminator_classifier
     from robgan_tf.stages.finished import open_run
 
-    subjects, first = [], None
+    subjects, runs = [], []
     for run_dir in given.run_dir:
         run = open_run(run_dir, given.checkpoint or "last")
-        first = first or run.config.data
+        runs.append(run)
+        first = runs[0].config.data
         if _images_of(run.config.data, given.split) != _images_of(first, given.split):
             raise UserError(
                 f"the runs {given.run_dir[0]} and {run_dir} are on different data: evaluate them "
@@ -158,7 +159,8 @@ def _models(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
         raise UserError("--model needs --output_dir, where results are written")
     if len(given.input_range) != 2:
         raise UserError("--input_range: give two numbers, for instance 0,1")
-    input_range = InputRange(*given.input_range, given.input_mean, given.input_deviation)
+    low, high = given.input_range
+    input_range = InputRange(low, high, given.input_mean, given.input_deviation)
     data = read_group(DataSettings, given.gin_file)
     subjects = []
     for path in given.model:

@@ -2,10 +2,15 @@
 
 import os
 import pathlib
+from typing import TYPE_CHECKING
 
 from robgan_tf.cli import values
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.config.groups import DataSettings
+
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to load.
+    from robgan_tf.data import ImageData
 
 
 def add_training(parser: Parser) -> None:
@@ -121,7 +126,7 @@ def add_statistics_dir(parser: Parser, kind: str) -> None:
     )
 
 
-def load_data(data: DataSettings, given: Values):
+def load_data(data: DataSettings, given: Values) -> "ImageData":
     """The images that settings choose, from where the flags say."""
     from robgan_tf.data import load_image_data
 

@@ -9,6 +9,7 @@ import argparse
 import difflib
 import textwrap
 from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
 from absl import flags
 from absl.flags import argparse_flags
@@ -65,7 +66,7 @@ class Parser(argparse_flags.ArgumentParser):
             formatter_class=_HelpFormatter,
             allow_abbrev=False,
         )
-        self._group: argparse._ArgumentGroup | None = None
+        self._group: argparse._ActionsContainer = self
 
     def group(self, title: str) -> None:
         """Begins a group of flags, whose title --help shows over them."""
@@ -122,7 +123,7 @@ class Parser(argparse_flags.ArgumentParser):
         self._optionals.title = "Help"
         return super().format_help()
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """Ends reading, as argparse asks for, by an error of this project."""
         raise UserError(message)
 
@@ -167,7 +168,8 @@ class Parser(argparse_flags.ArgumentParser):
 
     def _normal(self, words: Iterable[str]) -> list[str]:
         """Writes every flag as one word, `--name=value` or `--name`, as argparse takes it."""
-        normal, words = [], iter(words)
+        normal: list[str] = []
+        words = iter(words)
         for word in words:
             if word == "--":
                 return [*normal, *words]
@@ -182,9 +184,10 @@ class Parser(argparse_flags.ArgumentParser):
             if action is not None and action.nargs == 0:
                 name, equals, value = (self._switched(name, value) if equals else name), "", ""
             elif action is not None and not equals:
-                equals, value = "=", next(words, None)
-                if value is None:
+                following = next(words, None)
+                if following is None:
                     raise UserError(f"--{name} needs a value: --{name}={action.metavar}")
+                equals, value = "=", following
             normal.append(f"--{name}{equals}{value}")
         return normal
 
@@ -213,10 +216,16 @@ def flag_name(word: str) -> str:
 class _Switch(argparse.Action):
     """`--name` turns something on, `--noname` off."""
 
-    def __init__(self, option_strings, dest, default, help):
+    def __init__(self, option_strings: Sequence[str], dest: str, default: bool, help: str):
         super().__init__(option_strings, dest, nargs=0, default=default, help=help)
 
-    def __call__(self, parser, namespace, values, option_string=None):
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
         setattr(namespace, self.dest, option_string == self.option_strings[0])
 
 
@@ -226,7 +235,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str):
         super().__init__(prog, max_help_position=28, width=_WIDTH)
 
-    def _format_action_invocation(self, action):
+    def _format_action_invocation(self, action: argparse.Action) -> str:
         if isinstance(action, _Switch):
             return f"--[no]{action.dest}"
         if action.nargs == 0 or not action.option_strings:

@@ -2,11 +2,16 @@
 
 import json
 import pathlib
+from typing import TYPE_CHECKING
 
 from robgan_tf.cli import flags, sampling, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to load.
+    from robgan_tf.data.sources import ImageSource
 
 _CLASSES = 10
 
@@ -77,7 +82,7 @@ def sample(given: Values) -> int:
     return 0
 
 
-def _training_images(asked: sampling.Sampling, count: int | None):
+def _training_images(asked: sampling.Sampling, count: int | None) -> "ImageSource":
     """The training images to compare with, all of them if there is no count."""
     from robgan_tf.watching.gap import evenly_spaced
 

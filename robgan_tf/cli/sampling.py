@@ -3,11 +3,17 @@
 import itertools
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from robgan_tf.cli import flags, values
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to load.
+    from robgan_tf.data import ImageData
+    from robgan_tf.sampling.sampler import Sampler
 
 SHEET_CLASSES = 20
 # Latents are float32, of which no bound may make nothing but zeros.
@@ -79,7 +85,7 @@ class Sampling:
         """What is sampled, for records."""
         return f"{self._given.weights} G of {self.run.identity}"
 
-    def load_data(self):
+    def load_data(self) -> "ImageData":
         """The images of the run's data."""
         return flags.load_data(self.run.config.data, self._given)
 
@@ -93,7 +99,7 @@ class Sampling:
 
         return choose_classes(self._given.classes, names, most)
 
-    def sampler(self, shared_latents: bool = False):
+    def sampler(self, shared_latents: bool = False) -> "Sampler":
         """Draws sheets and interpolations."""
         from robgan_tf.sampling.sampler import Sampler
 

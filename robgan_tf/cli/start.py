@@ -45,8 +45,8 @@ def run(command: Command | Kinds, argv: Sequence[str] | None = None) -> int:
             call = command.bound(sys.argv[1:] if argv is None else argv)
         except UserError as error:
             return _refused(error)
-        except SystemExit as end:
-            return end.code
+        except SystemExit:
+            return 0  # --help was printed.
         if argv is not None:
             return finish(call)
         app.run(lambda call: finish(call), flags_parser=lambda _: call)

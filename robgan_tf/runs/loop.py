@@ -143,6 +143,8 @@ class TrainingLoop:
     def _steps(
         self, batches: Iterator[Any], start_step: int, stop: StopRequest
     ) -> StopRequest | None:
+        # Nothing is shown before it is done, which can be a minute with large networks.
+        self._progress.message("Compiling the first step (about 10 s for small networks) ...")
         for step in range(start_step + 1, self._rhythm.steps + 1):
             self._step(next(batches), step)
             if stop.received is not None:

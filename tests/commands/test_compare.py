@@ -10,11 +10,9 @@ import sys
 
 import numpy as np
 import pytest
-from absl import flags
 from PIL import Image
 
-from robgan_tf import compare
-from robgan_tf.cli import start as command
+from tests import in_process
 from tools import record_run
 
 FID = "fid/callable-x-y-asis/train10k-2k"
@@ -64,16 +62,12 @@ def runs(tmp_path_factory):
 
 
 @pytest.fixture
-def run(tmp_path, capsys):
+def run(tmp_path):
     """Runs the command in this process; returns status, standard output and error."""
 
     def run(*arguments, output_dir=tmp_path / "out"):
-        for name in flags.FLAGS:
-            flags.FLAGS[name].unparse()
-        argv = flags.FLAGS(["compare", f"--output_dir={output_dir}", *map(str, arguments)])
-        status = command.finish(compare.main, argv)
-        captured = capsys.readouterr()
-        return status, captured.out, captured.err
+        ended = in_process.run("compare", f"--output_dir={output_dir}", *arguments)
+        return ended.returncode, ended.stdout, ended.stderr
 
     return run
 
@@ -283,5 +277,10 @@ def test_bad_input_is_one_line(runs, run, tmp_path):
 
 
 def test_a_comparison_does_not_wait_for_tensorflow():
-    code = "import sys, robgan_tf.compare; assert 'tensorflow' not in sys.modules"
+    code = (
+        "import sys\n"
+        "from robgan_tf import compare\n"
+        "assert compare.main(['--run=nowhere', '--measure=fid', '--output_dir=x']) == 2\n"
+        "assert 'tensorflow' not in sys.modules\n"
+    )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

@@ -1,28 +1,21 @@
 """Bad input to the train command: one clear line each, a status of its own, no traceback."""
 
 import pytest
-from absl import flags
 from PIL import Image
 
-from robgan_tf import train
-from robgan_tf.cli import start as command
-from tests import tiny
+from tests import in_process, tiny
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
+def run(tmp_path):
     """Runs the command in this process; returns its status and standard error."""
     gin_file = tmp_path / "tiny.gin"
     gin_file.write_text("\n".join(tiny.BINDINGS) + "\n")
 
     def run(*arguments):
         defaults = [f"--gin_file={gin_file}", f"--run_dir={tmp_path / 'run'}"]
-        flags.FLAGS.unparse_flags()
-        for name in flags.FLAGS:
-            flags.FLAGS[name].unparse()
-        argv = flags.FLAGS(["train", *defaults, *arguments])
-        status = command.finish(train.main, argv)
-        return status, capsys.readouterr().err
+        ended = in_process.run("train", *defaults, *arguments)
+        return ended.returncode, ended.stderr
 
     return run
 
@@ -45,6 +38,19 @@ def assert_one_line(result, *expected):
         (["--gin_param=UNUSED=3"], "nothing uses the binding UNUSED"),
         (["--gin_param=train.steps='3'"], "train.steps = '3' is a str; it takes a whole number"),
         (["--gin_param=train.steps=8/255"], "values are Python literals"),
+        (
+            ["--gin_param=ProjectedGradientDescent.epsilon='8/256'"],
+            "ProjectedGradientDescent.epsilon = '8/256' is no radius: give a number on [-1, 1]",
+        ),
+        (["--gin_param=final_evaluation.epsilon='-8/255'"], "'-8/255' is no radius"),
+        (["--gin_param=train.steps='8/255'"], "it takes a whole number"),
+        (
+            [
+                "--gin_param=ProjectedGradientDescent.relative_step=True",
+                "--gin_param=ProjectedGradientDescent.step_size='2/255'",
+            ],
+            "step_size = '2/255' is no share of the radius",
+        ),
         (["--gin_param=data.dataset='cifarr10'"], "cifarr10"),
         (["--gin_param=train.batch_size=0"], "train.batch_size = 0 is too low"),
         (["--gin_param=train.batch_size=-8"], "train.batch_size = -8 is too low"),
@@ -116,11 +122,9 @@ def test_what_was_refused_leaves_no_run_behind(run, tmp_path):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
-def test_no_gin_file(run, tmp_path):
-    flags.FLAGS.unparse_flags()
-    argv = flags.FLAGS(["train", f"--run_dir={tmp_path}"])
-    flags.FLAGS["gin_file"].unparse()
-    assert command.finish(train.main, argv) == 2
+def test_no_gin_file(tmp_path):
+    ended = in_process.run("train", f"--run_dir={tmp_path}")
+    assert_one_line((ended.returncode, ended.stderr), "no configuration: give --gin_file")
 
 
 def test_run_directory_of_another_config(run, tmp_path):

@@ -70,7 +70,5 @@ def test_how_a_command_ends(capsys, error, status, text):
     def main():
         raise error
 
-    if not command.flags.FLAGS.is_parsed():
-        command.flags.FLAGS(["command"])
-    assert command.finish(main, ["command"]) == status
+    assert command.finish(main) == status
     assert text in capsys.readouterr().err
