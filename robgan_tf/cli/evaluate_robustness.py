@@ -7,9 +7,9 @@ from robgan_tf.cli import flags, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.cli.quiet import tensorflow_loading
-from robgan_tf.config.choices import ATTACK_NORMS, ATTACK_PRESETS
+from robgan_tf.config.choices import ATTACK_PRESETS
 from robgan_tf.config.gin_files import read_group
-from robgan_tf.config.groups import DataSettings
+from robgan_tf.config.groups import ATTACK_NORMS, DataSettings
 from robgan_tf.errors import UserError
 
 OF_MODELS = ("gin_file", "output_dir", "input_range", "input_mean", "input_deviation")

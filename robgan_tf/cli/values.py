@@ -7,7 +7,7 @@ import csv
 import math
 from collections.abc import Callable
 
-from robgan_tf.config.choices import LARGEST_SEED
+from robgan_tf.config.fields import LARGEST_SEED
 from robgan_tf.errors import UserError
 from robgan_tf.units import parse_radius
 
