@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 
 import pytest
 
@@ -12,6 +13,8 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
 
+TINY_RUN = pathlib.Path(__file__).parent / "tiny_run"
+
 
 @pytest.fixture(scope="session")
 def real_data():
@@ -20,3 +23,9 @@ def real_data():
     if not folder:
         pytest.skip("ROBGAN_TEST_DATA is not set")
     return pathlib.Path(folder)
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """A run of joint training (tests/tiny_run) that all may read; who changes one takes a copy."""
+    return shutil.copytree(TINY_RUN / "joint", tmp_path_factory.mktemp("runs") / "joint")

@@ -6,9 +6,11 @@ import io
 import pathlib
 import subprocess
 import sys
+import time
 
 from robgan_tf import __main__ as every_command
 from robgan_tf.cli.commands import COMMANDS
+from robgan_tf.reporting import read_metrics
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -24,12 +26,34 @@ def run_any(*arguments):
     return _ended(every_command.main, arguments)
 
 
-def process(command, *arguments):
+def start(command, *arguments):
     """A real process of a command, to be waited for."""
     return subprocess.Popen(
         [sys.executable, "-m", f"robgan_tf.{command}", *map(str, arguments)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
+
+
+def stop_at(process, metrics, records, signal_number):
+    """Sends a signal to a process of training once its metrics file has so many records.
+
+    Returns:
+      Its standard output and error.
+    """
+    deadline = time.monotonic() + 300
+    while not (metrics.exists() and metrics.read_text().count("\n") >= records):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()
+        time.sleep(0.02)
+    process.send_signal(signal_number)
+    return process.communicate(timeout=300)
+
+
+def deterministic(run_dir):
+    """Everything recorded of a run that does not depend on the clock."""
+    return [
+        {name: value for name, value in record.items() if not name.startswith(("speed/", "time/"))}
+        for record in read_metrics(run_dir / "metrics.jsonl")
+    ]
 
 
 def _ended(main, arguments):

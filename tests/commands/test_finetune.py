@@ -1,20 +1,18 @@
 """The finetune command as a user runs it: both stages, baselines, continuing, bad input."""
 
 import json
-import pathlib
+import shlex
+import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
 
-from robgan_tf.reporting import read_metrics
+from robgan_tf.reporting import MetricsFile, read_metrics
 from robgan_tf.stages.finished import open_run
 from tests import tiny
+from tests.in_process import deterministic, run, start
 
-ROOT = pathlib.Path(__file__).parents[2]
 STEPS = 30
 OVERLAY = (
     f"finetune.steps = {STEPS}",
@@ -33,21 +31,6 @@ OVERLAY = (
 )
 
 
-def run(module, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"robgan_tf.{module}", *arguments],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-
-
-def deterministic(run_dir):
-    """Everything recorded that does not depend on the clock."""
-    return [
-        {name: value for name, value in record.items() if not name.startswith(("speed/", "time/"))}
-        for record in read_metrics(run_dir / "metrics.jsonl")
-    ]
-
-
 def weights(run_dir, checkpoint="last"):
     model = open_run(run_dir, checkpoint).load_classifier()
     return {variable.path: np.array(variable) for variable in model.variables}
@@ -62,13 +45,8 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def gan(folder):
-    process = run(
-        "train", f"--gin_file={folder / 'tiny.gin'}", f"--run_dir={folder / 'gan'}",
-        "--gin_param=final_evaluation.images=0",
-    )  # fmt: skip
-    assert process.returncode == 0, process.stderr
-    return folder / "gan"
+def gan(folder, trained):
+    return shutil.copytree(trained, folder / "gan")
 
 
 def arguments(folder, gan, run_dir, *more):
@@ -99,7 +77,7 @@ def test_fine_tuning_leaves_what_it_promises(finished, gan):
     assert [record["step"] for record in records] == list(range(1, STEPS + 1))
     measured = [record["step"] for record in records if "gap/test_attacked" in record]
     assert measured == [10, 20, 30]
-    assert "Start      discriminator, D of gan at step 4" in output
+    assert "Start      discriminator, D of gan at step 2000" in output
     assert "batch 8 real and 8 generated images of weight 0.5" in output
     lines = (run_dir / "gap.csv").read_text().splitlines()
     assert len(lines) == 4 and "gap/validation_lipschitz" in lines[0]
@@ -109,7 +87,7 @@ def test_fine_tuning_leaves_what_it_promises(finished, gan):
     assert open_run(run_dir, "best").step == best["step"]
     config = json.loads((run_dir / "config.json").read_text())
     assert config["data.dataset"] == "digits"
-    assert config["--gan_run_dir"].startswith("gan at step 4 (")
+    assert config["--gan_run_dir"].startswith("gan at step 2000 (")
 
 
 def test_all_of_d_moves_but_its_source_head(finished, gan):
@@ -119,19 +97,22 @@ def test_all_of_d_moves_but_its_source_head(finished, gan):
         assert moved == ("source_head" not in path), path
 
 
-def test_ctrl_c_saves_and_the_same_command_continues_exactly(folder, gan, finished, tmp_path):
+def test_a_signal_saves_and_the_same_command_continues_exactly(
+    folder, gan, finished, tmp_path, monkeypatch
+):
     run_dir = tmp_path / "stopped"
-    command = [sys.executable, "-m", "robgan_tf.finetune", *arguments(folder, gan, run_dir)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    metrics = run_dir / "metrics.jsonl"
-    deadline = time.monotonic() + 300
-    while not (metrics.exists() and metrics.read_text().count("\n") > 11):
-        assert process.poll() is None and time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=300)
-    assert process.returncode == 130
-    assert len(read_metrics(metrics)) < STEPS
+    write = MetricsFile.write
+
+    def write_and_terminate(file, step, values):
+        write(file, step, values)
+        if step == 12:
+            signal.raise_signal(signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MetricsFile, "write", write_and_terminate)
+        stopped = run("finetune", *arguments(folder, gan, run_dir))
+    assert stopped.returncode == 128 + signal.SIGTERM
+    assert len(read_metrics(run_dir / "metrics.jsonl")) == 12
     continued = run("finetune", *arguments(folder, gan, run_dir))
     assert continued.returncode == 0, continued.stderr
     assert deterministic(run_dir) == deterministic(finished[0])
@@ -204,11 +185,30 @@ def test_generated_images_of_an_npz(folder, tmp_path):
     process = run(
         "finetune", f"--gin_file={folder / 'tiny.gin'}", f"--gin_file={folder / 'finetune.gin'}",
         "--gin_param=finetune.start = 'scratch'", "--gin_param=finetune.steps = 2",
-        f"--generated={path}", f"--run_dir={tmp_path / 'run'}",
+        f"--generated={path}", f"--run_dir={tmp_path / 'run'}", "--data_dir=no data",
+        "--gin_param=gap.every = 0", "--gin_param=final_evaluation.images = 0",
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert "Generated  made.npz" in process.stdout
     assert "loss/generated_attacked" in read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
+    assert_next_lines_work(process.stdout, tmp_path / "run")
+
+
+def assert_next_lines_work(output, run_dir):
+    """Measures and continues a run of two steps as its output says, with its data and images."""
+    measure, longer = (
+        shlex.split(output.split(before)[1].splitlines()[1])[2:]
+        for before in ("Next: measure it with", "or train longer with")
+    )
+    assert measure[0] == "robgan_tf.evaluate" and "--data_dir=no data" in measure
+    measured = run("evaluate", *measure[1:], "--images=4", "--nomasking")
+    assert measured.returncode == 0, measured.stderr
+    assert (run_dir / "evaluations" / "robustness_strong_test.json").exists()
+    assert longer[0] == "robgan_tf.finetune" and "--data_dir=no data" in longer
+    continued = run("finetune", *longer[1:])
+    assert continued.returncode == 0, continued.stderr
+    assert "continued from step 2" in continued.stdout
+    assert [x["step"] for x in read_metrics(run_dir / "metrics.jsonl")] == [1, 2, 3, 4]
 
 
 def test_dry_run_writes_nothing(folder, gan, tmp_path):
@@ -225,7 +225,7 @@ def test_dry_run_writes_nothing(folder, gan, tmp_path):
         (["--gin_param=finetune.stepss = 3"], "stepss"),
         (["--gin_param=data.resolution = 32"], "data.resolution is 16 in"),
         (["--gin_param=data.validation_examples = 0"], "same held-out images"),
-        (["--gin_param=ResNetDiscriminator.base_width = 8"], "ResNetDiscriminator.base_width is 4"),
+        (["--gin_param=ResNetDiscriminator.base_width = 8"], "ResNetDiscriminator.base_width is 2"),
         (["--gin_param=finetune.network = 'preact_resnet18'"], "cannot start from the D of a run"),
         (["--gin_param=finetune.replicas = 3"], "the number of real images in a batch, 8 is not"),
         (["--gin_param=finetune.free = True", "--gin_param=ProjectedGradientDescent.steps = 1"],
@@ -255,15 +255,25 @@ def test_what_is_missing_is_named(folder, finished, tmp_path):
     assert "no configuration" in run("finetune").stderr
 
 
-def test_another_state_of_the_gan_is_another_run(folder, gan, finished):
+def test_another_state_of_the_gan_is_another_run(folder, gan, finished, tmp_path):
     """G is used in every step, so the run cannot go on with that of a later step."""
+    gan = shutil.copytree(gan, tmp_path / "gan")
+    tuned = shutil.copytree(finished[0], tmp_path / "tuned")
     longer = run(
-        "train", f"--gin_file={folder / 'tiny.gin'}", f"--run_dir={gan}",
-        "--gin_param=final_evaluation.images=0", "--gin_param=train.steps=6",
+        "train", "--gin_file=tests/tiny_run/joint.gin", f"--run_dir={gan}",
+        "--gin_param=final_evaluation.images=0", "--gin_param=train.steps=2001",
     )  # fmt: skip
     assert longer.returncode == 0, longer.stderr
-    process = run("finetune", *arguments(folder, gan, finished[0]))
-    assert process.returncode == 2
-    assert "--gan_run_dir is 'gan at step 4" in process.stderr
-    back = run("finetune", *arguments(folder, gan, finished[0], "--gan_checkpoint=4"))
+    refused = run("finetune", *arguments(folder, gan, tuned))
+    assert refused.returncode == 2
+    assert "--gan_run_dir is 'gan at step 2000" in refused.stderr
+    back = run("finetune", *arguments(folder, gan, tuned, "--gan_checkpoint=2000"))
     assert back.returncode == 0, back.stderr
+
+
+def test_a_process_of_its_own_ends_likewise():
+    started = start("finetune", "--gin_file=nowhere.gin")
+    output, errors = started.communicate(timeout=60)
+    assert started.returncode == 2 and not output
+    assert errors.startswith("error: gin file nowhere.gin does not exist (--gin_file)")
+    assert errors.count("\n") == 1

@@ -11,48 +11,29 @@ from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.data import load_generated_images, load_image_data
 from robgan_tf.quality.generated_set import generated_set
-from robgan_tf.runs.checkpoints import Checkpoints
 from robgan_tf.stages.build import build_discriminator
 from robgan_tf.stages.build_joint import build_generator
 from robgan_tf.stages.finished import open_run
-from tests import in_process, tiny
-from tests.sampling import tiny_generator
+from tests import in_process, made_run, tiny
 
 
 def sample(*arguments):
     return in_process.run("sample", *arguments)
 
 
-def write_run(path, config, models):
-    """A run directory with random weights at step 7, as training would leave it."""
-    path.mkdir()
-    (path / "config.gin").write_text(config.as_gin())
-    stored = {"finetune.steps": 1} if isinstance(config, FinetuneConfig) else {}
-    (path / "config.json").write_text(json.dumps(stored))
-    if models:
-        Checkpoints(path / "checkpoints", models, keep=1).save(7)
-    return path
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     config = tiny.config()
-    models = {
-        "generator": build_generator(config),
-        "average_generator": build_generator(config),
-        "discriminator": build_discriminator(config, "float32"),
-    }
-    tiny_generator.vary_classes(models["average_generator"])
-    write_run(folder / "run", config, models)
-    write_run(folder / "no_checkpoint", config, {})
-    write_run(folder / "damaged", config, {})
+    made_run.write(folder / "run", config, made_run.models())
+    made_run.write(folder / "no_checkpoint", config, {})
+    made_run.write(folder / "damaged", config, {})
     (folder / "damaged" / "config.json").write_text("{")
     without = tiny.config("ResNetDiscriminator.head = 'none'")
-    write_run(folder / "no_classes", without, {"average_generator": build_generator(without)})
+    made_run.write(folder / "no_classes", without, {"average_generator": build_generator(without)})
     finetune = read_config(FinetuneConfig, [], tiny_finetune())
     classifier = {"classifier": build_discriminator(finetune, "float32")}
-    write_run(folder / "finetune", finetune, classifier)
+    made_run.write(folder / "finetune", finetune, classifier)
     (folder / "features.py").write_text(
         "def features(images):\n    return images.reshape(len(images), -1)[:, ::16]\n"
         "def of_colours(images):\n    return images[:, 0, 0, [0, 2]]\n"
