@@ -77,7 +77,6 @@ def evaluate(given: Values) -> int:
     with tensorflow_loading():
         from robgan_tf.quality.run import evaluate_quality
         from robgan_tf.stages.features import open_features
-        from robgan_tf.watching.gap import evenly_spaced
 
     settings, measured_images, directory, statistics = (
         _of_stored_images(given) if given.generated else _of_run(given)
@@ -90,7 +89,7 @@ def evaluate(given: Values) -> int:
     table = evaluate_quality(
         measured,
         extractor,
-        evenly_spaced(real, given.real_images or len(real)),
+        real.evenly_spaced(given.real_images or len(real)),
         real_name=given.split,
         dataset=settings.file_name,
         directory=given.output_dir or directory,

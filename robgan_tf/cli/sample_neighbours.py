@@ -84,10 +84,8 @@ def sample(given: Values) -> int:
 
 def _training_images(asked: sampling.Sampling, count: int | None) -> "ImageSource":
     """The training images to compare with, all of them if there is no count."""
-    from robgan_tf.watching.gap import evenly_spaced
-
     source = asked.load_data().train
-    return evenly_spaced(source, count or len(source))
+    return source.evenly_spaced(count or len(source))
 
 
 COMMAND = Command(
