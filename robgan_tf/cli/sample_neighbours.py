@@ -43,6 +43,8 @@ def sample(given: Values) -> int:
             "evaluate quality takes the same"
         )
     asked = sampling.Sampling(given)
+    import numpy as np
+
     from robgan_tf.quality.image_features import ReferenceFeatures
     from robgan_tf.reporting import png, to_uint8
     from robgan_tf.sampling.memorising import check_count, compare
@@ -63,7 +65,7 @@ def sample(given: Values) -> int:
     samples = to_uint8(asked.sampler().sheet(labels, given.samples))
     comparison = compare(
         samples.reshape(-1, *samples.shape[2:]),
-        [label for label in labels for _ in range(given.samples)],
+        np.repeat(labels, given.samples),
         extractor,
         source,
         features,

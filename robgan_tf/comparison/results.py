@@ -2,17 +2,20 @@
 
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
 from robgan_tf.comparison import curves as convergence
 from robgan_tf.comparison import table as convergence_table
+from robgan_tf.comparison.curves import Curve
 from robgan_tf.comparison.plot import convergence_plot, side_by_side
+from robgan_tf.comparison.run import Run
 from robgan_tf.comparison.sources import Source
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
+from robgan_tf.typing import JsonObject
 
 
 def output_folder(path: str) -> pathlib.Path:
@@ -29,7 +32,12 @@ def output_folder(path: str) -> pathlib.Path:
     return folder
 
 
-def write_comparison(folder, runs, comparisons, curves) -> str:
+def write_comparison(
+    folder: pathlib.Path,
+    runs: Sequence[Run],
+    comparisons: Sequence[JsonObject],
+    curves: Mapping[str, Sequence[Curve]],
+) -> str:
     """Writes convergence.md, .csv, .json and .png.
 
     Args:
@@ -43,7 +51,7 @@ def write_comparison(folder, runs, comparisons, curves) -> str:
     """
     report = convergence.report(runs, comparisons)
     table = convergence_table.markdown(report)
-    contents = {
+    contents: dict[str, str | bytes] = {
         "md": table,
         "csv": convergence_table.curves_csv(curves),
         "json": json.dumps(report, indent=1) + "\n",
@@ -54,7 +62,7 @@ def write_comparison(folder, runs, comparisons, curves) -> str:
     return table
 
 
-def read_sheets(sources: Sequence[Source], runs) -> dict[str, np.ndarray]:
+def read_sheets(sources: Sequence[Source], runs: Sequence[Run]) -> dict[str, np.ndarray]:
     """Reads the newest sheet of samples of each run, by a name that says run and step.
 
     Raises:
@@ -95,7 +103,7 @@ def _newest_sheet(path: pathlib.Path) -> pathlib.Path | None:
     return beside if beside.is_file() else None
 
 
-def _caption(runs) -> str:
+def _caption(runs: Sequence[Run]) -> str:
     caption = "Dashed: the score to reach. Dots: where a run first does."
     untimed = [run.label for run in runs if not run.has_seconds]
     if untimed:

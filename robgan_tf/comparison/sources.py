@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from robgan_tf.comparison.curves import Run
+from robgan_tf.comparison.run import Run
 from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
 
@@ -84,6 +84,7 @@ def read_run(path: str | pathlib.Path) -> tuple[dict[str, Any], list[dict], floa
     """
     path = pathlib.Path(path)
     seconds_per_step = None
+    records: list[dict] | None
     if path.is_dir() and (path / "config.json").is_file():
         config = _read_json(path / "config.json")
         if config is None:
