@@ -12,6 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(name, "1")
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
+from tests import in_process
 
 TINY_RUN = pathlib.Path(__file__).parent / "tiny_run"
 
@@ -29,3 +30,18 @@ def real_data():
 def trained(tmp_path_factory):
     """A run of joint training (tests/tiny_run) that all may read; who changes one takes a copy."""
     return shutil.copytree(TINY_RUN / "joint", tmp_path_factory.mktemp("runs") / "joint")
+
+
+@pytest.fixture(scope="session")
+def tuned(tmp_path_factory):
+    """Its classifier, fine-tuned; shared likewise."""
+    return shutil.copytree(TINY_RUN / "tuned", tmp_path_factory.mktemp("runs") / "tuned")
+
+
+@pytest.fixture(scope="session")
+def exported(trained, tmp_path_factory):
+    """The folder of its models, each exported as version 1; shared likewise."""
+    folder = tmp_path_factory.mktemp("exported")
+    ended = in_process.run("export", f"--run_dir={trained}", f"--export_dir={folder}")
+    assert ended.returncode == 0, ended.stderr
+    return folder

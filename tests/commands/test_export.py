@@ -1,7 +1,6 @@
 """The export command as a user runs it, and its result in the C++ loader that servers use."""
 
 import json
-import pathlib
 import subprocess
 import sys
 
@@ -12,48 +11,21 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from robgan_tf.serving.examples import example_inputs
 from robgan_tf.stages.finished import open_run
-from tests import tiny
+from tests import in_process, tiny
+from tests.in_process import ROOT
 
-ROOT = pathlib.Path(__file__).parents[2]
 FINETUNE = (
-    "finetune.steps = 4",
+    "finetune.steps = 1",
     "finetune.batch_size = 8",
-    "gap.every = 2",
-    "gap.images = 20",
+    "gap.every = 0",
     "final_evaluation.images = 0",
 )
 
 
-def run(module, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True
-    )
-
-
 def export(run_dir, export_dir, *arguments):
-    return run("robgan_tf.export", f"--run_dir={run_dir}", f"--export_dir={export_dir}", *arguments)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    for name, bindings in (
-        ("tiny", (*tiny.BINDINGS, "final_evaluation.images = 30")),
-        ("finetune", FINETUNE),
-    ):
-        (folder / f"{name}.gin").write_text("\n".join(bindings) + "\n")
-    gan = run("robgan_tf.train", f"--gin_file={folder / 'tiny.gin'}", f"--run_dir={folder / 'gan'}")
-    assert gan.returncode == 0, gan.stderr
-    return folder
-
-
-@pytest.fixture(scope="module")
-def exported(folder):
-    process = export(folder / "gan", folder / "exports")
-    assert process.returncode == 0, process.stderr
-    for name in ("generator", "classifier", "discriminator"):
-        assert f"{folder / 'exports' / name / '1'}" in process.stdout
-    return folder / "exports"
+    return in_process.run(
+        "export", f"--run_dir={run_dir}", f"--export_dir={export_dir}", *arguments
+    )
 
 
 def card_of(version):
@@ -68,7 +40,8 @@ def in_c(version, card, folder):
         inputs[name] = example_inputs(card, name if name in card["signatures"] else names[0])
         np.savez(folder / f"{name}_inputs.npz", **inputs[name])
         calls += [name, str(folder / f"{name}_inputs.npz"), str(folder / f"{name}_outputs.npz")]
-    process = run("tests.serving.c_loader", str(version), *calls)
+    command = [sys.executable, "-m", "tests.serving.c_loader", str(version), *calls]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     outputs = {
         name: dict(np.load(folder / f"{name}_outputs.npz", allow_pickle=True)) for name in names
@@ -76,10 +49,10 @@ def in_c(version, card, folder):
     return inputs, outputs
 
 
-def test_the_generator_in_the_c_loader_is_the_averaged_g(folder, exported, tmp_path):
+def test_the_generator_in_the_c_loader_is_the_averaged_g(trained, exported, tmp_path):
     version = exported / "generator" / "1"
     inputs, outputs = in_c(version, card_of(version), tmp_path)
-    generator = open_run(folder / "gan").load_generator("float32")
+    generator = open_run(trained).load_generator("float32")
     for name in ("generate", "serving_default"):
         expected = generator(
             inputs[name]["latents"], inputs[name]["labels"].astype(np.int32), training=False
@@ -90,10 +63,10 @@ def test_the_generator_in_the_c_loader_is_the_averaged_g(folder, exported, tmp_p
     assert outputs["sample"]["images"].shape == expected.shape
 
 
-def test_the_classifier_in_the_c_loader_is_d(folder, exported, tmp_path):
+def test_the_classifier_in_the_c_loader_is_d(trained, exported, tmp_path):
     version = exported / "classifier" / "1"
     inputs, outputs = in_c(version, card_of(version), tmp_path)
-    discriminator = open_run(folder / "gan").load_classifier("float32")
+    discriminator = open_run(trained).load_classifier("float32")
     source, logits = discriminator(inputs["classify"]["images"], training=False)
     # The examples are the same pictures in every form.
     for name in ("classify", "classify_uint8", "classify_bytes", "serving_default"):
@@ -106,6 +79,14 @@ def test_the_classifier_in_the_c_loader_is_d(folder, exported, tmp_path):
     source, logits = discriminator(inputs["discriminate"]["images"], training=False)
     np.testing.assert_allclose(outputs["discriminate"]["source_logits"], source, atol=1e-5)
     np.testing.assert_allclose(outputs["discriminate"]["class_logits"], logits, atol=1e-5)
+
+
+def test_where_each_model_is_written_is_printed(trained, tmp_path):
+    process = export(trained, tmp_path / "exports")
+    assert process.returncode == 0, process.stderr
+    assert "Exporting  joint at step 2000 (" in process.stdout
+    for name in ("generator", "classifier", "discriminator"):
+        assert f"{tmp_path / 'exports' / name / '1'}" in process.stdout
 
 
 def test_variables_are_stored_once_and_none_of_training(exported):
@@ -121,13 +102,13 @@ def test_variables_are_stored_once_and_none_of_training(exported):
         assert size < 4 * card_of(version)["parameters"] + 16_384
 
 
-def test_cards_say_what_the_model_is(folder, exported):
+def test_cards_say_what_the_model_is(trained, exported):
     card = card_of(exported / "classifier" / "1")
     assert card["class_names"] == [str(digit) for digit in range(10)]
     assert (card["resolution"], card["channels"], card["image_range"]) == (16, 1, [-1.0, 1.0])
-    assert card["training_step"] == 4 and card["config"]["data.dataset"] == "digits"
-    measured = json.loads((folder / "gan" / "evaluations" / "step_00000004.json").read_text())
-    assert card["measured"] == {"step_00000004": measured}
+    assert card["training_step"] == 2000 and card["config"]["data.dataset"] == "digits"
+    measured = json.loads((trained / "evaluations" / "step_00002000.json").read_text())
+    assert card["measured"] == {"step_00002000": measured}
     text = (exported / "classifier" / "1" / "assets" / "model_card.md").read_text()
     assert f"{measured['clean']:.2%}" in text and "| `classify_bytes` |" in text
 
@@ -151,14 +132,7 @@ def test_warm_up_requests_are_records_of_every_signature(exported):
             assert loaded.signatures[request.model_spec.signature_name](**tensors)
 
 
-def test_the_best_checkpoint_of_a_fine_tuned_classifier(folder, tmp_path):
-    tuned = folder / "tuned"
-    process = run(
-        "robgan_tf.finetune", f"--gin_file={ROOT / 'gin/finetune/rob_gan.gin'}",
-        f"--gin_file={folder / 'finetune.gin'}", f"--gan_run_dir={folder / 'gan'}",
-        f"--run_dir={tuned}",
-    )  # fmt: skip
-    assert process.returncode == 0, process.stderr
+def test_the_best_checkpoint_of_a_fine_tuned_classifier(tuned, tmp_path):
     process = export(tuned, tmp_path)
     assert process.returncode == 0, process.stderr
     best = open_run(tuned, "best")
@@ -168,17 +142,18 @@ def test_the_best_checkpoint_of_a_fine_tuned_classifier(folder, tmp_path):
     inputs, outputs = in_c(version, card, tmp_path)
     logits = best.load_classifier("float32")(inputs["classify"]["images"], training=False)[1]
     np.testing.assert_allclose(outputs["classify"]["logits"], logits, rtol=0, atol=1e-5)
-    again = export(tuned, tmp_path, "--checkpoint=4")
+    again = export(tuned, tmp_path, "--checkpoint=last")
     assert again.returncode == 0 and str(tmp_path / "classifier" / "2") in again.stdout
     missing = export(tuned, tmp_path, "--what=generator")
     assert missing.returncode == 2 and "has no generator: it holds classifier" in missing.stderr
 
 
-def test_an_exported_generator_serves_another_classifier(folder, exported, tmp_path):
-    process = run(
-        "robgan_tf.finetune", f"--gin_file={folder / 'tiny.gin'}",
-        f"--gin_file={ROOT / 'gin/finetune/gan_aided.gin'}",
-        f"--gin_file={folder / 'finetune.gin'}",
+def test_an_exported_generator_serves_another_classifier(exported, tmp_path):
+    for name, bindings in (("tiny", tiny.BINDINGS), ("finetune", FINETUNE)):
+        (tmp_path / f"{name}.gin").write_text("\n".join(bindings) + "\n")
+    process = in_process.run(
+        "finetune", f"--gin_file={tmp_path / 'tiny.gin'}",
+        "--gin_file=gin/finetune/gan_aided.gin", f"--gin_file={tmp_path / 'finetune.gin'}",
         "--gin_param=classifier_optimizer.schedule='constant'",
         f"--generated={exported / 'generator' / '1'}", f"--run_dir={tmp_path / 'run'}",
     )  # fmt: skip
@@ -195,15 +170,17 @@ def test_an_exported_generator_serves_another_classifier(folder, exported, tmp_p
         (["--what=decoder"], "has no decoder: it holds generator, classifier, discriminator"),
     ],
 )
-def test_bad_input_is_one_line_and_leaves_what_is_there(folder, exported, arguments, message):
+def test_bad_input_is_one_line_and_leaves_what_is_there(trained, exported, arguments, message):
     before = sorted(exported.rglob("*"))
-    process = export(folder / "gan", exported, *arguments)
+    process = export(trained, exported, *arguments)
     assert process.returncode == 2
     assert message in process.stderr.splitlines()[-1] and "Traceback" not in process.stderr
     assert sorted(exported.rglob("*")) == before
 
 
 def test_what_is_missing_is_named(tmp_path):
-    assert "give --run_dir and --export_dir" in run("robgan_tf.export").stderr
-    nothing = export(tmp_path, tmp_path)
-    assert nothing.returncode == 2 and "holds no run" in nothing.stderr
+    assert "give --run_dir and --export_dir" in in_process.run("export").stderr
+    nothing = in_process.start("export", f"--run_dir={tmp_path}", f"--export_dir={tmp_path}")
+    output, errors = nothing.communicate(timeout=120)
+    assert nothing.returncode == 2 and not output
+    assert errors == f"error: {tmp_path} holds no run: there is no config.gin\n"

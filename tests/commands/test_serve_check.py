@@ -5,9 +5,6 @@ real binary is in no package registry.
 """
 
 import json
-import pathlib
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 
@@ -17,45 +14,24 @@ import pytest
 from robgan_tf.errors import UserError
 from robgan_tf.serving.client import GrpcClient, RestClient
 from robgan_tf.serving.examples import as_png, example_inputs
-from tests import tiny
+from tests import made_run, tiny
+from tests.in_process import run, start
 from tests.serving.loopback_server import running_server
 
-ROOT = pathlib.Path(__file__).parents[2]
-
-
-def run(module, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"robgan_tf.{module}", *arguments],
-        cwd=ROOT, capture_output=True, text=True,
-    )  # fmt: skip
-
 
 @pytest.fixture(scope="module")
-def exports(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("runs")
-    (folder / "tiny.gin").write_text("\n".join(tiny.BINDINGS) + "\n")
-    for module, *arguments in (
-        ("train", f"--gin_file={folder / 'tiny.gin'}", "--gin_param=final_evaluation.images=0"),
-        ("export", f"--export_dir={folder / 'exports'}"),
-    ):
-        process = run(module, *arguments, f"--run_dir={folder / 'run'}")
-        assert process.returncode == 0, process.stderr
-    return folder / "exports"
-
-
-@pytest.fixture(scope="module")
-def server(exports):
-    with running_server(exports) as (rest, grpc):
+def server(exported):
+    with running_server(exported) as (rest, grpc):
         yield rest.removeprefix("http://"), grpc
 
 
-def card_of(exports, name):
-    return json.loads((exports / name / "1" / "assets" / "model_card.json").read_text())
+def card_of(exported, name):
+    return json.loads((exported / name / "1" / "assets" / "model_card.json").read_text())
 
 
-def test_every_signature_over_rest_and_grpc_is_the_local_model(exports, server):
+def test_every_signature_over_rest_and_grpc_is_the_local_model(exported, server):
     rest, grpc = server
-    process = run("serve_check", f"--export_dir={exports}", f"--rest={rest}", f"--grpc={grpc}")
+    process = run("serve_check", f"--export_dir={exported}", f"--rest={rest}", f"--grpc={grpc}")
     assert process.returncode == 0, process.stdout + process.stderr
     rows = [line for line in process.stdout.splitlines()[1:] if line]
     # 2 + 3 + 1 signatures and a serving_default of each model, over three ways.
@@ -63,21 +39,17 @@ def test_every_signature_over_rest_and_grpc_is_the_local_model(exports, server):
     assert all(row.endswith("yes") for row in rows)
 
 
-def test_a_server_of_other_weights_is_found_out(exports, server, tmp_path):
-    process = run(
-        "train", f"--gin_file={exports.parent / 'tiny.gin'}", "--gin_param=train.seed=5",
-        "--gin_param=final_evaluation.images=0", f"--run_dir={tmp_path / 'other'}",
-    )  # fmt: skip
-    assert process.returncode == 0, process.stderr
-    arguments = [f"--run_dir={tmp_path / 'other'}", f"--export_dir={tmp_path / 'exports'}"]
+def test_a_server_of_other_weights_is_found_out(exported, server, tmp_path):
+    other = made_run.write(tmp_path / "other", tiny.config(), made_run.models(seed=5))
+    arguments = [f"--run_dir={other}", f"--export_dir={tmp_path / 'exports'}"]
     assert run("export", *arguments, "--what=classifier").returncode == 0
     process = run("serve_check", f"--export_dir={tmp_path / 'exports'}", f"--grpc={server[1]}")
     assert process.returncode == 1
     assert "NO" in process.stdout
 
 
-def valid(exports, name, signature):
-    return example_inputs(card_of(exports, name), signature)
+def valid(exported, name, signature):
+    return example_inputs(card_of(exported, name), signature)
 
 
 MALFORMED = [
@@ -100,7 +72,7 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("name", "signature", "inputs"), MALFORMED)
 def test_malformed_requests_are_refused_and_the_next_is_answered(
-    exports, server, name, signature, inputs
+    exported, server, name, signature, inputs
 ):
     inputs = {key: np.asarray(values) for key, values in inputs.items()}
     rest, grpc = RestClient(server[0]), GrpcClient(server[1])
@@ -108,11 +80,11 @@ def test_malformed_requests_are_refused_and_the_next_is_answered(
         grpc.predict(name, signature, inputs)
     with pytest.raises(UserError, match="answers 400"):
         rest.predict(name, signature, inputs, columnar=True)
-    good = valid(exports, name, signature)
+    good = valid(exported, name, signature)
     assert grpc.predict(name, signature, good) and rest.predict(name, signature, good)
 
 
-def test_a_wrong_type_is_refused(exports, server):
+def test_a_wrong_type_is_refused(exported, server):
     wrong = {"images": np.zeros([1, 16, 16, 1], np.int64)}
     with pytest.raises(UserError, match="answers INVALID_ARGUMENT"):
         GrpcClient(server[1]).predict("classifier", "classify", wrong)
@@ -145,10 +117,14 @@ def test_a_truncated_jpeg_is_refused_and_a_png_of_another_size_is_not(server):
 def test_what_is_missing_is_named(arguments, message):
     process = run("serve_check", *arguments)
     assert process.returncode == 2 and message in process.stderr
+    assert process.stderr.count("\n") == 1
 
 
-def test_a_server_that_is_not_there_is_one_line(exports):
-    for flag in ("--rest=localhost:9", "--grpc=localhost:9"):
-        process = run("serve_check", f"--export_dir={exports}", flag)
-        assert process.returncode == 2 and "Traceback" not in process.stderr
-        assert process.stderr.splitlines()[-1].startswith("error: ")
+def test_a_server_that_is_not_there_is_one_line(exported):
+    process = run("serve_check", f"--export_dir={exported}", "--rest=localhost:9")
+    assert process.returncode == 2
+    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+    started = start("serve_check", f"--export_dir={exported}", "--grpc=localhost:9")
+    _, errors = started.communicate(timeout=120)
+    assert started.returncode == 2 and "Traceback" not in errors
+    assert errors.splitlines()[-1].startswith("error: ")
