@@ -28,10 +28,14 @@ def run_any(*arguments):
 
 def start(command, *arguments):
     """A real process of a command, to be waited for."""
+    return start_line([sys.executable, "-m", f"robgan_tf.{command}", *map(str, arguments)])
+
+
+def start_line(words):
+    """A real process of a command line."""
     return subprocess.Popen(
-        [sys.executable, "-m", f"robgan_tf.{command}", *map(str, arguments)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def stop_at(process, metrics, records, signal_number):

@@ -2,6 +2,7 @@
 
 # Name: (module with a `main(argv)`, what it does in one line). Imported when it is asked for.
 COMMANDS = {
+    "configs": ("robgan_tf.configs", "List the configurations that come with the package."),
     "train": ("robgan_tf.train", "Train generator, discriminator and attacker jointly."),
     "finetune": ("robgan_tf.finetune", "Train a robust classifier from the discriminator."),
     "evaluate": (

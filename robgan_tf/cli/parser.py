@@ -62,7 +62,9 @@ class Parser(argparse_flags.ArgumentParser):
         super().__init__(
             prog=prog,
             usage=f"{prog} [flags]",
-            description=f"{textwrap.fill(purpose, _WIDTH)}\n\nExample:\n  {prog} {example}",
+            description="\n".join(
+                [textwrap.fill(purpose, _WIDTH), "", "Example:", f"  {prog} {example}".rstrip()]
+            ),
             formatter_class=_HelpFormatter,
             allow_abbrev=False,
         )
@@ -160,7 +162,7 @@ class Parser(argparse_flags.ArgumentParser):
     def flag_names(self) -> list[str]:
         """The names of the flags that --help shows."""
         shown = (x for x in self._actions if x.help is not argparse.SUPPRESS)
-        return [x.option_strings[0].removeprefix("--") for x in shown if x.option_strings]
+        return [_long_name(action) for action in shown]
 
     def _flag_action(self, name: str) -> argparse.Action | None:
         found = self._option_string_actions.get(f"--{name}")
@@ -172,15 +174,16 @@ class Parser(argparse_flags.ArgumentParser):
         words = iter(words)
         for word in words:
             if word == "--":
-                return [*normal, *words]
+                if (surplus := next(words, None)) is not None:
+                    raise UserError(_unexpected(surplus))
+                break
             if not word.startswith("-") or word == "-":
                 normal.append(word)
                 continue
             name, equals, value = word.lstrip("-").partition("=")
             action = self._flag_action(name)
             if action is not None and len(name) == 1:
-                # Its long name.
-                name = next(x for x in action.option_strings if x.startswith("--"))[2:]
+                name = _long_name(action)
             if action is not None and action.nargs == 0:
                 name, equals, value = (self._switched(name, value) if equals else name), "", ""
             elif action is not None and not equals:
@@ -201,7 +204,7 @@ class Parser(argparse_flags.ArgumentParser):
 
     def _about_surplus(self, word: str) -> str:
         if not word.startswith("-"):
-            return f"unexpected argument {word!r}; flags begin with --"
+            return _unexpected(word)
         name = flag_name(word)
         nearest = difflib.get_close_matches(name, self.flag_names(), n=1)
         hint = f"did you mean --{nearest[0]}?" if nearest else "--help lists those there are"
@@ -211,6 +214,14 @@ class Parser(argparse_flags.ArgumentParser):
 def flag_name(word: str) -> str:
     """The name in `--name=value`."""
     return word.lstrip("-").partition("=")[0]
+
+
+def _unexpected(word: str) -> str:
+    return f"unexpected argument {word!r}; flags begin with --"
+
+
+def _long_name(action: argparse.Action) -> str:
+    return next(x for x in action.option_strings if x.startswith("--")).removeprefix("--")
 
 
 class _Switch(argparse.Action):

@@ -88,49 +88,33 @@ def test_a_finished_run_again_adds_nothing(gin_file, finished):
     assert state() == before
 
 
-def test_ctrl_c_saves_and_the_same_command_continues_exactly(gin_file, finished, tmp_path):
+def test_three_sessions_make_the_run_of_one(gin_file, finished, tmp_path):
+    """The first ends, the second is what it prints as next, by Ctrl-C; the third goes on."""
     straight, _ = finished
-    run_dir = tmp_path / "stopped"
-    process = in_process.start("train", *places(gin_file, run_dir))
-    output, errors = stop_at(process, run_dir / "metrics.jsonl", 1, signal.SIGINT)
-    assert process.returncode == 130
-    assert "Stopped and saved" in output
-    # None of TensorFlow's notes, of which loading it makes six lines.
-    assert errors == ""
-    stopped_at = len(read_metrics(run_dir / "metrics.jsonl"))
-    assert stopped_at < STEPS
-    process = train(gin_file, run_dir)
+    run_dir, half = tmp_path / "a run", STEPS // 2
+    process = train(gin_file, run_dir, "--data_dir=no data", f"--gin_param=train.steps={half}")
     assert process.returncode == 0, process.stderr
-    assert f"continued from step {stopped_at}" in process.stdout
-    assert deterministic(run_dir) == deterministic(straight)
-
-
-def test_more_steps_continue_and_records_stay(gin_file, finished, tmp_path):
-    straight, _ = finished
-    run_dir = tmp_path / "longer"
-    assert train(gin_file, run_dir, "--gin_param=train.steps=2").returncode == 0
     # As if the run had been begun before this setting existed.
     config = json.loads((run_dir / "config.json").read_text())
     del config["train.precision"]
     (run_dir / "config.json").write_text(json.dumps(config))
-    assert train(gin_file, run_dir).returncode == 0
+
+    following = shlex.split(process.stdout.split("Next: train longer with\n")[1])
+    assert f"--gin_param=train.steps={STEPS}" in following and "--data_dir=no data" in following
+    process = in_process.start_line(following)
+    output, errors = stop_at(process, run_dir / "metrics.jsonl", half + 1, signal.SIGINT)
+    assert process.returncode == 130
+    assert f"continued from step {half}" in output and "Stopped and saved" in output
+    # None of TensorFlow's notes, of which loading it makes six lines.
+    assert errors == ""
+    stopped_at = len(read_metrics(run_dir / "metrics.jsonl"))
+    assert half < stopped_at < STEPS
+
+    process = train(gin_file, run_dir)
+    assert process.returncode == 0, process.stderr
+    assert f"continued from step {stopped_at}" in process.stdout
     assert deterministic(run_dir) == deterministic(straight)
     assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
-
-
-def test_what_comes_next_works_as_printed(gin_file, tmp_path):
-    quick = ("final_evaluation.images=0", "quality.every=0", "train.steps = 1")
-    given = [f"--gin_param={binding}" for binding in quick]
-    process = train(gin_file, tmp_path / "a run", "--data_dir=nowhere", *given)
-    assert process.returncode == 0, process.stderr
-    _, line = process.stdout.split("Next: train longer with\n")
-    python, *words = shlex.split(line.strip())
-    assert python.endswith("python") and words[:2] == ["-m", "robgan_tf.train"]
-    assert "--data_dir=nowhere" in words
-    following = in_process.run("train", *words[2:])
-    assert following.returncode == 0, following.stderr
-    assert "Finished at step 2" in following.stdout
-    assert [x["step"] for x in read_metrics(tmp_path / "a run" / "metrics.jsonl")] == [1, 2]
 
 
 def test_two_replicas_see_the_same_batches(gin_file, finished, tmp_path):
