@@ -4,13 +4,17 @@ They read what `watching.quality` has measured, by name, and know nothing of mod
 """
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from robgan_tf.config.groups import AlarmSettings
+from robgan_tf.typing import JsonObject
 
 ALARM_PREFIX = "alarm/"  # of their names in metrics.jsonl
 # One of these is in every record that alarms were looked for in.
 _MEASURED = {"realness/real", "diversity/mean"}
 
 
-def alarms_seen(records):
+def alarms_seen(records: Iterable[JsonObject]) -> JsonObject:
     """Which alarms a run has raised.
 
     Args:
@@ -21,7 +25,7 @@ def alarms_seen(records):
       each that was raised to how often ("times") and to the "first_step" and "last_step" of it.
     """
     measurements = [record for record in records if _MEASURED & record.keys()]
-    alarms = {}
+    alarms: dict[str, JsonObject] = {}
     for record in measurements:
         for name in record:
             if name.startswith(ALARM_PREFIX):
@@ -35,7 +39,13 @@ def alarms_seen(records):
     return {"measurements": len(measurements), "alarms": alarms}
 
 
-def collapse_alarms(values, history, thresholds, num_classes, held_out):
+def collapse_alarms(
+    values: Mapping[str, float],
+    history: Sequence[Mapping[str, float]],
+    thresholds: AlarmSettings,
+    num_classes: int,
+    held_out: int,
+) -> dict[str, str]:
     """Looks for the signs of a run that fails.
 
     Args:
@@ -61,7 +71,7 @@ def collapse_alarms(values, history, thresholds, num_classes, held_out):
     return {name: line for name, line in alarms.items() if line}
 
 
-def _diversity(values, least):
+def _diversity(values: Mapping[str, float], least: float) -> str | None:
     share = values.get("diversity/worst_class")
     if share is not None and share < least:
         return (
@@ -71,7 +81,7 @@ def _diversity(values, least):
     return None
 
 
-def _repetition(values, least):
+def _repetition(values: Mapping[str, float], least: float) -> str | None:
     share = values.get("diversity/nearest_worst_class")
     if share is not None and share < least:
         return (
@@ -81,16 +91,16 @@ def _repetition(values, least):
     return None
 
 
-def _similarity(values, least):
+def _similarity(values: Mapping[str, float], least: float) -> str | None:
     fake, real = (values.get(f"ms_ssim/worst_class_{kind}") for kind in ("generated", "real"))
-    if fake is not None and 1.0 - fake < least * (1.0 - real):
+    if fake is not None and real is not None and 1.0 - fake < least * (1.0 - real):
         return (
             f"the images of one class of G look alike: MS-SSIM {fake:.2f}, {real:.2f} of real ones"
         )
     return None
 
 
-def _saturation(values, most):
+def _saturation(values: Mapping[str, float], most: float) -> str | None:
     """Silent where the source loss knows no certainty, since D never stops learning from it."""
     real, fake = values.get("realness/real"), values.get("realness/fake")
     if real is None or fake is None:
@@ -103,7 +113,7 @@ def _saturation(values, most):
     return f"D is saturated, it knows {certain}: it learns nothing more from them"
 
 
-def _classes(values, num_classes, held_out):
+def _classes(values: Mapping[str, float], num_classes: int, held_out: int) -> str | None:
     chance = 1.0 / num_classes
     limit = chance + 3.0 * math.sqrt(chance * (1.0 - chance) / held_out)
     real, fake = values.get("accuracy_class/held_out"), values.get("accuracy_class/generated")
@@ -120,7 +130,9 @@ def _classes(values, num_classes, held_out):
     return None
 
 
-def _worsening(values, history, factor):
+def _worsening(
+    values: Mapping[str, float], history: Sequence[Mapping[str, float]], factor: float
+) -> str | None:
     for name, value in values.items():
         if not name.startswith("fid/"):
             continue

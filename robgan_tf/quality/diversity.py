@@ -17,7 +17,7 @@ PAIRS = 20  # of a class, whose MS-SSIM is averaged
 WINDOW = 11  # pixels, side of the Gaussian window of SSIM
 
 
-def within_class_distance(features, labels):
+def within_class_distance(features: np.ndarray, labels: np.ndarray) -> dict[int, float]:
     """Mean Euclidean distance between two different images of a class.
 
     Args:
@@ -34,7 +34,12 @@ def within_class_distance(features, labels):
     return distances
 
 
-def nearest_neighbour_shares(real_features, real_labels, fake_features, fake_labels):
+def nearest_neighbour_shares(
+    real_features: np.ndarray,
+    real_labels: np.ndarray,
+    fake_features: np.ndarray,
+    fake_labels: np.ndarray,
+) -> dict[int, float]:
     """Mean distance to the nearest other image of the class, as a share of the real images' one.
 
     It is near 0 where a generator repeats a few images of a class, however different these are.
@@ -65,14 +70,14 @@ def nearest_neighbour_shares(real_features, real_labels, fake_features, fake_lab
     return shares
 
 
-def _nearest(features):
+def _nearest(features: np.ndarray) -> float:
     """Mean distance of each row [n, d] to the nearest other one."""
     between = _distances(features)
     np.fill_diagonal(between, np.inf)
     return float(between.min(axis=1).mean())
 
 
-def _distances(features):
+def _distances(features: np.ndarray) -> np.ndarray:
     """Euclidean distances [n, n] between the rows [n, d], in float64."""
     # Centred, so that little cancels where a class is far from the origin.
     centred = np.asarray(features, np.float64)
@@ -82,7 +87,9 @@ def _distances(features):
     return np.sqrt(np.maximum(squared, 0.0))
 
 
-def within_class_similarity(images, labels, pairs=PAIRS):
+def within_class_similarity(
+    images: np.ndarray, labels: np.ndarray, pairs: int = PAIRS
+) -> dict[int, float]:
     """Mean MS-SSIM of pairs of different images of a class.
 
     Args:
@@ -104,7 +111,7 @@ def within_class_similarity(images, labels, pairs=PAIRS):
     return similarities
 
 
-def _scales(side):
+def _scales(side: int) -> tuple[int, int]:
     """How many scales images of this side have, and the window."""
     window = min(WINDOW, side)
     scales = 1
@@ -113,21 +120,21 @@ def _scales(side):
     return scales, window
 
 
-def _ms_ssim(first, second, scales, window):
+def _ms_ssim(first: tf.Tensor, second: tf.Tensor, scales: int, window: int) -> tf.Tensor:
     weights = np.array(SCALE_WEIGHTS[:scales])
     return tf.image.ssim_multiscale(
         first, second, 255, power_factors=tuple(weights / weights.sum()), filter_size=window
     )
 
 
-def _images_of_classes(labels):
+def _images_of_classes(labels: np.ndarray) -> dict[int, np.ndarray]:
     """Dict from class to the indices of its images, of each class with at least two images."""
     labels = np.asarray(labels)
     found = ((int(label), np.flatnonzero(labels == label)) for label in np.unique(labels))
     return {label: rows for label, rows in found if len(rows) >= 2}
 
 
-def first_of_each_class(labels, most):
+def first_of_each_class(labels: np.ndarray, most: int) -> np.ndarray:
     """Indices of the first `most` images of each class, int [n]."""
     labels = np.asarray(labels)
     return np.concatenate([np.flatnonzero(labels == label)[:most] for label in np.unique(labels)])

@@ -10,7 +10,8 @@ import importlib.util
 import pathlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -22,6 +23,7 @@ from robgan_tf.files import tree_digest
 from robgan_tf.quality import inception
 from robgan_tf.quality.moments import row_blocks
 from robgan_tf.robustness.subjects import InputRange, are_probabilities
+from robgan_tf.typing import PathLike
 
 BATCH_SIZE = 50
 PIXELS = "pixels"
@@ -31,6 +33,10 @@ SPECS = (
     "SavedModel directory or a .keras or .h5 file"
 )
 _PROBE_IMAGES = 3
+
+# Height, width and channels of images; None where a network takes any.
+ImageShape = tuple[int, int, int]
+FreeShape = tuple[int | None, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,19 +55,21 @@ class FeatureExtractor:
     """
 
     name: str
-    call: Callable
+    call: Callable[[np.ndarray], Any]
     dimensions: int
     classes: int | None
-    image_shape: tuple
+    image_shape: ImageShape
     source: str
     probe: np.ndarray
 
     @property
-    def identity(self):
+    def identity(self) -> str:
         """Name and weights, wherever they are."""
         return f"{self.name} ({self.source})"
 
-    def __call__(self, images, batch_size=BATCH_SIZE):
+    def __call__(
+        self, images: np.ndarray, batch_size: int = BATCH_SIZE
+    ) -> tuple[np.ndarray, np.ndarray | None]:
         """Extracts from any number of images, a batch at a time.
 
         Args:
@@ -95,12 +103,12 @@ class FeatureExtractor:
                     f"first and {widths[0]} and {widths[1]} later"
                 )
             features[rows] = some_features
-            if logits is not None:
+            if logits is not None and probabilities is not None:
                 probabilities[rows] = _softmax(logits)
         return features, probabilities
 
 
-def open_extractor(spec, resolution, channels):
+def open_extractor(spec: str, resolution: int, channels: int) -> FeatureExtractor:
     """Opens a feature extractor.
 
     Images of one channel are repeated to three for extractors that need three, except by a Python
@@ -143,7 +151,13 @@ def open_extractor(spec, resolution, channels):
     return _model_file(spec, shape)
 
 
-def classifier_extractor(model, name, resolution=None, channels=None, source=""):
+def classifier_extractor(
+    model: keras.Model,
+    name: str,
+    resolution: int | None = None,
+    channels: int | None = None,
+    source: str = "",
+) -> FeatureExtractor:
     """Makes an extractor of a trained classifier of this package.
 
     Features are what its heads see, pooled over the image; logits are those of its class head.
@@ -164,7 +178,7 @@ def classifier_extractor(model, name, resolution=None, channels=None, source="")
       UserError: if the model takes other images, or its outputs are not finite.
     """
 
-    def network(images):
+    def network(images: tf.Tensor) -> Any:
         features, head = model.features(images), model.class_head
         return features if head is None else (features, head(features, training=False))
 
@@ -175,28 +189,28 @@ def classifier_extractor(model, name, resolution=None, channels=None, source="")
     return _opened(name, _pipeline(name, network, InputRange(), wanted, shape), shape, source)
 
 
-def _pixels(shape):
+def _pixels(shape: ImageShape) -> FeatureExtractor:
     side = PIXELS_SIDE if shape[0] % PIXELS_SIDE == 0 else shape[0]
     factor = shape[0] // side
 
-    def call(images):
+    def call(images: np.ndarray) -> tf.Tensor:
         means = tf.nn.avg_pool2d(scale_images(images), factor, factor, "VALID")
         return tf.reshape(means, [len(images), -1])
 
     return _opened(f"pixels-area{side}", call, shape, source="")
 
 
-def _inception2015(path, shape):
+def _inception2015(path: PathLike, shape: ImageShape) -> FeatureExtractor:
     network, is_original = inception.load_inception2015(path)
     name = "inception2015-tf1resize" if is_original else "inception2015-unverified-tf1resize"
 
-    def call(images):
+    def call(images: np.ndarray) -> Any:
         return network(_with_channels(name, images, 3).numpy().astype(np.float32))
 
     return _opened(name, call, shape, _identity(path))
 
 
-def _keras_inception(path, shape):
+def _keras_inception(path: PathLike, shape: ImageShape) -> FeatureExtractor:
     name = f"keras-inceptionv3-antialias{inception.SIZE}"
     network = inception.load_keras_inception(path)
     call = _pipeline(name, network, InputRange(), (inception.SIZE, inception.SIZE, 3), shape)
@@ -206,13 +220,16 @@ def _keras_inception(path, shape):
 _INCEPTIONS = {"inception2015": _inception2015, "keras_inceptionv3": _keras_inception}
 
 
-def _python_function(path, function_name, shape):
+def _python_function(
+    path: PathLike, function_name: str | None, shape: ImageShape
+) -> FeatureExtractor:
     path = pathlib.Path(path)
     if not path.is_file():
         raise UserError(f"the Python file {path} of the extractor does not exist")
     if not function_name:
         raise UserError(f"which function of {path}? Give {path}:FUNCTION")
     spec = importlib.util.spec_from_file_location(f"robgan_tf_extractor_{path.stem}", path)
+    assert spec is not None and spec.loader is not None, "Python knows how to load a .py file"
     module = importlib.util.module_from_spec(spec)
     # As for an ordinary import; dataclasses, for one, look their module up there.
     sys.modules[spec.name] = module
@@ -229,7 +246,7 @@ def _python_function(path, function_name, shape):
     return _opened(name, function, shape, _identity(path))
 
 
-def _model_file(path, shape):
+def _model_file(path: PathLike, shape: ImageShape) -> FeatureExtractor:
     path = pathlib.Path(path)
     if not path.exists():
         raise UserError(f"the extractor {path} does not exist; give {SPECS}")
@@ -249,7 +266,7 @@ def _model_file(path, shape):
     return _opened(name, call, shape, _identity(path))
 
 
-def _saved_model(path):
+def _saved_model(path: pathlib.Path) -> tuple[Callable[[tf.Tensor], Any], FreeShape]:
     """The function of a SavedModel and the shape of an image it takes, None where it is free."""
     loaded = tf.saved_model.load(str(path))
     signature = loaded.signatures.get("serving_default")
@@ -261,7 +278,7 @@ def _saved_model(path):
     ((name, spec),) = inputs.items()
 
     # The variables live no longer than what was loaded, so it is bound to the function.
-    def network(images, _loaded=loaded):
+    def network(images: tf.Tensor, _loaded: Any = loaded) -> Any:
         if spec.dtype.is_integer:
             images = tf.round(images)
         return signature(**{name: tf.saturate_cast(images, spec.dtype)})
@@ -269,7 +286,7 @@ def _saved_model(path):
     return network, _image_shape(spec.shape)
 
 
-def _keras_file(path):
+def _keras_file(path: pathlib.Path) -> tuple[Callable[[tf.Tensor], Any], FreeShape]:
     """A Keras model and the shape of an image it takes, None where it is free."""
     model = keras.models.load_model(path, compile=False)
     # A subclassed model may not know its input.
@@ -279,11 +296,17 @@ def _keras_file(path):
     return functools.partial(model, training=False), _image_shape(tf.TensorShape(shape))
 
 
-def _image_shape(shape):
+def _image_shape(shape: tf.TensorShape) -> FreeShape:
     return (None, None, None) if shape.rank is None else tuple(shape[1:])
 
 
-def _pipeline(name, network, input_range, wanted, shape):
+def _pipeline(
+    name: str,
+    network: Callable[[tf.Tensor], Any],
+    input_range: InputRange,
+    wanted: FreeShape,
+    shape: ImageShape,
+) -> Callable[[np.ndarray], Any]:
     """Compiles channels, resizing, scaling and a network for images of one shape.
 
     Args:
@@ -298,7 +321,7 @@ def _pipeline(name, network, input_range, wanted, shape):
     """
 
     @tf.function(input_signature=[tf.TensorSpec([None, *shape], tf.uint8)], autograph=False)
-    def call(images):
+    def call(images: tf.Tensor) -> Any:
         images = _with_channels(name, images, wanted[2])
         if wanted[0] not in (None, shape[0]):
             images = _resize_antialiased(images, wanted[0])
@@ -307,7 +330,7 @@ def _pipeline(name, network, input_range, wanted, shape):
     return call
 
 
-def _with_channels(name, images, wanted):
+def _with_channels(name: str, images: tf.Tensor | np.ndarray, wanted: int | None) -> tf.Tensor:
     images = tf.convert_to_tensor(images)
     channels = images.shape[-1]
     if wanted in (None, channels):
@@ -317,13 +340,15 @@ def _with_channels(name, images, wanted):
     return tf.repeat(images, wanted, axis=-1)
 
 
-def _resize_antialiased(images, size):
+def _resize_antialiased(images: tf.Tensor, size: int) -> tf.Tensor:
     """Resizes uint8 images as Pillow does floats, and leaves them unrounded."""
     resized = tf.image.resize(images, [size, size], "bicubic", antialias=True)
     return tf.clip_by_value(resized, 0.0, 255.0)
 
 
-def _opened(name, call, shape, source):
+def _opened(
+    name: str, call: Callable[[np.ndarray], Any], shape: ImageShape, source: str
+) -> FeatureExtractor:
     """Calls an extractor once to see what it gives."""
     probe = np.random.default_rng(0).integers(0, 256, [_PROBE_IMAGES, *shape], np.uint8)
     features, logits = _outputs(name, call, probe)
@@ -336,7 +361,9 @@ def _opened(name, call, shape, source):
     return FeatureExtractor(name, call, features.shape[1], classes, shape, source, features)
 
 
-def _outputs(name, call, images):
+def _outputs(
+    name: str, call: Callable[[np.ndarray], Any], images: np.ndarray
+) -> tuple[np.ndarray, np.ndarray | None]:
     """Features and logits or None of one batch, float32 and checked."""
     try:
         features, logits = _parts(name, call(images))
@@ -354,7 +381,7 @@ def _outputs(name, call, images):
     return features, logits
 
 
-def _parts(name, output):
+def _parts(name: str, output: Any) -> tuple[Any, Any]:
     """Features, and logits or None, of what an extractor returned."""
     if isinstance(output, dict):
         # The latter are the names Keras gives the outputs of an exported model without names.
@@ -371,7 +398,7 @@ def _parts(name, output):
     return output[0], output[1] if len(output) == 2 else None
 
 
-def _check_matrix(name, part, columns, values, count):
+def _check_matrix(name: str, part: str, columns: str, values: np.ndarray, count: int) -> None:
     if values.ndim != 2 or len(values) != count or not values.shape[1]:
         pooling = ": pool them over the image" if values.ndim == 4 else ""
         raise UserError(
@@ -382,16 +409,16 @@ def _check_matrix(name, part, columns, values, count):
         raise UserError(f"{name} gives infinite or NaN {part}")
 
 
-def _softmax(logits):
+def _softmax(logits: np.ndarray) -> np.ndarray:
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
 
 
-def _identity(path):
+def _identity(path: PathLike) -> str:
     return f"{pathlib.Path(path).name} {tree_digest(path)}"
 
 
-def _file_name(path):
+def _file_name(path: pathlib.Path) -> str:
     """The part of an extractor's name that is of a file or directory."""
     name = path.stem if path.is_file() else path.name
     if name.isdecimal():  # A version of an exported model: its own name is the folder's.
@@ -399,14 +426,14 @@ def _file_name(path):
     return _plain(name)
 
 
-def _plain(text):
+def _plain(text: str) -> str:
     """A part of an extractor's name; it becomes part of names of metrics and files."""
     return re.sub(r"[^\w.-]+", "_", text)
 
 
-def _shown(shape):
+def _shown(shape: Sequence[int | None]) -> str:
     return " x ".join("any" if side is None else str(side) for side in shape)
 
 
-def _described(error):
+def _described(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"

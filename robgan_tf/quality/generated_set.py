@@ -1,14 +1,17 @@
 """The images of a generator that are measured: reproducible, class-balanced, quantised."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.latents import normal_latents
+from robgan_tf.models import ResNetGenerator
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting.images import to_uint8
 
 
-def generated_labels(count, seed, num_classes):
+def generated_labels(count: int, seed: int, num_classes: int) -> np.ndarray:
     """Classes of the images of a `generated_set`, as even as the count allows, in random order.
 
     Args:
@@ -24,7 +27,14 @@ def generated_labels(count, seed, num_classes):
     return labels
 
 
-def generated_set(generator, count, seed, batch_size=100, truncation=None, first=0):
+def generated_set(
+    generator: ResNetGenerator,
+    count: int,
+    seed: int,
+    batch_size: int = 100,
+    truncation: float | None = None,
+    first: int = 0,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yields the images of a `GeneratedSet` that is used once; see there."""
     yield from GeneratedSet(generator, truncation)(count, seed, batch_size, first)
 
@@ -41,12 +51,14 @@ class GeneratedSet:
       truncation: bound of the latents, above 0; None, as in measurements, for none.
     """
 
-    def __init__(self, generator, truncation=None):
+    def __init__(self, generator: ResNetGenerator, truncation: float | None = None) -> None:
         self._generator = generator
         self._truncation = truncation
         self._compiled = tf.function(self._images, autograph=False, reduce_retracing=True)
 
-    def __call__(self, count, seed, batch_size=100, first=0):
+    def __call__(
+        self, count: int, seed: int, batch_size: int = 100, first: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Makes images.
 
         Args:
@@ -64,7 +76,7 @@ class GeneratedSet:
             images = self._compiled(seed, tf.constant(start), tf.constant(part))
             yield to_uint8(images.numpy()), part
 
-    def _images(self, seed, first, labels):
+    def _images(self, seed: tf.Tensor, first: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         seeds = tf.map_fn(
             lambda number: derive_seed(seed, Purpose.MEASURED_LATENTS, number),
             first + tf.range(tf.shape(labels)[0]),

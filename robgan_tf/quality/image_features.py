@@ -4,12 +4,17 @@ import dataclasses
 import functools
 import json
 import pathlib
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest, read_npz, write_atomically
+from robgan_tf.quality.extractors import FeatureExtractor
 from robgan_tf.quality.moments import FeatureStatistics
+from robgan_tf.typing import JsonObject, PathLike
 
 # Of the largest feature: what other processors and precisions may make of the same network.
 _PROBE_TOLERANCE = 0.02
@@ -30,10 +35,10 @@ class ImageFeatures:
     probabilities: np.ndarray | None
     labels: np.ndarray
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.features)
 
-    def moments(self, chosen=slice(None)):
+    def moments(self, chosen: slice | np.ndarray = slice(None)) -> tuple[np.ndarray, np.ndarray]:
         """Mean [d] and covariance [d, d] in float64, of all images or of those chosen."""
         statistics = FeatureStatistics(self.features.shape[1])
         features = self.features[chosen]
@@ -42,7 +47,12 @@ class ImageFeatures:
         return statistics.mean, statistics.covariance
 
 
-def extract(extractor, batches, count, with_probabilities=True):
+def extract(
+    extractor: FeatureExtractor,
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    count: int,
+    with_probabilities: bool = True,
+) -> ImageFeatures:
     """Computes the features of images.
 
     Args:
@@ -72,7 +82,7 @@ def extract(extractor, batches, count, with_probabilities=True):
     return ImageFeatures(features, probabilities, labels)
 
 
-def is_same_network(probe, now):
+def is_same_network(probe: np.ndarray, now: np.ndarray) -> bool:
     """Whether an extractor gives what it gave: a user's function may read weights from anywhere.
 
     Args:
@@ -101,7 +111,14 @@ class ReferenceFeatures:
       UserError: if there are no images.
     """
 
-    def __init__(self, directory, extractor, source, name, batch_size=100):
+    def __init__(
+        self,
+        directory: PathLike,
+        extractor: FeatureExtractor,
+        source: ImageSource,
+        name: str,
+        batch_size: int = 100,
+    ) -> None:
         if not len(source):
             raise UserError(f"there are no real images to compare with: {name} is empty")
         self._directory = pathlib.Path(directory)
@@ -111,13 +128,13 @@ class ReferenceFeatures:
         self._batch_size = batch_size
 
     @property
-    def path(self):
+    def path(self) -> pathlib.Path:
         """The file that holds them."""
         size = f"{self._source.resolution}px-{len(self._source)}"
         contents = digest(json.dumps(self._fingerprint).encode())[:8]
         return self._directory / f"{self._name}-{size}-{self._extractor.name}-{contents}.npz"
 
-    def load(self):
+    def load(self) -> ImageFeatures:
         """Returns the ImageFeatures: stored ones, or computed and stored now.
 
         Raises:
@@ -133,7 +150,7 @@ class ReferenceFeatures:
                 f"{self._extractor.name} gives the same features for all {len(features)} real "
                 "images: it tells none apart, and every distance would be 0"
             )
-        arrays = {
+        arrays: dict[str, Any] = {
             "features": features.features,
             "labels": features.labels,
             "fingerprint": np.array(json.dumps(self._fingerprint)),
@@ -142,7 +159,7 @@ class ReferenceFeatures:
         write_atomically(self.path, lambda file: np.savez(file, **arrays))
         return features
 
-    def _make_directory(self):
+    def _make_directory(self) -> None:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -150,7 +167,7 @@ class ReferenceFeatures:
                 f"features of real images cannot be kept in {self._directory}: {error.strerror}"
             ) from error
 
-    def _stored(self):
+    def _stored(self) -> ImageFeatures:
         try:
             arrays = read_npz(self.path)
             found = json.loads(str(arrays["fingerprint"]))
@@ -169,7 +186,7 @@ class ReferenceFeatures:
         return features
 
     @functools.cached_property
-    def _fingerprint(self):
+    def _fingerprint(self) -> JsonObject:
         """What tells these images from others, and the network from another."""
         return {
             "pixels": self._source.content_digest(),
@@ -181,7 +198,7 @@ class ReferenceFeatures:
             "dimensions": self._extractor.dimensions,
         }
 
-    def _batches(self):
+    def _batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches of all images in stored order."""
         for start in range(0, len(self._source), self._batch_size):
             indices = np.arange(start, min(start + self._batch_size, len(self._source)))

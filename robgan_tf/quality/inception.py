@@ -4,15 +4,19 @@ They have different weights and resize differently, so scores by one cannot be c
 by the other.
 """
 
+import functools
 import hashlib
 import pathlib
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from robgan_tf.errors import UserError, first_line
+from robgan_tf.typing import PathLike
 
 SIZE = 299
 GRAPH_FILE = "classify_image_graph_def.pb"
@@ -26,7 +30,7 @@ GRAPH_SHA256 = "009d6814d1bc560d4e7b236e170e9b2d5ca6f4b57bd8037f6db05776204415c6
 _PIXELS, _SCALED, _POOLED, _PRODUCT = "ExpandDims", "Mul", "pool_3", "softmax/logits/MatMul"
 
 
-def load_inception2015(path):
+def load_inception2015(path: PathLike) -> tuple[Callable[[Any], tuple[Any, Any]], bool]:
     """Loads the Inception network of 2015-12-05, by which IS and FID are published.
 
     A file is the frozen graph classify_image_graph_def.pb or a descendant of it. Its tensors are
@@ -64,14 +68,16 @@ def load_inception2015(path):
     return _frozen_graph(content, path), hashlib.sha256(content).hexdigest() == GRAPH_SHA256
 
 
-def resize_tf1(images):
+def resize_tf1(images: tf.Tensor) -> tf.Tensor:
     """Resizes images to 299 x 299 pixels as the graph of 2015 does; see `load_inception2015`."""
     return tf.raw_ops.ResizeBilinear(
         images=images, size=[SIZE, SIZE], align_corners=False, half_pixel_centers=False
     )
 
 
-def load_keras_inception(path):
+def load_keras_inception(
+    path: PathLike,
+) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor | None]]:
     """Loads InceptionV3 of keras.applications.
 
     Args:
@@ -102,17 +108,25 @@ def load_keras_inception(path):
             reason = first_line(error)
             continue
         if not has_top:
-            return lambda images, model=model: (model(images, training=False), None)
+            return functools.partial(_features_only, model)
         both = keras.Model(model.input, [model.get_layer("avg_pool").output, model.output])
-        return lambda images, both=both: tuple(both(images, training=False))
+        return functools.partial(_features_and_logits, both)
     raise UserError(f"{path} does not hold weights of keras.applications.InceptionV3: {reason}")
 
 
-def _scale(images):
+def _features_only(model: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, None]:
+    return model(images, training=False), None
+
+
+def _features_and_logits(model: keras.Model, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    return tuple(model(images, training=False))
+
+
+def _scale(images: tf.Tensor) -> tf.Tensor:
     return (images - 128.0) * 0.0078125
 
 
-def _frozen_graph(content, path):
+def _frozen_graph(content: bytes, path: pathlib.Path) -> Callable[[Any], tuple[Any, Any]]:
     graph = tf.compat.v1.GraphDef()
     try:
         graph.ParseFromString(content)
@@ -148,7 +162,7 @@ def _frozen_graph(content, path):
     return lambda pixels: session.run((features, logits), {images: pixels})
 
 
-def _saved_model(path):
+def _saved_model(path: pathlib.Path) -> Callable[[Any], tuple[Any, Any]]:
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
@@ -157,7 +171,7 @@ def _saved_model(path):
     if not callable(loaded) and signature is None:
         raise UserError(f"the SavedModel {path} has no signature serving_default")
 
-    def network(images):
+    def network(images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         images = _scale(resize_tf1(images))
         if callable(loaded):
             outputs = loaded(images)

@@ -2,14 +2,33 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
+from robgan_tf.config.groups import DataSettings
 from robgan_tf.data.generated import load_generated_images
 from robgan_tf.errors import UserError
 from robgan_tf.files import tree_digest
+from robgan_tf.models import ResNetGenerator
 from robgan_tf.quality.generated_set import generated_set
+from robgan_tf.typing import PathLike
+
+
+class RunWithGenerator(Protocol):
+    """What is asked of the run whose images are measured."""
+
+    @property
+    def identity(self) -> str:
+        """The run and its checkpoint by name and content."""
+
+    @property
+    def step(self) -> int:
+        """The step of the checkpoint."""
+
+    def load_generator(self, *, live: bool) -> ResNetGenerator:
+        """Loads the moving average of G, or G itself."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,15 +46,17 @@ class MeasuredImages:
         complete once the batches were used.
     """
 
-    batches: Callable
+    batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]]
     count: int
     has_classes: bool
     subject: str
     name: str
-    notes: Callable
+    notes: Callable[[], list[str]]
 
 
-def images_of_run(run, count, *, seed, live, batch_size):
+def images_of_run(
+    run: RunWithGenerator, count: int, *, seed: int, live: bool, batch_size: int
+) -> MeasuredImages:
     """Images of a run's generator.
 
     Args:
@@ -60,7 +81,15 @@ def images_of_run(run, count, *, seed, live, batch_size):
     )
 
 
-def stored_images(path, class_names, settings, count, *, seed, batch_size):
+def stored_images(
+    path: PathLike,
+    class_names: Sequence[str],
+    settings: DataSettings,
+    count: int | None,
+    *,
+    seed: int,
+    batch_size: int,
+) -> MeasuredImages:
     """Images that any generator has made.
 
     Args:
@@ -84,12 +113,12 @@ def stored_images(path, class_names, settings, count, *, seed, batch_size):
     order = np.random.default_rng(seed).permutation(len(source))[:count]
     sizes = stored.other_sizes()
 
-    def batches():
+    def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for start in range(0, len(order), batch_size):
             chosen = order[start : start + batch_size]
             yield source.fetch(chosen), source.labels[chosen]
 
-    def notes():
+    def notes() -> list[str]:
         found = []
         if sizes:
             first = f"{sizes[0][0]} x {sizes[0][1]}"

@@ -5,6 +5,8 @@ one of Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for 
 Variances", 1979: sums of squares are taken about means, never about zero.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 BLOCK_SIZE = 256
@@ -26,7 +28,7 @@ class FeatureStatistics:
       ValueError: if `dimensions` is less than 1.
     """
 
-    def __init__(self, dimensions):
+    def __init__(self, dimensions: int) -> None:
         if dimensions < 1:
             raise ValueError(f"dimensions must be at least 1, not {dimensions}")
         self.dimensions = dimensions
@@ -38,12 +40,12 @@ class FeatureStatistics:
         self._waiting_count = 0
 
     @property
-    def count(self):
+    def count(self) -> int:
         """How many feature vectors were given."""
         return self._count + self._waiting_count
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
         """float64 [d]; ValueError if nothing was given."""
         self._count_waiting()
         if self._count < 1:
@@ -51,7 +53,7 @@ class FeatureStatistics:
         return self._mean.copy()
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """float64 [d, d], unbiased (divided by count - 1); ValueError for fewer than 2 vectors."""
         self._count_waiting()
         if self._count < 2:
@@ -60,7 +62,7 @@ class FeatureStatistics:
             )
         return self._scatter / (self._count - 1)
 
-    def update(self, features):
+    def update(self, features: np.ndarray) -> None:
         """Counts a batch.
 
         Args:
@@ -83,7 +85,7 @@ class FeatureStatistics:
             if end == BLOCK_SIZE:
                 self._count_waiting()
 
-    def merge(self, other):
+    def merge(self, other: "FeatureStatistics") -> None:
         """Counts everything that another FeatureStatistics has counted, which stays as it is.
 
         Args:
@@ -104,7 +106,7 @@ class FeatureStatistics:
             self._scatter += other._scatter
             self._scatter += np.outer(step, step)
 
-    def _count_waiting(self):
+    def _count_waiting(self) -> None:
         if not self._waiting_count:
             return
         block = self._waiting[: self._waiting_count]
@@ -114,7 +116,7 @@ class FeatureStatistics:
         self._scatter += rows.T @ rows
         self._waiting_count = 0
 
-    def _move_mean(self, count, mean):
+    def _move_mean(self, count: int, mean: np.ndarray) -> np.ndarray:
         """Includes `count` vectors of the given mean in count and mean.
 
         Returns:
@@ -129,7 +131,7 @@ class FeatureStatistics:
         return step
 
 
-def check_features(features, name):
+def check_features(features: np.ndarray, name: str) -> np.ndarray:
     """Makes an array of features and checks it.
 
     Args:
@@ -154,7 +156,7 @@ def check_features(features, name):
     return features
 
 
-def check_feature_sets(sets, least):
+def check_feature_sets(sets: Mapping[str, np.ndarray], least: int) -> list[np.ndarray]:
     """Makes arrays of the features of sets that are to be compared, and checks them.
 
     Args:
@@ -178,7 +180,7 @@ def check_feature_sets(sets, least):
     return list(checked.values())
 
 
-def row_blocks(count, block_size):
+def row_blocks(count: int, block_size: int) -> list[slice]:
     """Splits `count` rows into consecutive slices of `block_size`, the last one shorter.
 
     Raises:

@@ -1,7 +1,10 @@
 """How different generated images of a class are, measured against the real ones."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.quality.diversity import (
     PAIRS,
     first_of_each_class,
@@ -21,7 +24,9 @@ class RelativeDiversity:
       seed: of the order in which they are taken.
     """
 
-    def __init__(self, features, labels, source, seed):
+    def __init__(
+        self, features: np.ndarray, labels: np.ndarray, source: ImageSource, seed: int
+    ) -> None:
         order = np.random.default_rng(seed).permutation(len(labels))
         self._features, self._labels = features[order], np.asarray(labels)[order]
         self._distances = within_class_distance(self._features, self._labels)
@@ -30,7 +35,9 @@ class RelativeDiversity:
             source.fetch(order[shown]), self._labels[shown]
         )
 
-    def __call__(self, images, features, labels):
+    def __call__(
+        self, images: np.ndarray, features: np.ndarray, labels: np.ndarray
+    ) -> dict[str, float]:
         """Measures generated images.
 
         Args:
@@ -53,7 +60,7 @@ class RelativeDiversity:
             **self._similarity(within_class_similarity(images, labels)),
         }
 
-    def _similarity(self, fake):
+    def _similarity(self, fake: Mapping[int, float]) -> dict[str, float]:
         real = self._similarities
         both = [k for k in sorted(fake) if real.get(k, 1.0) < 1.0]
         if not both:
@@ -61,15 +68,15 @@ class RelativeDiversity:
         # Some classes are alike in the real images too.
         worst = min(both, key=lambda k: (1.0 - fake[k]) / (1.0 - real[k]))
         return {
-            "ms_ssim/generated": np.mean([fake[k] for k in both]),
-            "ms_ssim/real": np.mean([real[k] for k in both]),
+            "ms_ssim/generated": float(np.mean([fake[k] for k in both])),
+            "ms_ssim/real": float(np.mean([real[k] for k in both])),
             "ms_ssim/worst_class_generated": fake[worst],
             "ms_ssim/worst_class_real": real[worst],
         }
 
 
-def _mean_and_worst(prefix, shares):
+def _mean_and_worst(prefix: str, shares: Mapping[int, float]) -> dict[str, float]:
     if not shares:
         return {}
     values = list(shares.values())
-    return {f"{prefix}mean": np.mean(values), f"{prefix}worst_class": min(values)}
+    return {f"{prefix}mean": float(np.mean(values)), f"{prefix}worst_class": min(values)}
