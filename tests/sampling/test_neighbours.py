@@ -8,7 +8,7 @@ from robgan_tf.sampling import neighbours as module
 from robgan_tf.sampling.memorising import compare
 from robgan_tf.sampling.neighbours import median_nearest_distance, nearest
 from tests.data.helpers import numbered_source
-from tests.evaluation.test_quality import Brightness
+from tests.quality.test_scores import Brightness
 
 
 def points(count, seed=0, offset=0.0):
