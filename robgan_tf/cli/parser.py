@@ -125,6 +125,26 @@ class Parser(argparse_flags.ArgumentParser):
         self._optionals.title = "Help"
         return super().format_help()
 
+    def described(self) -> list[tuple[str, list[tuple[str, str]]]]:
+        """What --help says of the command's own flags, for the manual.
+
+        Returns:
+          A list of groups: title, and of each flag `--name=FORM` and its meaning.
+        """
+        formatter = _HelpFormatter(self.prog)
+        groups = [group for group in self._action_groups if group is not self._optionals]
+        return [
+            (
+                group.title or "",
+                [
+                    (formatter.invocation(action), (action.help or "").replace("%%", "%"))
+                    for action in group._group_actions
+                ],
+            )
+            for group in groups
+            if group._group_actions
+        ]
+
     def error(self, message: str) -> NoReturn:
         """Ends reading, as argparse asks for, by an error of this project."""
         raise UserError(message)
@@ -245,6 +265,10 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str):
         super().__init__(prog, max_help_position=28, width=_WIDTH)
+
+    def invocation(self, action: argparse.Action) -> str:
+        """How a flag is written."""
+        return self._format_action_invocation(action)
 
     def _format_action_invocation(self, action: argparse.Action) -> str:
         if isinstance(action, _Switch):

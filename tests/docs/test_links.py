@@ -31,5 +31,12 @@ def test_a_link_to_nothing_is_found_and_code_is_none():
     assert broken_links(ROOT / "README.md", text) == ["images/none.png"]
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_source_file_named_is_there(path):
+    named = re.findall(r"`([\w./]+/\w+\.(?:py|gin))`", path.read_text())
+    roots = (ROOT, ROOT / "robgan_tf")
+    assert [file for file in named if not any((root / file).exists() for root in roots)] == []
+
+
 def test_readme_is_a_front_door():
     assert len((ROOT / "README.md").read_bytes()) <= README_BYTES

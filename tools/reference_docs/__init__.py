@@ -6,10 +6,12 @@ python -m tools.reference_docs
 import pathlib
 from collections.abc import Callable
 
-from tools.reference_docs import configuration, gin_files
+from tools.reference_docs import choices, commands, configuration, gin_files
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "reference"
 PAGES: dict[str, Callable[[], str]] = {
+    "choices.md": choices.text,
+    "commands.md": commands.text,
     "configuration.md": configuration.text,
     "gin_files.md": gin_files.text,
 }
