@@ -97,7 +97,8 @@ COMMAND = Command(
     "Trains a robust classifier: stage 2 of Rob-GAN, which trains the classifier of a jointly "
     "trained D on attacked real and generated images, and its baselines, by other gin files. The "
     "same command on the same run directory continues where the run stopped.",
-    "--gin_file=gin/finetune/quickstart.gin --gan_run_dir=runs/quickstart --run_dir=runs/tuned",
+    "--gin_file=gin/finetune/rob_gan.gin --gin_file=gin/finetune/quickstart.gin "
+    "--gan_run_dir=runs/quickstart --run_dir=runs/quickstart_tuned",
     add_flags,
     finetune,
 )

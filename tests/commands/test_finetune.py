@@ -10,7 +10,7 @@ import pytest
 
 from robgan_tf.reporting import MetricsFile, read_metrics
 from robgan_tf.stages.finished import open_run
-from tests import tiny
+from tests import kept_steps, tiny
 from tests.in_process import deterministic, run, start
 
 STEPS = 30
@@ -34,6 +34,12 @@ OVERLAY = (
 def weights(run_dir, checkpoint="last"):
     model = open_run(run_dir, checkpoint).load_classifier()
     return {variable.path: np.array(variable) for variable in model.variables}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept():
+    with kept_steps.kept():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,17 @@ from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
 from robgan_tf.serving.export_run import export_parts
 from robgan_tf.stages.finished import open_run
-from tests import in_process, tiny
+from tests import in_process, kept_steps, tiny
 from tests.in_process import deterministic, stop_at
 
 # Enough that a signal sent after the first step arrives well before the last.
 STEPS = 40
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept():
+    with kept_steps.kept():
+        yield
 
 
 @pytest.fixture(scope="module")

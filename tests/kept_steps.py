@@ -1,0 +1,65 @@
+"""Networks and compiled steps that runs of equal networks share, for tests of many such runs.
+
+Tracing a step takes ten times as long as making one. A run finds the variables as they were when
+they had just been built, so it begins, or continues, as in a process of its own; tests of commands
+start one such process too.
+"""
+
+import contextlib
+import functools
+import re
+
+import numpy as np
+import pytest
+
+from robgan_tf.stages import joint_task
+from robgan_tf.stages.finetune import FinetuneStage
+from robgan_tf.stages.joint import JointStage
+
+# What has no part in networks and step.
+_AROUND = re.compile(
+    r"(train|finetune)\.(steps|\w+_every|keep_checkpoints)$|(gap|quality|alarms|final_evaluation)\."
+)
+
+
+@contextlib.contextmanager
+def kept():
+    """In this context, stages keep their players and their step for the next of equal networks."""
+    with pytest.MonkeyPatch.context() as patched:
+        for stage in (JointStage, FinetuneStage):
+            _keep(stage, patched)
+        patched.setattr(joint_task, "Diagnostics", functools.cache(joint_task.Diagnostics))
+        yield
+
+
+def _keep(stage_class, patched):
+    build_players, build_step = stage_class.build_players, stage_class.build_step
+    players_of, steps = {}, {}
+
+    def kept_players(stage):
+        key = _networks(stage)
+        if key not in players_of:
+            players = build_players(stage)
+            players_of[key] = players, [np.array(x) for x in _variables(players)]
+        players, values = players_of[key]
+        for variable, value in zip(_variables(players), values, strict=True):
+            variable.assign(value)
+        return players
+
+    def kept_step(stage, players):
+        if _networks(stage) not in steps:
+            steps[_networks(stage)] = build_step(stage, players)
+        return steps[_networks(stage)]
+
+    patched.setattr(stage_class, "build_players", kept_players)
+    patched.setattr(stage_class, "build_step", kept_step)
+
+
+def _networks(stage):
+    flat = stage.config.flat().items()
+    return repr({name: value for name, value in flat if not _AROUND.match(name)})
+
+
+def _variables(players):
+    parts = [part for part in vars(players).values() if part is not None]
+    return [variable for part in parts for variable in part.variables]
