@@ -23,7 +23,7 @@ from robgan_tf.cli import (
 
 # isort: split
 import tensorflow as tf
-from absl import flags
+from absl import app, flags
 
 from robgan_tf.errors import UserError
 from tools.benchmarks.cases import CASES
@@ -125,4 +125,4 @@ def _revision():
 
 
 if __name__ == "__main__":
-    command.run(main)
+    app.run(lambda _: command.finish(main))

@@ -446,4 +446,4 @@ def _versions():
 
 
 if __name__ == "__main__":
-    sys.exit(command.finish(main, sys.argv[:1]))
+    sys.exit(command.finish(main))
