@@ -4,10 +4,13 @@ import json
 import pathlib
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 
 from robgan_tf.errors import UserError
+from robgan_tf.typing import JsonObject
 
 WORKER = pathlib.Path(__file__).with_name("attack_libraries_worker.py")
 
@@ -18,7 +21,8 @@ class Libraries:
     Args:
       python: interpreter of an environment with the libraries.
       arrays: as `pytorch_discriminator.build` takes them.
-      subject: a Subject.
+      images: float32 [N, H, W, C] in [-1, 1], those that are attacked.
+      labels: int64 [N].
       threads: number of threads of PyTorch.
 
     Attributes:
@@ -29,11 +33,18 @@ class Libraries:
       UserError: if the interpreter cannot run it.
     """
 
-    def __init__(self, python, arrays, subject, threads):
+    def __init__(
+        self,
+        python: str,
+        arrays: Mapping[str, Any],
+        images: np.ndarray,
+        labels: np.ndarray,
+        threads: int,
+    ) -> None:
         self._folder = tempfile.TemporaryDirectory()
         path = pathlib.Path(self._folder.name)
         self._stderr = path / "stderr"
-        np.savez(path / "arrays.npz", images=subject.images, labels=subject.labels, **arrays)
+        np.savez(path / "arrays.npz", images=images, labels=labels, **arrays)
         self._process = self._started(
             [python, str(WORKER)],
             [f"--arrays={path}/arrays.npz", f"--logits={path}/logits.npz", f"--threads={threads}"],
@@ -46,19 +57,19 @@ class Libraries:
         with np.load(path / "logits.npz") as logits:
             self.logits = dict(logits)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Ends the process."""
         self._process.stdin.close()
         self._process.wait()
         self._folder.cleanup()
 
-    def attack(self, request):
+    def attack(self, request: JsonObject) -> tuple[np.ndarray, np.ndarray, float, float]:
         """Runs one of the worker's attacks.
 
         Args:
@@ -82,7 +93,7 @@ class Libraries:
                 times["processor_seconds"],
             )
 
-    def _started(self, worker, arguments):
+    def _started(self, worker: Sequence[str], arguments: Sequence[str]) -> Any:
         try:
             with open(self._stderr, "w") as stderr:
                 return subprocess.Popen(
@@ -95,7 +106,7 @@ class Libraries:
         except OSError as error:
             raise UserError(f"--pytorch_python={worker[0]}: {error.strerror}") from error
 
-    def _answer(self):
+    def _answer(self) -> Any:
         line = self._process.stdout.readline()
         if line:
             return json.loads(line)

@@ -11,6 +11,8 @@ import importlib.metadata
 import json
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
 import foolbox
 import numpy as np
@@ -18,6 +20,7 @@ import torch
 from art.attacks.evasion import AutoProjectedGradientDescent, SquareAttack
 from art.estimators.classification import PyTorchClassifier
 from pytorch_discriminator import build
+from torch import nn
 
 BOUNDS = (-1.0, 1.0)
 PACKAGES = ("torch", "foolbox", "adversarial-robustness-toolbox", "numpy")
@@ -31,19 +34,21 @@ class Worker:
         and `labels` [N].
     """
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
         self._models = {form: build(arrays, form) for form in ("as_called", "tuned")}
         self._images = np.ascontiguousarray(arrays["images"].transpose(0, 3, 1, 2))
         self._labels = arrays["labels"]
         self._classes = len(arrays["class_head:bias"])
 
-    def logits(self, form, batch_size=100):
+    def logits(self, form: str, batch_size: int = 100) -> np.ndarray:
         """Logits of the images, [N, K]."""
         with torch.no_grad():
             batches = torch.from_numpy(self._images).split(batch_size)
             return torch.cat([self._models[form](images) for images in batches]).numpy()
 
-    def attack(self, attack, form, first, last, output, **arguments):
+    def attack(
+        self, attack: str, form: str, first: int, last: int, output: str, **arguments: Any
+    ) -> dict[str, float]:
         """Runs an attack.
 
         Args:
@@ -69,7 +74,15 @@ class Worker:
         np.savez(output, adversarial=adversarial.transpose(0, 2, 3, 1), correct=correct)
         return {"seconds": seconds, "processor_seconds": processor_seconds}
 
-    def pgd(self, model, images, labels, epsilon, steps, step_size):
+    def pgd(
+        self,
+        model: nn.Module,
+        images: torch.Tensor,
+        labels: np.ndarray,
+        epsilon: float,
+        steps: int,
+        step_size: float,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Foolbox's LinfPGD from the image itself; FGSM with one step of epsilon."""
         attack = foolbox.attacks.LinfPGD(abs_stepsize=step_size, steps=steps, random_start=False)
         attacked_model = foolbox.PyTorchModel(model, bounds=BOUNDS, device="cpu")
@@ -77,7 +90,9 @@ class Worker:
         _, found, fooled = attack(attacked_model, images, labels, epsilons=epsilon)
         return found.numpy(), ~fooled.numpy()
 
-    def auto_pgd(self, model, images, labels, epsilon, steps):
+    def auto_pgd(
+        self, model: nn.Module, images: torch.Tensor, labels: np.ndarray, epsilon: float, steps: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """ART's Auto-PGD on cross-entropy with one random start."""
         classifier = self._art(model)
         attack = AutoProjectedGradientDescent(
@@ -94,7 +109,15 @@ class Worker:
         )
         return _found_by(attack, classifier, images, labels)
 
-    def square(self, model, images, labels, epsilon, iterations, initial_share):
+    def square(
+        self,
+        model: nn.Module,
+        images: torch.Tensor,
+        labels: np.ndarray,
+        epsilon: float,
+        iterations: int,
+        initial_share: float,
+    ) -> tuple[np.ndarray, np.ndarray]:
         """ART's Square attack without restarts."""
         classifier = self._art(model)
         attack = SquareAttack(
@@ -109,7 +132,7 @@ class Worker:
         )
         return _found_by(attack, classifier, images, labels)
 
-    def _art(self, model):
+    def _art(self, model: nn.Module) -> Any:
         return PyTorchClassifier(
             model,
             loss=torch.nn.CrossEntropyLoss(),
@@ -120,12 +143,14 @@ class Worker:
         )
 
 
-def _found_by(attack, classifier, images, labels):
+def _found_by(
+    attack: Any, classifier: Any, images: torch.Tensor, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     adversarial = attack.generate(images, labels)
     return adversarial, classifier.predict(adversarial).argmax(axis=1) == labels
 
 
-def main():
+def main() -> None:
     """Runs the worker."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arrays", required=True)
@@ -135,14 +160,15 @@ def main():
     torch.set_num_threads(arguments.threads)
     with np.load(arguments.arrays) as arrays:
         worker = Worker(dict(arrays))
-    np.savez(arguments.logits, **{form: worker.logits(form) for form in ("as_called", "tuned")})
+    logits: dict[str, Any] = {form: worker.logits(form) for form in ("as_called", "tuned")}
+    np.savez(arguments.logits, **logits)
     versions = {package: importlib.metadata.version(package) for package in PACKAGES}
     _print(versions=versions, threads=torch.get_num_threads())
     for line in sys.stdin:
         _print(**worker.attack(**json.loads(line)))
 
 
-def _print(**values):
+def _print(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 

@@ -1,6 +1,10 @@
 """The report of `tools.compare_attacks`: what was asked for, what was measured, what differs."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from robgan_tf.reporting import format_radius
+from robgan_tf.typing import JsonObject
 
 FOOLBOX, ART = "Foolbox", "ART"
 FORMS = {"as_called": "as called", "tuned": "frozen, channels last"}
@@ -25,7 +29,7 @@ DIFFERENCES = (
 )
 
 
-def targets(rows):
+def targets(rows: Sequence[JsonObject]) -> list[JsonObject]:
     """What was asked for, and whether each row meets it.
 
     Returns:
@@ -51,11 +55,11 @@ def targets(rows):
     return checks
 
 
-def _check(target, measured, met):
+def _check(target: str, measured: Any, met: bool) -> JsonObject:
     return {"target": target, "measured": measured, "met": bool(met)}
 
 
-def markdown(record):
+def markdown(record: JsonObject) -> str:
     """Renders a record: the table, the targets, what differs."""
     lines = [
         f"{record['model']}: {record['chosen']}, epsilon {format_radius(record['epsilon'])}, "

@@ -16,10 +16,12 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+from typing import Any
 
 from robgan_tf.cli import (
     start as command,  # its environment settings come before TensorFlow is imported
 )
+from robgan_tf.typing import JsonObject
 
 # isort: split
 import tensorflow as tf
@@ -28,6 +30,7 @@ from absl import app, flags
 from robgan_tf.errors import UserError
 from tools.benchmarks.cases import CASES
 from tools.benchmarks.machine import describe
+from tools.benchmarks.options import Options
 from tools.benchmarks.report import markdown
 
 _CASES = flags.DEFINE_list("cases", list(CASES), "Which cases to run.")
@@ -45,16 +48,7 @@ _ALONE = flags.DEFINE_bool(
 )
 
 
-class Options:
-    """What cases may ask for."""
-
-    def __init__(self):
-        self.rounds = _ROUNDS.value
-        self.data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
-        self.pytorch_python = _PYTORCH.value
-
-
-def main():
+def main() -> int:
     """Runs the command; returns its exit status."""
     if _LIST.value:
         for name, case in CASES.items():
@@ -67,7 +61,7 @@ def main():
         (name,) = _CASES.value
         # Each variant traces the same methods once: nothing to warn of.
         tf.get_logger().setLevel("ERROR")
-        pathlib.Path(_OUTPUT.value).write_text(json.dumps(CASES[name](Options())))
+        pathlib.Path(str(_OUTPUT.value)).write_text(json.dumps(CASES[name](_options())))
         return 0
     if not _CASES.value:
         raise UserError("--cases is empty; leave it out for all of them")
@@ -78,13 +72,18 @@ def main():
             return command.USER_ERROR_STATUS
         conditions = {"rounds": _ROUNDS.value, "machine": describe(), "revision": _revision()}
         results["cases"][name] = {**conditions, **result}
-        print(markdown(name, CASES[name].__doc__, results["cases"][name]), flush=True)
+        print(markdown(name, CASES[name].__doc__ or "", results["cases"][name]), flush=True)
         if _OUTPUT.value:
             pathlib.Path(_OUTPUT.value).write_text(json.dumps(results, indent=1) + "\n")
     return 0
 
 
-def _previous():
+def _options() -> Options:
+    data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
+    return Options(_ROUNDS.value, data_dir, _PYTORCH.value)
+
+
+def _previous() -> JsonObject:
     """Results to be added to. Checked before anything is measured."""
     if not _OUTPUT.value:
         return {"cases": {}}
@@ -102,7 +101,7 @@ def _previous():
     return results
 
 
-def _in_its_own_process(name):
+def _in_its_own_process(name: str) -> Any:
     """Runs one case; None if it ended with an error, which it has printed itself."""
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder) / "result.json"
@@ -111,7 +110,7 @@ def _in_its_own_process(name):
         return json.loads(output.read_text()) if process.returncode == 0 else None
 
 
-def _revision():
+def _revision() -> str | None:
     """The commit that was measured, with "+" where files differed from it; None without git."""
     commands = (["git", "rev-parse", "--short", "HEAD"], ["git", "status", "--porcelain", "-uno"])
     try:

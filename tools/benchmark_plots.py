@@ -7,8 +7,12 @@ import argparse
 import json
 import pathlib
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib
+
+from robgan_tf.typing import JsonObject
 
 matplotlib.use("Agg")
 
@@ -23,7 +27,7 @@ PANELS = {
 }
 
 
-def main():
+def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=pathlib.Path)
@@ -45,7 +49,7 @@ def main():
     figure.savefig(arguments.picture, dpi=70)
 
 
-def _attack_steps(axis, case):
+def _attack_steps(axis: matplotlib.axes.Axes, case: JsonObject) -> None:
     points = [
         (int(row["variant"].removeprefix("PGD-")), row)
         for row in case["rows"]
@@ -56,12 +60,14 @@ def _attack_steps(axis, case):
     axis.set_ylim(bottom=0)
 
 
-def _growth(axis, rows, varied, fixed):
+def _growth(
+    axis: matplotlib.axes.Axes, rows: Sequence[JsonObject], varied: str, fixed: Mapping[str, int]
+) -> None:
     points = []
     for row in rows:
-        values = {
-            name: int(text) for name, text in GROWTH.match(row["variant"]).groupdict().items()
-        }
+        found = GROWTH.match(row["variant"])
+        assert found is not None, f"{row['variant']} is no variant of the case growth"
+        values = {name: int(text) for name, text in found.groupdict().items()}
         if all(values[name] == value for name, value in fixed.items()):
             points.append((values[varied], row))
     _draw(axis, sorted(points, key=lambda point: point[0]))
@@ -70,14 +76,14 @@ def _growth(axis, rows, varied, fixed):
     axis.set_yscale("log", base=2)
 
 
-def _replicas(axis, rows):
+def _replicas(axis: matplotlib.axes.Axes, rows: Sequence[JsonObject]) -> None:
     _draw(axis, [(int(row["variant"].split()[0]), row) for row in rows])
     axis.set_title("replicas on the same cores", fontsize=9)
     axis.set_xticks([1, 2])
     axis.set_ylim(bottom=0)
 
 
-def _draw(axis, points):
+def _draw(axis: matplotlib.axes.Axes, points: Any) -> None:
     """Medians with their whole range."""
     medians = [row["seconds"] for _, row in points]
     ranges = [row["seconds_range"] for _, row in points]

@@ -16,22 +16,25 @@ import random
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
-from robgan_tf.serving.check import exported_models
+from robgan_tf.serving.check import LocalModel, exported_models
 from robgan_tf.serving.examples import example_inputs
 from robgan_tf.serving.versions import versions
-from robgan_tf.stages.finished import best_or_last, open_run
+from robgan_tf.stages.finished import FinishedRun, best_or_last, open_run
+from robgan_tf.typing import JsonObject
 from tools.benchmarks.machine import describe
 
 BATCHES = (1, 64)
 BASELINE = "Keras, compiled"
 
 
-def main():
+def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--run_dir", required=True)
@@ -53,11 +56,13 @@ def main():
         arguments.output.write_text(json.dumps(record, indent=1) + "\n")
 
 
-def _measure(path, model, run, batch, rounds):
+def _measure(
+    path: pathlib.Path, model: LocalModel, run: FinishedRun, batch: int, rounds: int
+) -> list[JsonObject]:
     """Milliseconds an image of each way to call the first signature: p50, p99, ratio."""
     signature = next(iter(model.card["signatures"]))
     inputs = example_inputs(model.card, signature, batch)
-    ways = {
+    ways: dict[str, Callable[[], Any]] = {
         "SavedModel, Python": lambda: model.predict(signature, inputs),
         **_keras(model.name, run, inputs),
     }
@@ -78,7 +83,9 @@ def _measure(path, model, run, batch, rounds):
     ]
 
 
-def _keras(name, run, inputs):
+def _keras(
+    name: str, run: FinishedRun, inputs: Mapping[str, np.ndarray]
+) -> dict[str, Callable[[], Any]]:
     if name == "generator":
         generator = run.load_generator("float32")
         labels = tf.constant(inputs["labels"], tf.int32)
@@ -93,11 +100,12 @@ def _keras(name, run, inputs):
     }
 
 
-def _interleaved(ways, rounds):
+def _interleaved(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
     for call in ways.values():
         for _ in range(5):
             call()
-    draws, seconds = random.Random(0), {name: [] for name in ways}
+    draws = random.Random(0)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name in draws.sample(sorted(ways), len(ways)):
             start = time.perf_counter()
@@ -109,7 +117,9 @@ def _interleaved(ways, rounds):
 
 
 @contextlib.contextmanager
-def _c_process(path, signature, inputs):
+def _c_process(
+    path: pathlib.Path, signature: str, inputs: Mapping[str, np.ndarray]
+) -> Iterator[Callable[[], float]]:
     """A process that runs the signature in the C++ loader and answers with the seconds it took."""
     program = (
         "import sys, time, pickle\n"
@@ -128,20 +138,22 @@ def _c_process(path, signature, inputs):
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
-    process.stdin.write(pickle.dumps(inputs))
+    stdin, stdout = process.stdin, process.stdout
+    assert stdin is not None and stdout is not None, "both are pipes"
+    stdin.write(pickle.dumps(inputs))
 
-    def call():
-        process.stdin.write(b"\n")
-        process.stdin.flush()
-        return float(process.stdout.readline())
+    def call() -> float:
+        stdin.write(b"\n")
+        stdin.flush()
+        return float(stdout.readline())
 
     yield call
-    process.stdin.close()
+    stdin.close()
     if process.wait():
         raise RuntimeError("the process with the C++ loader failed")
 
 
-def _size(path, model):
+def _size(path: pathlib.Path, model: LocalModel) -> JsonObject:
     files = [file for file in path.rglob("*") if file.is_file()]
     return {
         "model": model.name,
@@ -151,7 +163,7 @@ def _size(path, model):
     }
 
 
-def _table(rows):
+def _table(rows: Sequence[JsonObject]) -> str:
     lines = ["| model | batch | way | p50, ms an image | p99 | ratio of p50 |", "|---" * 6 + "|"]
     lines += [
         f"| {row['model']} | {row['batch']} | {row['way']} | {row['p50_ms_per_image']:.3f} | "
@@ -161,7 +173,7 @@ def _table(rows):
     return "\n".join([*lines, ""])
 
 
-def _size_table(sizes):
+def _size_table(sizes: Sequence[JsonObject]) -> str:
     lines = ["| model | parameters | 4 bytes each | variables | whole export |", "|---" * 5 + "|"]
     lines += [
         f"| {size['model']} | {size['parameters']:,} | {4 * size['parameters']:,} | "

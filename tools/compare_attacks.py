@@ -17,11 +17,16 @@ import os
 import pathlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
+from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.cli import (
     start as command,  # its environment settings come before TensorFlow is imported
 )
+from robgan_tf.robustness.subjects import Classifier
+from robgan_tf.stages.finished import FinishedRun
+from robgan_tf.typing import JsonObject
 
 # isort: split
 import keras
@@ -56,6 +61,10 @@ LARGEST_LOGIT_DIFFERENCE = 1e-4
 EQUAL_PIXELS = 1e-6
 
 
+# Attacks the images of a slice: adversarial ones, and whether each is classified correctly.
+OnBatch = Callable[[slice], tuple[np.ndarray, ...]]
+
+
 @dataclasses.dataclass(frozen=True)
 class Subject:
     """What is attacked.
@@ -66,12 +75,12 @@ class Subject:
       labels: int64 [N].
     """
 
-    classifier: object
+    classifier: Classifier
     images: np.ndarray
     labels: np.ndarray
 
     @property
-    def batches(self):
+    def batches(self) -> list[slice]:
         """Slices of the images that are attacked at a time."""
         count = len(self.labels)
         return [
@@ -96,7 +105,7 @@ class Found:
     processor_seconds: np.ndarray
 
     @property
-    def accuracy(self):
+    def accuracy(self) -> float:
         """Share of the images that are still classified correctly."""
         return float(self.correct.mean())
 
@@ -115,16 +124,16 @@ class Case:
 
     name: str
     library: str
-    runner: Callable
-    request: dict
+    runner: Callable[[Subject], OnBatch]
+    request: JsonObject
 
 
-def in_float32(run):
+def in_float32(run: FinishedRun) -> FinishedRun:
     """A FinishedRun whose networks compute in float32, whatever it was trained in."""
     return dataclasses.replace(run, config=run.config.with_precision("float32"))
 
 
-def kernels(discriminator):
+def kernels(discriminator: ResNetDiscriminator) -> dict[str, Any]:
     """The arrays of a D as `pytorch_discriminator.build` takes them.
 
     Raises:
@@ -146,7 +155,7 @@ def kernels(discriminator):
     return values | _layer_arrays("class_head", discriminator.class_head)
 
 
-def _layer_arrays(name, layer):
+def _layer_arrays(name: str, layer: keras.layers.Layer) -> dict[str, Any]:
     if isinstance(layer, SpectralNormalization):
         kernel, layer = layer.normalized_kernel(), layer.layer
     else:
@@ -157,7 +166,7 @@ def _layer_arrays(name, layer):
     return values
 
 
-def cases(epsilon, auto_pgd_steps, queries):
+def cases(epsilon: float, auto_pgd_steps: int, queries: int) -> list[Case]:
     """The attacks to compare, each with the same steps, queries and starts on both sides."""
     square = SquareSearch(epsilon, queries + 1)
     return [
@@ -183,11 +192,11 @@ def cases(epsilon, auto_pgd_steps, queries):
     ]
 
 
-def _descent(name, epsilon, steps, step_size):
+def _descent(name: str, epsilon: float, steps: int, step_size: float) -> Case:
     attack = ProjectedGradientDescent(epsilon, steps, step_size)
     request = {"attack": "pgd", "epsilon": epsilon, "steps": steps, "step_size": step_size}
 
-    def runner(subject):
+    def runner(subject: Subject) -> OnBatch:
         logits = subject.classifier.logits
 
         @tf.function(
@@ -197,12 +206,12 @@ def _descent(name, epsilon, steps, step_size):
                 tf.TensorSpec([None], tf.int64),
             ],
         )
-        def attack_batch(images, labels):
+        def attack_batch(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with subject.classifier.hold():
                 found = attack(lambda x: class_loss(logits(x), labels), images)
                 return found, ~is_fooled(logits(found), labels)
 
-        def run(batch):
+        def run(batch: slice) -> tuple[np.ndarray, ...]:
             found = attack_batch(subject.images[batch], subject.labels[batch])
             return tuple(np.asarray(part) for part in found)
 
@@ -211,13 +220,13 @@ def _descent(name, epsilon, steps, step_size):
     return Case(name, FOOLBOX, runner, request)
 
 
-def _search(attack):
-    def runner(subject):
+def _search(attack: AttackSearch) -> Callable[[Subject], OnBatch]:
+    def runner(subject: Subject) -> OnBatch:
         shape = subject.images.shape[1:]
         evaluation = RobustnessEvaluation(subject.classifier, [attack], shape, BATCH_SIZE)
         numbers = np.arange(len(subject.labels))
 
-        def run(batch):
+        def run(batch: slice) -> tuple[np.ndarray, ...]:
             arguments = (subject.images[batch], subject.labels[batch], numbers[batch])
             outcome = evaluation.run(*arguments)
             return outcome.adversarial, outcome.survived
@@ -227,7 +236,7 @@ def _search(attack):
     return runner
 
 
-def compare(case, subject, libraries, epsilon):
+def compare(case: Case, subject: Subject, libraries: Libraries, epsilon: float) -> list[JsonObject]:
     """Runs our attack and the library's on each form of D, in turn on every batch.
 
     Args:
@@ -244,13 +253,13 @@ def compare(case, subject, libraries, epsilon):
     """
     run = case.runner(subject)
     compilation = _compilation_seconds(run, subject.batches[0])
-    found = {name: [] for name in (OURS, *FORMS)}
+    parts: dict[str, list[tuple[Any, ...]]] = {name: [] for name in (OURS, *FORMS)}
     for batch in subject.batches:
-        found[OURS].append(_measured(run, batch))
+        parts[OURS].append(_measured(run, batch))
         for form in FORMS:
             chosen = {"form": form, "first": batch.start, "last": batch.stop}
-            found[form].append(libraries.attack({**case.request, **chosen}))
-    found = {name: _joined(parts) for name, parts in found.items()}
+            parts[form].append(libraries.attack({**case.request, **chosen}))
+    found = {name: _joined(of_name) for name, of_name in parts.items()}
     arguments = (subject.classifier, subject.images, subject.labels)
     for one in found.values():
         verify(*arguments, one.adversarial, one.correct, epsilon, "linf", BATCH_SIZE)
@@ -265,25 +274,25 @@ def compare(case, subject, libraries, epsilon):
     ]
 
 
-def _compilation_seconds(run, batch):
+def _compilation_seconds(run: OnBatch, batch: slice) -> float:
     # Processor time: other work on the machine can make the second call the slower one.
     first, second = (_measured(run, batch)[3] for _ in range(2))
     return max(0.0, first - second)
 
 
-def _measured(run, batch):
+def _measured(run: OnBatch, batch: slice) -> tuple[np.ndarray, np.ndarray, float, float]:
     start, start_processors = time.perf_counter(), time.process_time()
     adversarial, correct = run(batch)
     seconds = time.perf_counter() - start
     return adversarial, correct, seconds, time.process_time() - start_processors
 
 
-def _joined(parts):
+def _joined(parts: Iterable[tuple[Any, ...]]) -> Found:
     adversarial, correct, *times = zip(*parts, strict=True)
     return Found(np.concatenate(adversarial), np.concatenate(correct), *map(np.array, times))
 
 
-def _row(ours, theirs, compilation):
+def _row(ours: Found, theirs: Found, compilation: float) -> JsonObject:
     near = np.abs(ours.adversarial - theirs.adversarial) <= EQUAL_PIXELS
     speeds = theirs.seconds / ours.seconds
     return {
@@ -313,7 +322,7 @@ def _row(ours, theirs, compilation):
     }
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status.
 
     Args:
@@ -343,7 +352,9 @@ def main(argv=None):
         "load_average": {"before": os.getloadavg()},
     }
     rows = []
-    with Libraries(arguments.pytorch_python, arrays, subject, threads) as libraries:
+    with Libraries(
+        arguments.pytorch_python, arrays, subject.images, subject.labels, threads
+    ) as libraries:
         record["versions"] = {**_versions(), **libraries.versions}
         record["largest_logit_difference"] = same_logits(logits, libraries.logits)
         for case in attacks:
@@ -362,7 +373,7 @@ def main(argv=None):
     return 0
 
 
-def same_logits(ours, copies):
+def same_logits(ours: np.ndarray, copies: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The largest difference between our logits and those of the copies, relative to the largest.
 
     Args:
@@ -389,7 +400,7 @@ def same_logits(ours, copies):
     return differences
 
 
-def _arguments(argv):
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     # An error is one line without it.
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], usage=argparse.SUPPRESS)
     parser.add_argument("--run_dir", required=True)
@@ -419,14 +430,16 @@ def _arguments(argv):
     return arguments
 
 
-def _cases(arguments):
+def _cases(arguments: argparse.Namespace) -> list[Case]:
     try:
         return cases(arguments.epsilon, arguments.auto_pgd_steps, arguments.queries)
     except ValueError as error:
         raise UserError(str(error)) from error
 
 
-def _subject(classifier, run, arguments):
+def _subject(
+    classifier: Classifier, run: FinishedRun, arguments: argparse.Namespace
+) -> tuple[Subject, str]:
     data = run.config.data.loading(arguments.data_dir)
     source = load_image_data(**data).test
     protocol = Protocol("published", (arguments.epsilon,))
@@ -436,12 +449,12 @@ def _subject(classifier, run, arguments):
     return Subject(classifier, images, source.labels[positions].astype(np.int64)), chosen
 
 
-def _logits(subject):
+def _logits(subject: Subject) -> np.ndarray:
     logits = subject.classifier.logits
     return np.concatenate([logits(subject.images[batch]) for batch in subject.batches])
 
 
-def _versions():
+def _versions() -> dict[str, str]:
     return {"tensorflow": tf.__version__, "keras": keras.__version__}
 
 

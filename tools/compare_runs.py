@@ -14,8 +14,12 @@ import argparse
 import json
 import pathlib
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.typing import JsonObject, LabelledImages, PathLike
 
 # isort: split
 import matplotlib
@@ -43,7 +47,7 @@ LOSSES = {
 ACCURACIES = {"clean accuracy": "clean", "accuracy under PGD-20": "attacked"}
 
 
-def main():
+def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("runs", nargs="+", metavar="LABEL=RUN_DIR")
@@ -82,11 +86,11 @@ def main():
     _draw(records, arguments.record_dir / "comparison.png")
 
 
-def _file_name(record):
+def _file_name(record: JsonObject) -> str:
     return f"{record['label']}_seed_{record['config']['train.seed']}.json".replace(" ", "_")
 
 
-def _record(label, run_dir, arguments):
+def _record(label: str, run_dir: pathlib.Path, arguments: argparse.Namespace) -> JsonObject:
     metrics = read_metrics(run_dir / "metrics.jsonl")
     config = json.loads((run_dir / "config.json").read_text())
     updates = config["train.discriminator_updates"]
@@ -122,11 +126,13 @@ def _record(label, run_dir, arguments):
     }
 
 
-def _stride(values):
+def _stride(values: Sequence[Any]) -> int:
     return -(-len(values) // MOST_POINTS)
 
 
-def _training_seconds(metrics, images_per_step, seconds_per_step):
+def _training_seconds(
+    metrics: Sequence[JsonObject], images_per_step: int, seconds_per_step: float | None
+) -> list[float]:
     """Seconds of training up to each record: at a known speed, or at the run's median speed."""
     if seconds_per_step is None:
         speeds = [record.get("speed/images_per_second") for record in metrics]
@@ -137,7 +143,7 @@ def _training_seconds(metrics, images_per_step, seconds_per_step):
     return [record["step"] * seconds_per_step for record in metrics]
 
 
-def _smooth(values, window):
+def _smooth(values: Sequence[float], window: int) -> list[float]:
     """Mean over the last `window` records."""
     sums = np.cumsum([0.0, *values])
     ends = np.arange(1, len(values) + 1)
@@ -145,7 +151,7 @@ def _smooth(values, window):
     return [float(f"{value:.5g}") for value in (sums[ends] - sums[starts]) / (ends - starts)]
 
 
-def _accuracies(run_dir, arguments):
+def _accuracies(run_dir: pathlib.Path, arguments: argparse.Namespace) -> list[JsonObject]:
     """Accuracy at every kept checkpoint, remembered by protocol."""
     memory = run_dir / f"compare_{arguments.images}_images_epsilon_{arguments.epsilon:g}.json"
     known = json.loads(memory.read_text()) if memory.exists() else {}
@@ -164,12 +170,12 @@ def _accuracies(run_dir, arguments):
     return [known[step] for step in sorted(known, key=int)]
 
 
-def _test_batches(config, arguments):
+def _test_batches(config: JointConfig, arguments: argparse.Namespace) -> list[LabelledImages]:
     test = load_image_data(**config.data.loading(arguments.data_dir)).test
     return list(evaluation_batches(evenly_spaced(test, arguments.images), 100))
 
 
-def _draw(records, path):
+def _draw(records: Sequence[JsonObject], path: PathLike) -> None:
     figure, axes = plt.subplots(2, 4, figsize=(17, 7.5), layout="constrained")
     labels = list(dict.fromkeys(record["label"] for record in records))
     for row, (unit, title) in zip(
@@ -203,7 +209,7 @@ def _draw(records, path):
     plt.close(figure)
 
 
-def _interval(share, count):
+def _interval(share: float, count: int) -> float:
     """Half the 95 % interval of a share of `count` images."""
     return 1.96 * (share * (1.0 - share) / count) ** 0.5
 

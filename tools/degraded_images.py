@@ -14,6 +14,7 @@ import numpy as np
 import scipy.ndimage
 
 from robgan_tf.cli import start as command  # noqa: F401  its environment settings, before TensorFlow
+from robgan_tf.typing import PathLike
 
 # isort: split
 from robgan_tf.config.gin_files import read_group
@@ -25,7 +26,7 @@ NOISES = (10, 20)  # standard deviations, of 255
 BLURS = (0.5, 1.0)  # standard deviations in pixels
 
 
-def main():
+def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
@@ -43,7 +44,7 @@ def main():
         _write(arguments.folder / f"{name}.npz", images, sources[1].labels)
 
 
-def degraded(images):
+def degraded(images: np.ndarray) -> dict[str, np.ndarray]:
     """The same images with noise and with blur.
 
     Args:
@@ -60,11 +61,11 @@ def degraded(images):
     return found
 
 
-def _bytes(pixels):
+def _bytes(pixels: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
 
 
-def _write(path, images, labels):
+def _write(path: PathLike, images: np.ndarray, labels: np.ndarray) -> None:
     np.savez(path, image=images, label=labels)
     print(f"written: {path}, {len(images)} images")
 

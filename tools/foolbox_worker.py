@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 import time
+from typing import Any
 
 import foolbox
 import numpy as np
@@ -22,7 +23,7 @@ import torch
 from pytorch_discriminator import build
 
 
-def main():
+def main() -> None:
     """Runs the worker."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arrays", required=True)
@@ -56,7 +57,7 @@ def main():
         _print(seconds=time.perf_counter() - start, fooled=share)
 
 
-def _print(**values):
+def _print(**values: Any) -> None:
     print(json.dumps(values), flush=True)
 
 

@@ -6,6 +6,7 @@ rounding. Variables are those of the model.
 """
 
 import keras
+import tensorflow as tf
 from typing_extensions import override
 
 from robgan_tf.layers import (
@@ -23,11 +24,11 @@ class PlainPooledConv2D(PooledConv2D):
     """A convolution, then average pooling."""
 
     @override
-    def rewrite(self, kernel):
+    def rewrite(self, kernel: tf.Tensor) -> tf.Tensor:
         return kernel
 
     @override
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return average_pool(convolve(inputs, kernel))
 
 
@@ -35,11 +36,11 @@ class PlainUpSampledConv2D(UpSampledConv2D):
     """Up-sampling, then a convolution."""
 
     @override
-    def rewrite(self, kernel):
+    def rewrite(self, kernel: tf.Tensor) -> tf.Tensor:
         return kernel
 
     @override
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return convolve(up_sample(inputs), kernel)
 
 
@@ -47,23 +48,25 @@ class PlainPixelConvolution2D(PixelConvolution2D):
     """One ordinary convolution."""
 
     @override
-    def convolve(self, inputs, kernel):
+    def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return convolve(inputs, kernel)
 
 
 class PlainGeneratorBlock(GeneratorBlock):
     """Its shortcut convolves the large image."""
 
-    def _resampled_shortcut(self, inputs):
+    def _resampled_shortcut(self, inputs: tf.Tensor) -> tf.Tensor:
+        assert self.shortcut is not None, "a block that changes the size has a shortcut"
         return self.shortcut(up_sample(inputs))
 
 
 class PlainDiscriminatorBlock(DiscriminatorBlock):
     """Its shortcut convolves the large image, but in the first block."""
 
-    def _resampled_shortcut(self, inputs, training):
+    def _resampled_shortcut(self, inputs: tf.Tensor, training: bool) -> tf.Tensor:
         if self.first:
             return super()._resampled_shortcut(inputs, training)
+        assert self.shortcut is not None, "a block that changes the size has a shortcut"
         return average_pool(self.shortcut(inputs, training=training))
 
 

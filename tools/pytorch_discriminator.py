@@ -9,6 +9,8 @@ Forms:
   tuned: normalized kernels as frozen parameters, memory format channels last.
 """
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 import torch
 from torch import nn
@@ -19,7 +21,14 @@ from torch.nn.utils import parametrizations
 class Block(nn.Module):
     """A residual block of D, as the recipe is written (see robgan_tf/models/blocks.py)."""
 
-    def __init__(self, convolution, name, first, resample, has_shortcut):
+    def __init__(
+        self,
+        convolution: Callable[[str], nn.Module],
+        name: str,
+        first: bool,
+        resample: bool,
+        has_shortcut: bool,
+    ) -> None:
         super().__init__()
         self.first = first
         self.resample = resample
@@ -27,7 +36,7 @@ class Block(nn.Module):
         self.convolution_2 = convolution(f"{name}/convolution_2")
         self.shortcut = convolution(f"{name}/shortcut") if has_shortcut else None
 
-    def forward(self, inputs):
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """[N, C, H, W] to [N, width, H, W], half as high and wide where it resamples."""
         hidden = inputs if self.first else functional.relu(inputs)
         hidden = self.convolution_2(functional.relu(self.convolution_1(hidden)))
@@ -35,7 +44,7 @@ class Block(nn.Module):
             hidden = functional.avg_pool2d(hidden, 2)
         return hidden + self._shortcut(inputs)
 
-    def _shortcut(self, inputs):
+    def _shortcut(self, inputs: torch.Tensor) -> torch.Tensor:
         if self.first and self.resample:
             inputs = functional.avg_pool2d(inputs, 2)
         if self.shortcut is not None:
@@ -48,12 +57,12 @@ class Block(nn.Module):
 class Classifier(nn.Module):
     """D with its class head alone: images [N, 3, H, W] in [-1, 1] to logits [N, classes]."""
 
-    def __init__(self, blocks, head):
+    def __init__(self, blocks: nn.Module, head: nn.Module) -> None:
         super().__init__()
         self.blocks = nn.Sequential(*blocks)
         self.head = head
 
-    def forward(self, images):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Returns class logits."""
         return self.head(functional.relu(self.blocks(images)).sum(dim=(2, 3)))
 
@@ -68,11 +77,11 @@ class Kernels:
       normalize_each_call: spectral normalization by PyTorch, otherwise kernels normalized already.
     """
 
-    def __init__(self, arrays, normalize_each_call):
+    def __init__(self, arrays: Mapping[str, np.ndarray], normalize_each_call: bool) -> None:
         self._arrays = arrays
         self._normalize_each_call = normalize_each_call
 
-    def convolution(self, name):
+    def convolution(self, name: str) -> nn.Module:
         """Returns the convolution of this name."""
         kernel = self._kernel(name)
         height, _, channels, filters = kernel.shape
@@ -80,16 +89,16 @@ class Kernels:
         layer = nn.Conv2d(channels, filters, height, padding=height // 2, bias=bias)
         return self._with_weight(layer, name, kernel.transpose(3, 2, 0, 1))
 
-    def linear(self, name):
+    def linear(self, name: str) -> nn.Module:
         """Returns the linear layer of this name."""
         kernel = self._kernel(name)
         layer = nn.Linear(*kernel.shape)
         return self._with_weight(layer, name, kernel.transpose(1, 0))
 
-    def _kernel(self, name):
+    def _kernel(self, name: str) -> np.ndarray:
         return self._arrays[name if self._normalize_each_call else f"{name}:normalized"]
 
-    def _with_weight(self, layer, name, weight):
+    def _with_weight(self, layer: nn.Module, name: str, weight: np.ndarray) -> nn.Module:
         layer.weight.data = torch.from_numpy(np.ascontiguousarray(weight))
         if layer.bias is not None:
             layer.bias.data = torch.from_numpy(self._arrays[f"{name}:bias"])
@@ -105,7 +114,9 @@ class Kernels:
         return layer
 
 
-def build(arrays, form, normalize_each_call=False):
+def build(
+    arrays: Mapping[str, np.ndarray], form: str, normalize_each_call: bool = False
+) -> nn.Module:
     """Builds the classifier in inference mode.
 
     Args:

@@ -13,8 +13,12 @@ and writes table.md, figure_2.png and figure_6.png beside them.
 import argparse
 import json
 import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import matplotlib
+
+from robgan_tf.typing import JsonObject, PathLike
 
 matplotlib.use("Agg")
 
@@ -35,7 +39,7 @@ EVALUATIONS = {
 COLOURS = {"train": "tab:red", "test": "tab:blue"}
 
 
-def main():
+def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
@@ -55,9 +59,10 @@ def main():
     print(table)
 
 
-def _rows(records):
+def _rows(records: Mapping[str, JsonObject]) -> tuple[dict[str, Any], str]:
     """Dict from the row's name to the radii, and one line on the images."""
-    rows, images = {}, None
+    rows: dict[str, Any] = {}
+    images = ""
     for name, record in records.items():
         for evaluation, suffix in EVALUATIONS.items():
             found = _evaluation(record, evaluation)
@@ -67,14 +72,14 @@ def _rows(records):
     return rows, images
 
 
-def _evaluation(record, name):
+def _evaluation(record: JsonObject, name: str) -> Any:
     for stored, value in record["evaluations"].items():
         if stored == name or (name.endswith("_best") and stored.startswith(f"{name}_")):
             return value
     return None
 
 
-def _figure_2(records, path):
+def _figure_2(records: Mapping[str, JsonObject], path: PathLike) -> None:
     """Accuracy under attack and LLV of adversarial training, train against test."""
     name = next(name for name in reversed(RUNS) if name in records and name.startswith("adv"))
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
@@ -85,7 +90,7 @@ def _figure_2(records, path):
     plt.close(figure)
 
 
-def _figure_6(rows, records, path):
+def _figure_6(rows: Mapping[str, Any], records: Mapping[str, JsonObject], path: PathLike) -> None:
     """Accuracy over the radius with and without fine-tuning; the gap of Rob-GAN with it."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
     for name, radii in rows.items():
@@ -109,7 +114,7 @@ def _figure_6(rows, records, path):
     plt.close(figure)
 
 
-def _gap(axis, record, measure, title):
+def _gap(axis: matplotlib.axes.Axes, record: JsonObject, measure: str, title: str) -> None:
     curves = record["curves"]
     for split, colour in COLOURS.items():
         values = curves[f"gap/{split}_{measure}"]

@@ -70,7 +70,7 @@ class AdversarialLoss:
     weights: str = "paper"
     source: str | SourceLoss = "bce"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value, choices in (
             ("form", self.form, LOSS_FORMS),
             ("weights", self.weights, LOSS_WEIGHT_SETS),
@@ -90,11 +90,13 @@ class AdversarialLoss:
         return SOURCE_LOSSES.get(self.source)
 
     @property
-    def term_weights(self):
+    def term_weights(self) -> LossWeights:
         """The `LossWeights` in use."""
         return LOSS_WEIGHTS[self.form, self.weights]
 
-    def discriminator_real(self, source_logits, class_logits, labels):
+    def discriminator_real(
+        self, source_logits: tf.Tensor, class_logits: tf.Tensor | None, labels: tf.Tensor
+    ) -> LossTerms:
         """D's loss on real (attacked) images; also what the attack maximises in training.
 
         Args:
@@ -109,7 +111,9 @@ class AdversarialLoss:
         source = self.of_source.discriminator_real(source_logits)
         return _terms(source, class_logits, labels, weights.real_source, weights.real_class)
 
-    def discriminator_fake(self, source_logits, class_logits, labels):
+    def discriminator_fake(
+        self, source_logits: tf.Tensor, class_logits: tf.Tensor | None, labels: tf.Tensor
+    ) -> LossTerms:
         """D's loss on generated images; `labels` are the classes G was asked for."""
         weights = self.term_weights
         source = self.of_source.discriminator_fake(source_logits)
@@ -117,7 +121,9 @@ class AdversarialLoss:
             class_logits = None
         return _terms(source, class_logits, labels, weights.fake_source, weights.fake_class)
 
-    def generator(self, source_logits, class_logits, labels):
+    def generator(
+        self, source_logits: tf.Tensor, class_logits: tf.Tensor | None, labels: tf.Tensor
+    ) -> LossTerms:
         """G's loss on its images; `labels` are the classes G was asked for."""
         weights = self.term_weights
         source = self.of_source.generator(source_logits)
@@ -126,7 +132,7 @@ class AdversarialLoss:
         )
 
 
-def class_loss(class_logits, labels):
+def class_loss(class_logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Cross-entropy of the class head per sample: -log P(C = label | image).
 
     Args:
@@ -139,7 +145,9 @@ def class_loss(class_logits, labels):
     return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=labels, logits=class_logits)
 
 
-def smoothed_class_loss(class_logits, labels, smoothing):
+def smoothed_class_loss(
+    class_logits: tf.Tensor, labels: tf.Tensor, smoothing: tf.Tensor
+) -> tf.Tensor:
     """Cross-entropy with labels smoothed towards all classes evenly, per sample.
 
     Args:
@@ -154,7 +162,13 @@ def smoothed_class_loss(class_logits, labels, smoothing):
     return (1.0 - smoothing) * class_loss(class_logits, labels) + smoothing * even
 
 
-def _terms(source, class_logits, labels, source_weight, class_weight):
+def _terms(
+    source: tf.Tensor,
+    class_logits: tf.Tensor | None,
+    labels: tf.Tensor,
+    source_weight: float,
+    class_weight: float,
+) -> LossTerms:
     if class_logits is None:
         return LossTerms(source, tf.zeros_like(source), source_weight * source)
     classification = class_loss(class_logits, labels)

@@ -6,8 +6,10 @@ it is the measurable part of equation (7).
 
 import tensorflow as tf
 
+from robgan_tf.typing import LossFunction
 
-def local_lipschitz_values(function, images):
+
+def local_lipschitz_values(function: LossFunction, images: tf.Tensor) -> tf.Tensor:
     """Computes || d function(x) / dx ||_2 for each image.
 
     Args:

@@ -1,7 +1,8 @@
 """Floating-point operations of convolutions, counted in the graph that is executed."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -18,7 +19,7 @@ class Flops(NamedTuple):
     first: float
 
 
-def forward_flops(function, *inputs):
+def forward_flops(function: Callable[..., Any], *inputs: tf.Tensor) -> Flops:
     """Counts the convolutions of a function of a single image.
 
     Args:
@@ -41,7 +42,9 @@ def forward_flops(function, *inputs):
     return Flops(total, first)
 
 
-def training_step_flops(generator, discriminator, batches, batch_size, attack_steps):
+def training_step_flops(
+    generator: Flops, discriminator: Flops, batches: int, batch_size: int, attack_steps: int
+) -> float:
     """Counts one step of joint training: PGD and a D update for each batch, and one G update.
 
     Args:
@@ -58,6 +61,6 @@ def training_step_flops(generator, discriminator, batches, batch_size, attack_st
     return batch_size * (batches * (attack + update) + generator_update)
 
 
-def attack_flops(discriminator):
+def attack_flops(discriminator: Flops) -> float:
     """One step of PGD for one image: forward, and the gradient with respect to the image."""
     return 2 * discriminator.total

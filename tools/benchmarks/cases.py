@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,9 +10,11 @@ from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import load_image_data, training_batches
 from robgan_tf.errors import UserError
+from robgan_tf.typing import JsonObject
 from tools.benchmarks import commands, models
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.machine import convolution_peaks
+from tools.benchmarks.options import Options
 from tools.benchmarks.profile import profile
 from tools.benchmarks.timing import Variant, interleave, summarize
 from tools.plain_form import plain_form
@@ -23,17 +26,17 @@ BFLOAT16 = "train.precision='bfloat16'"
 ATTACK_BATCH, ATTACK_STEPS, EPSILON = 100, 20, 0.04
 
 
-def training_step_64(options):
+def training_step_64(options: Options) -> JsonObject:
     """A step (5 D updates with PGD-5, one G update, batch 64) at the published width."""
     return _training_step(64, options)
 
 
-def training_step_16(options):
+def training_step_16(options: Options) -> JsonObject:
     """The same at a quarter of the width."""
     return _training_step(16, options)
 
 
-def profile_64(options):
+def profile_64(options: Options) -> JsonObject:
     """Where the time of a step goes at the published width."""
     del options
     variants = {
@@ -46,7 +49,7 @@ def profile_64(options):
     return {"profiles": {name: profile(variant.run) for name, variant in variants.items()}}
 
 
-def attack_64(options):
+def attack_64(options: Options) -> JsonObject:
     """PGD-20 on the class head at width 64, batch 100, against Foolbox on PyTorch."""
     images, labels = models.attack_inputs(ATTACK_BATCH)
     plain = plain_form(models.discriminator(64))
@@ -61,7 +64,7 @@ def attack_64(options):
             precision="bfloat16",
         ),
     ]
-    more = {}
+    more: JsonObject = {}
     with contextlib.ExitStack() as stack:
         if options.pytorch_python:
             for kind, name in (
@@ -85,7 +88,7 @@ def attack_64(options):
         return {**_timed(variants, options), **more}
 
 
-def attack_steps(options):
+def attack_steps(options: Options) -> JsonObject:
     """A step with one D update at width 16, batch 64, by the steps of PGD."""
     counts = (0, 1, 2, 5, 10, 20)
     variants = [
@@ -112,7 +115,7 @@ def attack_steps(options):
     }
 
 
-def growth(options):
+def growth(options: Options) -> JsonObject:
     """A step with one D update: how its time grows with width, batch and resolution."""
     variants = [
         *(
@@ -131,7 +134,7 @@ def growth(options):
     return _timed(variants, options)
 
 
-def compared_runs(options):
+def compared_runs(options: Options) -> JsonObject:
     """A step of the runs compared in docs/results: gin/cifar10_small.gin at width 8."""
     return _timed(
         [
@@ -143,7 +146,7 @@ def compared_runs(options):
     )
 
 
-def both_stages(options):
+def both_stages(options: Options) -> JsonObject:
     """A step of each training of gin/experiments, to compare them at equal wall-clock."""
     joint = [SMALL, "gin/baselines/without_spectral_normalization.gin"]
     joint.append("gin/experiments/small_joint.gin")
@@ -162,7 +165,7 @@ def both_stages(options):
     )
 
 
-def convergence(options):
+def convergence(options: Options) -> JsonObject:
     """A step of each run of docs/results/convergence, for curves against seconds."""
     bare = [SMALL, "gin/baselines/without_spectral_normalization.gin"]
     none, ac_gan = "gin/attacks/none.gin", "gin/losses/ac_gan.gin"
@@ -180,7 +183,7 @@ def convergence(options):
     )
 
 
-def replicas(options):
+def replicas(options: Options) -> JsonObject:
     """A step at width 16, batch 64, shared out to logical CPU devices of the same cores."""
     # The larger number first: TensorFlow fixes its devices at the first use of any.
     two, one = (
@@ -195,14 +198,14 @@ def replicas(options):
     return _timed([one, two], options)
 
 
-def input_pipeline(options):
+def input_pipeline(options: Options) -> JsonObject:
     """CIFAR-10 decoded, shuffled and augmented: batches alone, without a model."""
-    _needs_data(options)
+    data_dir = _data_dir(options)
     config = read_config(JointConfig, [CIFAR10], [])
     train, data = config.train, config.data
     batches = iter(
         training_batches(
-            load_image_data(**data.loading(options.data_dir)).train,
+            load_image_data(**data.loading(data_dir)).train,
             batch_size=train.batch_size,
             updates_per_step=train.discriminator_updates,
             seed=0,
@@ -213,7 +216,7 @@ def input_pipeline(options):
     )
     steps = 20
 
-    def run():
+    def run() -> None:
         for batch in itertools.islice(batches, steps):
             batch["images"].numpy()
 
@@ -221,19 +224,19 @@ def input_pipeline(options):
     return _timed([Variant("CIFAR-10, pad, crop and flip", run, images)], options)
 
 
-def start_up(options):
+def start_up(options: Options) -> JsonObject:
     """From the train command to the start of the first compiled call, published CIFAR-10."""
-    _needs_data(options)
-    seconds = [commands.start_up(CIFAR10, options.data_dir) for _ in range(options.rounds)]
+    data_dir = _data_dir(options)
+    seconds = [commands.start_up(CIFAR10, data_dir) for _ in range(options.rounds)]
     return {"seconds_to_first_compiled_call": seconds}
 
 
-def memory(options):
+def memory(options: Options) -> JsonObject:
     """Peak memory of a short training at width 64: 2 steps, records, pictures, checkpoints."""
-    _needs_data(options)
+    data_dir = _data_dir(options)
     return {
-        "float32": commands.peak_memory(CIFAR10, options.data_dir),
-        "bfloat16": commands.peak_memory(CIFAR10, options.data_dir, [BFLOAT16]),
+        "float32": commands.peak_memory(CIFAR10, data_dir),
+        "bfloat16": commands.peak_memory(CIFAR10, data_dir, [BFLOAT16]),
     }
 
 
@@ -257,7 +260,7 @@ CASES = {
 }
 
 
-def _training_step(width, options):
+def _training_step(width: int, options: Options) -> JsonObject:
     bindings = _widths(width)
     variants = [
         models.training_step("plain form, float32", CIFAR10, bindings, plain=True),
@@ -267,7 +270,7 @@ def _training_step(width, options):
     return _timed(variants, options)
 
 
-def _timed(variants, options):
+def _timed(variants: Sequence[Variant], options: Options) -> JsonObject:
     before = convolution_peaks()
     seconds = interleave(variants, options.rounds)
     after = convolution_peaks()
@@ -279,14 +282,15 @@ def _timed(variants, options):
     }
 
 
-def _widths(width):
+def _widths(width: int) -> list[str]:
     return [f"ResNetGenerator.base_width={width}", f"ResNetDiscriminator.base_width={width}"]
 
 
-def _sized(width, batch):
+def _sized(width: int, batch: int) -> list[str]:
     return [*_widths(width), f"train.batch_size={batch}", "train.discriminator_updates=1"]
 
 
-def _needs_data(options):
+def _data_dir(options: Options) -> str:
     if not options.data_dir:
         raise UserError("this case trains on CIFAR-10: give --data_dir")
+    return options.data_dir

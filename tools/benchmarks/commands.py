@@ -5,13 +5,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from typing import Any
 
 from robgan_tf.errors import UserError
 
 FIRST_CALL = "Training "
 
 
-def start_up(gin_file, data_dir):
+def start_up(gin_file: str, data_dir: str) -> float:
     """Seconds from the train command to the start of its first compiled call.
 
     The command prints a line that begins with "Training" when all is built and loaded.
@@ -33,7 +35,9 @@ def start_up(gin_file, data_dir):
     return seconds
 
 
-def peak_memory(gin_file, data_dir, bindings=(), steps=2):
+def peak_memory(
+    gin_file: str, data_dir: str, bindings: Sequence[str] = (), steps: int = 2
+) -> dict[str, float]:
     """Runs a short training: logging, pictures and a checkpoint included, no evaluation.
 
     Returns:
@@ -54,7 +58,7 @@ def peak_memory(gin_file, data_dir, bindings=(), steps=2):
         }
 
 
-def _train(gin_file, data_dir, folder, bindings):
+def _train(gin_file: str, data_dir: str, folder: str, bindings: Sequence[str]) -> Any:
     command = [sys.executable, "-m", "robgan_tf.train", f"--gin_file={gin_file}"]
     command += [f"--data_dir={data_dir}", f"--run_dir={folder}/run"]
     command += [f"--gin_param={binding}" for binding in bindings]
@@ -63,6 +67,6 @@ def _train(gin_file, data_dir, folder, bindings):
     )
 
 
-def _failure(errors):
+def _failure(errors: str) -> str:
     lines = errors.strip().splitlines()
     return f"the train command failed: {lines[-1] if lines else 'it printed nothing'}"

@@ -4,11 +4,14 @@ import json
 import pathlib
 import subprocess
 import tempfile
+from typing import Any
 
+import keras
 import numpy as np
 
 from robgan_tf.errors import UserError
 from robgan_tf.layers import spectral_normalization_layers
+from robgan_tf.typing import JsonObject
 from tools.benchmarks.timing import Variant
 
 WORKER = pathlib.Path(__file__).parents[1] / "foolbox_worker.py"
@@ -32,9 +35,18 @@ class FoolboxProcess:
       ValueError: if its logits are not those of the model.
     """
 
-    def __init__(self, python, model, images, labels, kind, steps, epsilon):
+    def __init__(
+        self,
+        python: str,
+        model: keras.Model,
+        images: np.ndarray,
+        labels: np.ndarray,
+        kind: str,
+        steps: int,
+        epsilon: float,
+    ) -> None:
         self._images = len(labels)
-        self.last = {}
+        self.last: JsonObject = {}
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "arrays.npz"
             np.savez(path, images=images, labels=np.asarray(labels, np.int64), **arrays(model))
@@ -46,16 +58,18 @@ class FoolboxProcess:
             raise ValueError(f"PyTorch's logits are up to {difference:.2g} off those of TensorFlow")
         self.versions = {name: ready[name] for name in ("torch", "foolbox", "threads")}
 
-    def variant(self, name):
+    def variant(self, name: str) -> Variant:
         """The attack as something to be timed."""
         return Variant(name, self._attack, self._images)
 
-    def close(self):
+    def close(self) -> None:
         """Ends the process."""
         self._process.stdin.close()
         self._process.wait()
 
-    def _started(self, python, path, kind, steps, epsilon):
+    def _started(
+        self, python: str, path: pathlib.Path, kind: str, steps: int, epsilon: float
+    ) -> Any:
         command = [python, str(WORKER), f"--arrays={path}", f"--variant={kind}"]
         command += [f"--steps={steps}", f"--epsilon={epsilon}", f"--step_size={epsilon / 5}"]
         try:
@@ -69,7 +83,7 @@ class FoolboxProcess:
         except OSError as error:
             raise UserError(f"--pytorch_python={python}: {error.strerror}") from error
 
-    def _answer(self):
+    def _answer(self) -> Any:
         line = self._process.stdout.readline()
         if not line:
             raise UserError(
@@ -78,16 +92,18 @@ class FoolboxProcess:
             )
         return json.loads(line)
 
-    def _attack(self):
+    def _attack(self) -> float:
         self._process.stdin.write("attack\n")
         self._process.stdin.flush()
         self.last = self._answer()
         return self.last["seconds"]
 
 
-def arrays(model):
+def arrays(model: keras.Model) -> dict[str, Any]:
     """The kernels of D, stored and normalized, by the names the worker reads."""
-    values = {"resample": [getattr(model, name).resample for name in model.block_names]}
+    values: dict[str, Any] = {
+        "resample": [getattr(model, name).resample for name in model.block_names]
+    }
     for layer in spectral_normalization_layers(model):
         name = layer.path.partition("/")[2]
         values[name] = np.asarray(layer.layer.kernel)

@@ -4,16 +4,18 @@ import os
 import pathlib
 import platform
 import time
+from collections.abc import Sequence
 
 import tensorflow as tf
 
 from robgan_tf.layers import convolution
+from robgan_tf.typing import JsonObject
 
 # (images, height, channels): 3x3 convolutions like those of the networks at width 64.
 SHAPES = ((64, 32, 128), (64, 16, 256), (64, 16, 512))
 
 
-def describe():
+def describe() -> JsonObject:
     """What the machine is: processor, cores, versions of Python and TensorFlow."""
     model = "unknown processor"
     processor = pathlib.Path("/proc/cpuinfo")
@@ -28,7 +30,7 @@ def describe():
     }
 
 
-def convolution_peaks(repeats=5):
+def convolution_peaks(repeats: int = 5) -> dict[str, float]:
     """Measures the best rate of a 3x3 convolution, or one of its gradients, in each precision.
 
     bfloat16 is measured as the package computes it on this machine.
@@ -46,13 +48,13 @@ def convolution_peaks(repeats=5):
     }
 
 
-def _rate(shape, precision, part, repeats):
+def _rate(shape: Sequence[int], precision: str, part: str, repeats: int) -> float:
     images, size, channels = shape
     inputs = tf.cast(tf.random.normal([images, size, size, channels]), precision)
     kernel = tf.cast(tf.random.normal([3, 3, channels, channels]), precision)
 
     @tf.function(autograph=False)
-    def run(inputs, kernel):
+    def run(inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         if part == "forward":
             outputs = convolution.convolve(inputs, kernel)
         else:

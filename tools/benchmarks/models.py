@@ -1,14 +1,17 @@
 """The package's training step and attack as variants to be timed."""
 
 import functools
+from collections.abc import Iterator, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
-from robgan_tf.config.joint import JointConfig
+from robgan_tf.config.groups import DataSettings
+from robgan_tf.config.joint import JointConfig, TrainSettings
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator
@@ -22,12 +25,19 @@ from robgan_tf.training.classifier_step import (
     trained_variables,
 )
 from robgan_tf.training.distribution import make_strategy
-from tools.benchmarks.arithmetic import attack_flops, forward_flops, training_step_flops
+from robgan_tf.typing import LabelledImages
+from tools.benchmarks.arithmetic import Flops, attack_flops, forward_flops, training_step_flops
 from tools.benchmarks.timing import Variant
 from tools.plain_form import plain_form
 
 
-def training_step(name, gin_files, bindings=(), plain=False, replicas=1):
+def training_step(
+    name: str,
+    gin_files: str | Sequence[str],
+    bindings: Sequence[str] = (),
+    plain: bool = False,
+    replicas: int = 1,
+) -> Variant:
     """Makes a variant that is one whole training step on images in memory.
 
     Operations are not counted for free adversarial training.
@@ -52,7 +62,7 @@ def training_step(name, gin_files, bindings=(), plain=False, replicas=1):
     images, labels = random_batches(config.data, train)
     number = tf.constant(1, tf.int64)
 
-    def run():
+    def run() -> None:
         values = step(images, labels, number)
         float(values["loss_generator/total"])
 
@@ -69,7 +79,12 @@ def training_step(name, gin_files, bindings=(), plain=False, replicas=1):
     return Variant(name, run, count, flops, train.precision)
 
 
-def classifier_step(name, gin_files, bindings=(), gan_files=None):
+def classifier_step(
+    name: str,
+    gin_files: str | Sequence[str],
+    bindings: Sequence[str] = (),
+    gan_files: Sequence[str] | None = None,
+) -> Variant:
     """Makes a variant that is one update of the finetune command on images in memory.
 
     Args:
@@ -100,14 +115,14 @@ def classifier_step(name, gin_files, bindings=(), gan_files=None):
         stream = _generated(gan, wanted.generated_count)
     number = tf.constant(1, tf.int64)
 
-    def run():
+    def run() -> None:
         values = step((images, labels), None if stream is None else next(stream), number)
         float(values["loss/real_attacked"])
 
     return Variant(name, run, count, None, wanted.precision)
 
 
-def _generated(config, count):
+def _generated(config: JointConfig, count: int) -> Iterator[LabelledImages]:
     generator = build_generator(config)
     return stream_of_generator(
         lambda latents, labels: generator(latents, labels, training=False),
@@ -119,7 +134,7 @@ def _generated(config, count):
     )
 
 
-def random_batches(data, train):
+def random_batches(data: DataSettings, train: TrainSettings) -> LabelledImages:
     """Images [n, batch, H, W, C] uniform in [-1, 1], and labels."""
     shape = [train.discriminator_updates, train.batch_size]
     images = tf.random.stateless_uniform(
@@ -129,7 +144,9 @@ def random_batches(data, train):
     return images, labels
 
 
-def discriminator(base_width, precision="float32", weights_of=None):
+def discriminator(
+    base_width: int, precision: str = "float32", weights_of: keras.Model | None = None
+) -> keras.Model:
     """Builds D at 32 px with 10 classes, with the weights of another one if given."""
     model = ResNetDiscriminator(32, 3, 10, base_width=base_width, precision=precision)
     model.build()
@@ -139,12 +156,20 @@ def discriminator(base_width, precision="float32", weights_of=None):
     return model
 
 
-def attack(name, model, images, labels, steps, epsilon, precision="float32"):
+def attack(
+    name: str,
+    model: keras.Model,
+    images: tf.Tensor,
+    labels: tf.Tensor,
+    steps: int,
+    epsilon: float,
+    precision: str = "float32",
+) -> Variant:
     """Makes a variant that is one PGD attack on the class head, on a batch in memory."""
     pgd = ProjectedGradientDescent(epsilon, steps, epsilon / 5)
 
     @tf.function(autograph=False)
-    def attacked():
+    def attacked() -> tf.Tensor:
         with hold_normalized_kernels(model):
             return pgd(lambda x: class_loss(model(x, training=False)[1], labels), images)
 
@@ -152,11 +177,13 @@ def attack(name, model, images, labels, steps, epsilon, precision="float32"):
     return Variant(name, lambda: _finish(attacked()), len(labels), flops, precision)
 
 
-def forward_and_input_gradient(name, model, images, labels):
+def forward_and_input_gradient(
+    name: str, model: keras.Model, images: tf.Tensor, labels: tf.Tensor
+) -> Variant:
     """Makes a variant that is one forward pass and one gradient with respect to the images."""
 
     @tf.function(autograph=False)
-    def gradient():
+    def gradient() -> tf.Tensor:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(images)
             losses = class_loss(model(images, training=False)[1], labels)
@@ -169,20 +196,20 @@ def forward_and_input_gradient(name, model, images, labels):
     return Variant(name, lambda: _finish(traced()), len(labels), flops)
 
 
-def attack_inputs(count):
+def attack_inputs(count: int) -> LabelledImages:
     """A batch of random images and labels for attacks."""
     images = tf.random.stateless_uniform([count, 32, 32, 3], [5, 6], -1.0, 1.0)
     return images, tf.random.stateless_uniform([count], [7, 8], maxval=10, dtype=tf.int32)
 
 
-def generator_flops(model):
+def generator_flops(model: keras.Model) -> Flops:
     """`Flops` of one image by G."""
     latents = tf.zeros([1, model.latent_size])
     labels = tf.zeros([1], tf.int32)
     return forward_flops(lambda latents: model(latents, labels, training=False), latents)
 
 
-def discriminator_flops(model):
+def discriminator_flops(model: keras.Model) -> Flops:
     """`Flops` of one image through D."""
     shape = [1, model.resolution, model.resolution, model.channels]
     # Only a projection head looks at them.
@@ -190,5 +217,5 @@ def discriminator_flops(model):
     return forward_flops(functools.partial(model, labels=labels, training=False), tf.zeros(shape))
 
 
-def _finish(tensor):
+def _finish(tensor: tf.Tensor) -> None:
     np.asarray(tensor)

@@ -4,11 +4,15 @@ import collections
 import pathlib
 import tempfile
 import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import tensorflow as tf
 
 # The format that the profiler writes; it has no other reader without further packages.
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from robgan_tf.typing import JsonObject
 
 KINDS = {
     "convolution: forward": ("Conv2D", "FusedConv2D"),
@@ -32,7 +36,7 @@ KINDS = {
 _KIND_OF = {operation: kind for kind, operations in KINDS.items() for operation in operations}
 
 
-def profile(run):
+def profile(run: Callable[[], object]) -> JsonObject:
     """Profiles one call of a function that has been called before.
 
     At each moment, the time is shared out equally among the operations that are then running.
@@ -52,19 +56,24 @@ def profile(run):
         tf.profiler.experimental.stop()
         (path,) = pathlib.Path(folder).rglob("*.xplane.pb")
         events = _operations(xplane_pb2.XSpace.FromString(path.read_bytes()))
-    parts, kinds = collections.Counter(), collections.Counter()
+    parts: dict[str, float] = collections.defaultdict(float)
+    kinds: dict[str, float] = collections.defaultdict(float)
     for (name, operation), duration in _shared_out(events).items():
         parts[_part(name)] += duration / seconds
         kinds[_KIND_OF.get(operation, "everything else")] += duration / seconds
     return {
         "seconds": seconds,
         "accounted_for": sum(kinds.values()),
-        "by_part": dict(parts.most_common()),
-        "by_operation": dict(kinds.most_common()),
+        "by_part": _largest_first(parts),
+        "by_operation": _largest_first(kinds),
     }
 
 
-def _operations(space):
+def _largest_first(shares: Mapping[str, float]) -> dict[str, float]:
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _operations(space: Any) -> list[tuple[float, float, tuple[str, str]]]:
     """(start, end, (name, operation)) of every operation, in seconds."""
     events = []
     for plane in space.planes:
@@ -83,13 +92,15 @@ def _operations(space):
     return events
 
 
-def _shared_out(events):
+def _shared_out(events: Iterable[tuple[float, float, Any]]) -> dict[Any, float]:
     """Seconds by key; while several events are on, each is given its part of the time."""
     changes = sorted(
         [(start, 1, key) for start, _, key in events] + [(end, -1, key) for _, end, key in events],
         key=lambda change: change[:2],
     )
-    seconds, active, running, last = collections.Counter(), collections.Counter(), 0, 0.0
+    seconds: dict[Any, float] = collections.defaultdict(float)
+    active: collections.Counter[Any] = collections.Counter()
+    running, last = 0, 0.0
     for moment, change, key in changes:
         if running:
             for name, count in active.items():
@@ -102,7 +113,7 @@ def _shared_out(events):
     return seconds
 
 
-def _part(name):
+def _part(name: str) -> str:
     """The part of the step: loops are nested, D updates outside and the attack's steps inside."""
     depth = name.count("while/body")
     if depth > 1:

@@ -1,7 +1,12 @@
 """Results of a benchmark case as Markdown."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-def markdown(name, description, result):
+from robgan_tf.typing import JsonObject
+
+
+def markdown(name: str, description: str, result: JsonObject) -> str:
     """Renders a case: a table of its variants, then whatever else it found."""
     lines = [f"## {name}", "", description, ""]
     if "rows" in result:
@@ -15,7 +20,7 @@ def markdown(name, description, result):
     return "\n".join([*lines, ""])
 
 
-def _table(rows, rounds):
+def _table(rows: Sequence[JsonObject], rounds: int) -> list[str]:
     lines = [
         f"| variant | seconds (of {rounds}) | images/s | speed | share of peak |",
         "|---|---|---|---|---|",
@@ -32,7 +37,7 @@ def _table(rows, rounds):
     return [*lines, ""]
 
 
-def _shares(profiles, group):
+def _shares(profiles: Mapping[str, JsonObject], group: str) -> list[str]:
     lines = [
         f"| {group.replace('_', ' ')} | {' | '.join(profiles)} |",
         f"|---|{'---|' * len(profiles)}",
@@ -48,7 +53,7 @@ def _shares(profiles, group):
     return [*lines, ""]
 
 
-def _text(value):
+def _text(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {_text(item)}" for name, item in value.items())
     if isinstance(value, list):

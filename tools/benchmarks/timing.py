@@ -4,7 +4,9 @@ import dataclasses
 import random
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+
+from robgan_tf.typing import JsonObject
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,13 +23,15 @@ class Variant:
     """
 
     name: str
-    run: Callable
+    run: Callable[[], float | None]
     images: int
     flops: float | None = None
     precision: str = "float32"
 
 
-def interleave(variants, rounds, warm_ups=1, seed=0):
+def interleave(
+    variants: Sequence[Variant], rounds: int, warm_ups: int = 1, seed: int = 0
+) -> dict[str, list[float]]:
     """Runs every variant once a round, in an order drawn anew each round.
 
     Returns:
@@ -36,7 +40,7 @@ def interleave(variants, rounds, warm_ups=1, seed=0):
     for _ in range(warm_ups):
         for variant in variants:
             variant.run()
-    seconds = {variant.name: [] for variant in variants}
+    seconds: dict[str, list[float]] = {variant.name: [] for variant in variants}
     order = random.Random(seed)
     for _ in range(rounds):
         for variant in order.sample(list(variants), len(variants)):
@@ -46,7 +50,9 @@ def interleave(variants, rounds, warm_ups=1, seed=0):
     return seconds
 
 
-def summarize(variants, seconds, peaks):
+def summarize(
+    variants: Sequence[Variant], seconds: Mapping[str, Sequence[float]], peaks: Mapping[str, float]
+) -> list[JsonObject]:
     """Medians, spreads, ratios to the first variant within each round, and shares of the peak.
 
     Args:

@@ -1,0 +1,18 @@
+"""What the command line says to every case."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What cases may ask for.
+
+    Attributes:
+      rounds: how often each variant is run.
+      data_dir: where CIFAR-10 is, or None.
+      pytorch_python: interpreter of an environment with torch and foolbox, or None.
+    """
+
+    rounds: int
+    data_dir: str | None
+    pytorch_python: str | None
