@@ -46,12 +46,14 @@ class Choices:
       noun: what one is called in messages, such as "source loss".
       contract: "module:class" that every choice is an instance of.
       separator: what stands in names where a module's name has an underscore.
+      are_classes: whether a choice is a class, built from settings, and not an instance.
     """
 
     folder: str
     noun: str
     contract: str
     separator: str = "_"
+    are_classes: bool = False
 
     def shipped(self) -> tuple[str, ...]:
         """The names of this package's own choices, sorted; nothing is imported."""
@@ -100,13 +102,17 @@ class Choices:
         return f"{name!r} does not exist; choose one of {known}{hint}"
 
     def check_contract(self, name: str, choice: Any) -> None:
-        """Raises UserError unless a choice is an instance of the folder's class."""
+        """Raises UserError unless a choice is of the folder's class, or a subclass of it."""
         module, _, attribute = self.contract.partition(":")
         contract = getattr(importlib.import_module(module), attribute)
-        if not isinstance(choice, contract):
+        fits = isinstance(choice, type) and issubclass(choice, contract)
+        if not self.are_classes:
+            fits = isinstance(choice, contract)
+        if not fits:
+            kind = "a subclass" if self.are_classes else "an instance"
             raise UserError(
-                f"the {self.noun} {name!r} is a {type(choice).__name__}; it must be an instance "
-                f"of {module}.{attribute}"
+                f"the {self.noun} {name!r} is a {type(choice).__name__}; it must be {kind} of "
+                f"{module}.{attribute}"
             )
 
     def _files(self) -> dict[str, pathlib.Path]:
@@ -119,8 +125,20 @@ class Choices:
 
 
 SOURCE_LOSSES = Choices("losses/source", "source loss", "robgan_tf.losses.source_loss:SourceLoss")
+NORMS = Choices("attacks/norms", "norm", "robgan_tf.attacks.norm:Norm")
+PROTOCOLS = Choices(
+    "attacks/protocols", "attack", "robgan_tf.attacks.protocol:EvaluationProtocol", separator="-"
+)
+TRAINING_ATTACKS = Choices(
+    "attacks/training",
+    "attack of training",
+    "robgan_tf.attacks.training_attack:TrainingAttack",
+    are_classes=True,
+)
 
-FOLDERS = {choices.folder: choices for choices in (SOURCE_LOSSES,)}
+FOLDERS = {
+    choices.folder: choices for choices in (SOURCE_LOSSES, NORMS, PROTOCOLS, TRAINING_ATTACKS)
+}
 
 
 @overload
@@ -132,7 +150,7 @@ def register(folder: str, name: str, choice: Any = None) -> Callable[[type], typ
 
         robgan_tf.register("losses/source", "my_loss", MyLoss())
 
-    or, of a class that is built without arguments,
+    or, of a class that is built without arguments (an attack of training is the class itself),
 
         @robgan_tf.register("losses/source", "my_loss")
         class MyLoss(SourceLoss): ...
@@ -161,7 +179,7 @@ def register(folder: str, name: str, choice: Any = None) -> Callable[[type], typ
 
 
 def _register_class(folder: str, name: str, kind: type) -> type:
-    register(folder, name, kind())
+    register(folder, name, kind if FOLDERS[folder].are_classes else kind())
     return kind
 
 

@@ -7,6 +7,8 @@ is 16/255 = 0.0627 here, in L-inf and in L2 alike.
 import math
 import re
 
+from robgan_tf.choices import NORMS
+
 # What one unit of [0, 1] is on [-1, 1].
 SCALE = 2.0
 _LEVELS = re.compile(r"\+?(\d+\.?\d*|\.\d+)\s*/\s*255")
@@ -56,9 +58,9 @@ def format_radius(epsilon: float, norm: str = "linf") -> str:
     """
     if not math.isfinite(epsilon) or epsilon < 0:
         raise ValueError(f"a radius must be finite and at least 0, not {epsilon}")
-    if norm not in ("linf", "l2"):
-        raise ValueError(f'the norm of a radius must be "linf" or "l2", not {norm!r}')
-    suffix = " in L2" if norm == "l2" else ""
+    if norm not in NORMS:
+        raise ValueError(f"the norm of a radius {NORMS.unknown(norm)}")
+    suffix = "" if norm == "linf" else f" in {norm.upper()}"
     return f"{epsilon:g}{suffix} ({_two_decimals(epsilon / SCALE * 255.0)}/255{suffix})"
 
 

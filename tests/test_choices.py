@@ -3,11 +3,18 @@
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 import robgan_tf
 from robgan_tf import choices
+from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.norm import Norm
+from robgan_tf.attacks.pgd_search import fgsm
+from robgan_tf.attacks.protocol import EvaluationProtocol, make_attacks
+from robgan_tf.attacks.square import SquareSearch
+from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.choices import FOLDERS, SOURCE_LOSSES, Choices
 from robgan_tf.config.configuration import as_gin
 from robgan_tf.config.gin_files import read_config
@@ -16,6 +23,10 @@ from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.losses import AdversarialLoss, SourceLoss
 from robgan_tf.quality.alarms import collapse_alarms
+from robgan_tf.robustness.run import Protocol
+from robgan_tf.robustness.verification import perturbation_norms
+from robgan_tf.stages.build_joint import build_adversary
+from robgan_tf.units import format_radius
 from tests import tiny
 
 
@@ -179,3 +190,88 @@ def test_a_finished_run_is_read_without_the_program_that_brought_its_loss(regist
     choices.explain_missing("losses/source", "theirs", "it comes from theirs.py")
     with pytest.raises(UserError, match=r"'hinge'.* \(it comes from theirs.py\)$"):
         read_config(JointConfig, [path], [])
+
+
+class Taxicab(Norm):
+    """The sum of absolute changes: neither of the norms that the package has."""
+
+    def norm(self, perturbation):
+        return tf.reduce_sum(tf.abs(tf.reshape(perturbation, [len(perturbation), -1])), axis=1)
+
+    def ascent(self, gradient):
+        return tf.sign(gradient) / tf.cast(tf.size(gradient[0]), gradient.dtype)
+
+    def project(self, perturbation, epsilon):
+        length = tf.maximum(self.norm(perturbation), 1e-12)
+        return perturbation * tf.minimum(epsilon / length, 1.0)[:, None, None, None]
+
+    def random(self, shape, epsilon, seed, dtype):
+        return tf.zeros(shape, dtype)
+
+    def distance(self, change):
+        return np.abs(change).sum(axis=1)
+
+    def grey_radius(self, values):
+        return float(values)
+
+
+def test_a_third_norm_is_itself_for_attack_verifier_and_reports(registered):
+    registered("attacks/norms", "l1", Taxicab())
+    images = tf.zeros([2, 2, 2, 1])
+    attack = ProjectedGradientDescent(1.0, 1, 5.0, norm="l1")
+    attacked = attack(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), images).numpy()
+    np.testing.assert_allclose(attacked, np.full([2, 2, 2, 1], 0.25))
+    np.testing.assert_allclose(perturbation_norms(images, attacked, "l1"), [1.0, 1.0])
+    assert format_radius(0.5, "l1") == "0.5 in L1 (63.75/255 in L1)"
+    assert attack.norm == "l1"
+    with pytest.raises(ValueError, match="SquareSearch knows no moves in the norm 'l1'"):
+        SquareSearch(1.0, norm="l1")
+    assert read_config(JointConfig, [], [*tiny.BINDINGS, "ProjectedGradientDescent.norm = 'l1'"])
+
+
+class Grey(TrainingAttack):
+    """An attack that makes every image grey, as far as the radius lets it."""
+
+    def __init__(self, epsilon, steps, step_size, norm, random_start, relative_step):
+        self.epsilon, self.steps, self.norm = epsilon, steps, norm
+
+    def __call__(self, loss_fn, images, seed=None, epsilon=None):
+        return images - tf.clip_by_value(images, -epsilon, epsilon)
+
+
+def test_another_attack_of_training_can_be_bound(registered):
+    registered("attacks/training", "grey", Grey)
+    config = tiny.config(
+        "TrainingAdversary.attack = 'grey'", "ProjectedGradientDescent.epsilon = 0.5"
+    )
+    adversary = build_adversary(config)
+    images, labels = tiny.batch()
+    attacked = adversary.perturb(None, images[0], labels[0], tf.constant(1), None)
+    np.testing.assert_allclose(attacked, np.sign(images[0]) * np.maximum(abs(images[0]) - 0.5, 0))
+    with pytest.raises(
+        UserError, match="free adversarial training takes an attack step by step, which Grey"
+    ):
+        build_adversary(
+            tiny.config("TrainingAdversary.attack = 'grey'", "TrainingAdversary.free = True")
+        )
+
+
+class Whole(EvaluationProtocol):
+    """FGSM on two images, at a radius of its own."""
+
+    images = 2
+
+    def attacks(self, epsilon, norm, num_classes):
+        return [fgsm(epsilon, norm)]
+
+    def extra_radii(self, norm):
+        return (0.5,)
+
+
+def test_another_protocol_brings_its_radii_and_images(registered):
+    registered("attacks/protocols", "two-images", Whole())
+    protocol = Protocol("two-images", (0.02,))
+    assert protocol.radii == [0.02, 0.5]
+    assert make_attacks("two-images", 0.1, "linf", 10)[0].name == "fgsm"
+    with pytest.raises(UserError, match=r"the attack 'nope' does not exist; .* 'two-images'$"):
+        make_attacks("nope", 0.1, "linf", 10)

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from robgan_tf.attacks import objectives
-from robgan_tf.attacks.norms import (
-    NORMS,
+from robgan_tf.attacks.ball import (
     check_ball,
     check_not_negative,
     clip_to_box,
     per_sample,
 )
+from robgan_tf.choices import NORMS
 
 _TARGETED = "targeted_dlr"
 _DEFAULT_TARGET_CLASSES = 9
@@ -71,7 +71,7 @@ class AutoPGD:
     Args:
       epsilon: radius of the ball, on images in [-1, 1] (8/255 of the [0, 1] scale is 0.0627).
       steps: number of steps; 0 is no attack and costs nothing.
-      norm: "linf" or "l2".
+      norm: name of a module of `attacks.norms`, such as "linf".
       objective: what to maximise, a name in `objectives.OBJECTIVES`.
       restarts: number of random starts (for each target class with "targeted_dlr").
       target_classes: number of wrong classes to try, the most likely first. Only with
@@ -102,7 +102,7 @@ class AutoPGD:
         self.objective = objective
         self.restarts = restarts
         self.target_classes = target_classes
-        self._norm = NORMS[norm]
+        self._norm = NORMS.get(norm)
         self._objective = objectives.OBJECTIVES[objective]
 
     @property

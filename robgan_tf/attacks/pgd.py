@@ -2,10 +2,12 @@
 
 import tensorflow as tf
 
-from robgan_tf.attacks.norms import NORMS, check_ball, check_not_negative, clip_to_box
+from robgan_tf.attacks.ball import check_ball, check_not_negative, clip_to_box
+from robgan_tf.attacks.training_attack import TrainingAttack
+from robgan_tf.choices import NORMS
 
 
-class ProjectedGradientDescent:
+class ProjectedGradientDescent(TrainingAttack):
     """Maximises a per-sample loss within a ball around each image and within [-1, 1].
 
     One step moves along the steepest ascent of the loss in the norm, projects the perturbation
@@ -16,7 +18,7 @@ class ProjectedGradientDescent:
       epsilon: radius of the ball, on images in [-1, 1] (8/255 of the [0, 1] scale is 0.0627).
       steps: number of steps; 0 is no attack and costs nothing.
       step_size: length of one step, on the same scale and in the same norm as epsilon.
-      norm: "linf" or "l2".
+      norm: name of a module of `attacks.norms`, such as "linf".
       random_start: start at a uniformly random point of the ball instead of at the image.
       relative_step: whether `step_size` is a share of the radius instead, also where a call gives
         another radius.
@@ -37,7 +39,7 @@ class ProjectedGradientDescent:
         self.norm = norm
         self.random_start = random_start
         self.relative_step = relative_step
-        self._norm = NORMS[norm]
+        self._norm = NORMS.get(norm)
 
     def __call__(self, loss_fn, images, seed=None, epsilon=None):
         """Attacks a batch.
@@ -118,20 +120,3 @@ class ProjectedGradientDescent:
         size = self.step_size * epsilon if self.relative_step else self.step_size
         moved = attacked + size * self._norm.ascent(gradient)
         return clip_to_box(images + self._norm.project(moved - images, epsilon))
-
-
-def share_at_edge(images, attacked, epsilon, tolerance=1e-3):
-    """Share of pixel values that an L-infinity attack moved to the edge of its ball.
-
-    Args:
-      images: [N, ...] originals.
-      attacked: [N, ...] adversarial images.
-      epsilon: radius on [-1, 1].
-      tolerance: how close to the edge counts, relative to epsilon.
-
-    Returns:
-      A scalar in [0, 1]. Pixels stopped earlier by the range [-1, 1] do not count.
-    """
-    change = tf.abs(attacked - images)
-    moved = (change >= epsilon * (1.0 - tolerance)) & (change > 0.0)
-    return tf.reduce_mean(tf.cast(moved, tf.float32))

@@ -6,7 +6,7 @@ is a measurement: it chooses what to maximise, restarts, and keeps the best it h
 
 import tensorflow as tf
 
-from robgan_tf.attacks.norms import per_sample
+from robgan_tf.attacks.ball import per_sample
 from robgan_tf.attacks.objectives import OBJECTIVES, check_classes, check_objective, is_fooled
 from robgan_tf.attacks.pgd import ProjectedGradientDescent
 
@@ -23,7 +23,7 @@ class PGDSearch:
       epsilon: radius of the ball, on images in [-1, 1].
       steps: number of steps.
       step_size: length of a step on the same scale, or with `relative_step` as a share of epsilon.
-      norm: "linf" or "l2".
+      norm: name of a module of `attacks.norms`, such as "linf".
       random_start: start at a random point of the ball; otherwise at the image.
       objective: a name in `objectives.OBJECTIVES`.
       restarts: how many random starts; more than 1 needs `random_start`.

@@ -6,7 +6,7 @@ It needs no gradient, so a model that merely hides its gradient does not withsta
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.attacks.norms import check_ball, check_not_negative, clip_to_box, per_sample
+from robgan_tf.attacks.ball import check_ball, check_not_negative, clip_to_box, per_sample
 from robgan_tf.attacks.objectives import margin
 from robgan_tf.attacks.per_sample_random import uniform
 
@@ -28,7 +28,7 @@ class SquareSearch:
       epsilon: radius of the ball, on images in [-1, 1] (8/255 of the [0, 1] scale is 0.0627).
       queries: number of perturbed images tried per sample and round, the start included; the
         look at the original image is not counted. 0 is no attack and costs nothing.
-      norm: "linf" or "l2".
+      norm: name of the norm, "linf" or "l2".
       initial_share: share of the image that the first squares cover, in (0, 1].
       restarts: number of rounds with other random numbers that a caller should make.
 
@@ -41,6 +41,10 @@ class SquareSearch:
 
     def __init__(self, epsilon, queries=5000, norm="linf", initial_share=0.8, restarts=1):
         check_ball("SquareSearch", epsilon, norm)
+        if norm not in _MOVES:
+            raise ValueError(
+                f"SquareSearch knows no moves in the norm {norm!r}; choose {' or '.join(_MOVES)}"
+            )
         check_not_negative("SquareSearch", queries=queries)
         _check(initial_share, restarts)
         self.epsilon = epsilon

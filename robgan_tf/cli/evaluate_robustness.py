@@ -3,13 +3,13 @@
 import pathlib
 from typing import Any
 
+from robgan_tf.choices import NORMS, PROTOCOLS
 from robgan_tf.cli import flags, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.cli.quiet import tensorflow_loading
-from robgan_tf.config.choices import ATTACK_PRESETS
 from robgan_tf.config.gin_files import read_group
-from robgan_tf.config.groups import ATTACK_NORMS, DataSettings
+from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
 
 OF_MODELS = ("gin_file", "output_dir", "input_range", "input_mean", "input_deviation")
@@ -44,8 +44,7 @@ def add_flags(parser: Parser) -> None:
     parser.group("Attack")
     parser.flag(
         "attack",
-        f"The protocol: one of {', '.join(ATTACK_PRESETS)}.",
-        values.one_of(*ATTACK_PRESETS),
+        f"The protocol: {', '.join(PROTOCOLS.shipped())}, or what an extension adds.",
         default="published",
         form="NAME",
     )
@@ -60,8 +59,7 @@ def add_flags(parser: Parser) -> None:
     )
     parser.flag(
         "norm",
-        "Norm of the radii: linf or l2.",
-        values.one_of(*ATTACK_NORMS),
+        f"Norm of the radii: {', '.join(NORMS.shipped())}, or what an extension adds.",
         default="linf",
         form="NORM",
     )
@@ -93,6 +91,8 @@ def add_flags(parser: Parser) -> None:
 
 def evaluate(given: Values) -> int:
     """Evaluates as the flags say."""
+    values.check_choice("attack", given.attack, PROTOCOLS)
+    values.check_choice("norm", given.norm, NORMS)
     if bool(given.run_dir) == bool(given.model):
         raise UserError("nothing to evaluate: give either --run_dir or --model")
     if given.run_dir:

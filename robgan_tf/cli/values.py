@@ -7,6 +7,7 @@ import csv
 import math
 from collections.abc import Callable
 
+from robgan_tf.choices import Choices
 from robgan_tf.config.fields import LARGEST_SEED
 from robgan_tf.errors import UserError
 from robgan_tf.units import parse_radius
@@ -62,6 +63,12 @@ def one_of(*choices: str) -> Value:
         return given
 
     return parse
+
+
+def check_choice(flag: str, given: str, choices: Choices) -> None:
+    """Refuses a name that is no choice; extensions, which may add some, are loaded by now."""
+    if given not in choices:
+        raise UserError(f"--{flag}={given}: {choices.unknown(given)}")
 
 
 def texts(flag: str, given: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from robgan_tf.choices import TRAINING_ATTACKS
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
@@ -59,6 +60,7 @@ class FinetuneSettings(Settings):
     lipschitz_weight: float = setting(
         "lambda of equations (4) and (5): of the mean local Lipschitz value", 0.0, minimum=0.0
     )
+    attack: str = setting("as in `TrainingAdversary`", "pgd", choices=TRAINING_ATTACKS)
     warmup_steps: int = setting(
         "steps in which the radius of the attack grows from 0", 0, minimum=0
     )

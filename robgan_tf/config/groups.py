@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from robgan_tf.choices import SOURCE_LOSSES
+from robgan_tf.choices import NORMS, SOURCE_LOSSES, TRAINING_ATTACKS
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.errors import UserError
 
@@ -14,7 +14,6 @@ DISCRIMINATOR_HEADS = ("class", "projection", "none")
 PREACT_NORMALIZATIONS = ("none", "batch")
 LOSS_FORMS = ("split", "ac_gan")
 LOSS_WEIGHT_SETS = ("paper", "official_code")
-ATTACK_NORMS = ("linf", "l2")
 ATTACK_TARGETS = ("source_and_class", "class", "source")
 LEARNING_RATE_SCHEDULES = ("constant", "halving", "linear", "drops", "cosine")
 QUALITY_MEASURES = ("fid", "kid", "is", "precision", "recall")
@@ -147,7 +146,7 @@ class AttackSettings(Settings):
     )
     steps: int = setting("0 for no attack")
     step_size: float = setting("in the same units, or see `relative_step`", radius=True)
-    norm: str = setting("of the ball", "linf", choices=ATTACK_NORMS)
+    norm: str = setting("of the ball", "linf", choices=NORMS)
     random_start: bool = setting("start at a random point of the ball", False)
     relative_step: bool = setting("`step_size` is a share of the radius instead", False)
 
@@ -162,9 +161,15 @@ class AttackSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AdversarySettings(Settings):
-    """`TrainingAdversary`: what the attack of training maximises, and its warm-up."""
+    """`TrainingAdversary`: which attack, what it maximises, and its warm-up."""
 
     gin_name = "TrainingAdversary"
+
+    attack: str = setting(
+        "what attacks, with the settings of `ProjectedGradientDescent`",
+        "pgd",
+        choices=TRAINING_ATTACKS,
+    )
 
     target: str = setting(
         "which terms of D's loss on real images the attack maximises",

@@ -11,6 +11,7 @@ from robgan_tf.attacks.pgd import ProjectedGradientDescent
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm, round_seeds
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.attacks.square import SquareSearch
+from robgan_tf.choices import NORMS
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.robustness.evaluation import Check, RobustnessEvaluation
 from robgan_tf.robustness.subjects import Classifier
@@ -40,7 +41,7 @@ def masking_report(
       images: float32 [N, H, W, C] in [-1, 1]; a few hundred are enough.
       labels: int [N].
       epsilon: radius of the evaluation to be believed, on [-1, 1].
-      norm: "linf" or "l2".
+      norm: name of the norm, such as "linf".
       seed: of all random numbers.
       batch_size: images at a time.
 
@@ -66,7 +67,7 @@ def masking_report(
     square = accuracy(SquareSearch(epsilon, SQUARE_QUERIES, norm))
     noise = accuracy(RandomNoise(epsilon, norm, NOISE_DRAWS))
     # Half of the whole range of pixels: any image can be made grey, and no honest model survives.
-    huge_radius = 1.0 if norm == "linf" else float(np.sqrt(images[0].size))
+    huge_radius = NORMS.get(norm).grey_radius(images[0].size)
     huge = accuracy(pgd(50, radius=huge_radius))
     return [
         _deterministic(classifier, images[:batch_size]),
@@ -95,7 +96,7 @@ class RandomNoise:
 
     Args:
       epsilon: radius on [-1, 1].
-      norm: "linf" or "l2".
+      norm: name of the norm, such as "linf".
       draws: how many points.
     """
 

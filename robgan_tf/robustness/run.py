@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from robgan_tf.attacks.protocols import make_attacks
+from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
+from robgan_tf.choices import PROTOCOLS
 from robgan_tf.data.batches import scale_images
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
@@ -32,9 +33,6 @@ from robgan_tf.robustness.verification import VerificationError, verify
 from robgan_tf.typing import PathLike
 
 MASKING_IMAGES = 200
-# 8/255 of the [0, 1] scale, at which most papers compare.
-EXTRA_RADII = {("strong", "linf"): (16.0 / 255.0,)}
-FIRST_BY_ID = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,9 +40,9 @@ class Protocol:
     """What is evaluated, apart from the model.
 
     Attributes:
-      attack: name of a preset.
+      attack: name of a module of `attacks.protocols`.
       epsilons: radii on [-1, 1], above 0.
-      norm: "linf" or "l2".
+      norm: name of the norm, such as "linf".
       seed: of all random numbers.
       batch_size: images at a time; changes no result.
       masking: whether to run the masking report, at the largest of the radii.
@@ -61,8 +59,8 @@ class Protocol:
 
     @property
     def radii(self) -> list[float]:
-        """The asked radii and those the preset adds, ascending; those that print alike once."""
-        extra = EXTRA_RADII.get((self.attack, self.norm), ())
+        """The asked radii and those the protocol adds, ascending; those that print alike once."""
+        extra = PROTOCOLS.get(self.attack).extra_radii(self.norm)
         return sorted(
             {radius_key(epsilon): epsilon for epsilon in (*extra, *self.epsilons)}.values()
         )
@@ -86,12 +84,12 @@ def radius_key(epsilon: float) -> str:
 def choose_images(
     source: ImageSource, protocol: Protocol, count: int | None
 ) -> tuple[np.ndarray, str]:
-    """Chooses what to evaluate: all images, or for "strong" the first 1,000 by id.
+    """Chooses what to evaluate: all images, or the first by id.
 
     Args:
       source: ImageSource.
       protocol: a Protocol.
-      count: how many, or None for the preset's own number.
+      count: how many, or None for the protocol's own number.
 
     Returns:
       (positions int [N] in stored order, description).
@@ -104,8 +102,9 @@ def choose_images(
         raise UserError("the split holds no images; choose another (--split)")
     if count is not None and not 1 <= count <= total:
         raise UserError(f"--images={count}: the split holds {total} images")
-    if protocol.attack == "strong" and count is None:
-        count = min(FIRST_BY_ID, total)
+    usual = PROTOCOLS.get(protocol.attack).images
+    if count is None and usual is not None:
+        count = min(usual, total)
     if count is None or count == total:
         return np.arange(total), f"All {total} images"
     if source.ids is None:
@@ -306,7 +305,7 @@ def evaluate_robustness(
       subjects: list of (Classifier, directory of its results, their name).
       source: ImageSource.
       protocol: a Protocol.
-      count: how many images, or None for the preset's own number.
+      count: how many images, or None for the protocol's own number.
 
     Returns:
       The Markdown table of all.

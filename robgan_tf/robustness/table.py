@@ -59,7 +59,7 @@ def markdown(
     Args:
       results: dict from the model's name to what `summary` returned; the same radii in each.
       attack: one line on the attacks.
-      norm: "linf" or "l2".
+      norm: name of the norm, such as "linf".
       images: one line on the images.
       masking: Checks, or nothing.
     """

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robgan_tf.attacks.norms import NORMS
+from robgan_tf.choices import NORMS
 from robgan_tf.errors import UserError
 from robgan_tf.robustness.subjects import Classifier
 
@@ -35,7 +35,7 @@ def verify(
       adversarial: float [N, H, W, C].
       survived: bool [N], what the evaluation claims: still classified correctly.
       epsilon: radius on [-1, 1].
-      norm: "linf" or "l2".
+      norm: name of the norm, such as "linf".
       batch_size: images classified at a time.
 
     Returns:
@@ -74,10 +74,9 @@ def perturbation_norms(images: np.ndarray, adversarial: np.ndarray, norm: str) -
       ValueError: if the norm does not exist.
     """
     if norm not in NORMS:
-        raise ValueError(f"norm {norm!r} does not exist; choose one of {', '.join(NORMS)}")
+        raise ValueError(f"norm {NORMS.unknown(norm)}")
     change = np.asarray(adversarial, np.float64) - np.asarray(images, np.float64)
-    change = change.reshape(len(change), -1)
-    return np.abs(change).max(axis=1) if norm == "linf" else np.linalg.norm(change, axis=1)
+    return NORMS.get(norm).distance(change.reshape(len(change), -1))
 
 
 def _margins(classifier: Classifier, images: np.ndarray, labels: np.ndarray) -> np.ndarray:

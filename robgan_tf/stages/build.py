@@ -2,7 +2,7 @@
 
 import keras
 
-from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.choices import TRAINING_ATTACKS
 from robgan_tf.errors import UserError
 from robgan_tf.models import PreActResNet18, ResNetDiscriminator
 from robgan_tf.training.learning_rates import StepLearningRate
@@ -72,14 +72,18 @@ def build_classifier(config, name="classifier", precision=None):
     )
 
 
-def build_attack(config):
+def build_attack(name, settings):
     """Builds the attack of training.
+
+    Args:
+      name: of the attack.
+      settings: AttackSettings.
 
     Raises:
       UserError: if its numbers make no sense, such as a negative radius.
     """
     try:
-        return ProjectedGradientDescent(**vars(config.attack))
+        return TRAINING_ATTACKS.get(name)(**vars(settings))
     except ValueError as error:
         raise UserError(str(error)) from error
 

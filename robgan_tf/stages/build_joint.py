@@ -85,7 +85,7 @@ def build_adversary(config):
         )
     try:
         return TrainingAdversary(
-            build_attack(config),
+            build_attack(adversary.attack, config.attack),
             _loss(config),
             adversary.target,
             adversary.warmup_steps,

@@ -56,7 +56,7 @@ class FinetuneStage(Stage):
         self._gan = gan
         self._generated = generated
         check_sources(config, gan, generated)
-        self._attack = build_attack(config)
+        self._attack = build_attack(config.finetune.attack, config.attack)
         super().__init__(config, run_dir, data_dir)
         self._check_batches()
         self.images_per_step = config.finetune.batch_size

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.config.groups import ATTACK_TARGETS
 from robgan_tf.losses.adversarial import AdversarialLoss
 
@@ -33,7 +33,7 @@ class TrainingAdversary:
         the attack has too few steps for it.
     """
 
-    attack: ProjectedGradientDescent
+    attack: TrainingAttack
     loss: AdversarialLoss
     target: str = "source_and_class"
     warmup_steps: int = 0
@@ -62,11 +62,7 @@ class TrainingAdversary:
                 "free adversarial training moves images by the gradient of D's own update, so "
                 f"TrainingAdversary.target must be 'source_and_class', not {self.target!r}"
             )
-        if self.attack.steps < 2:
-            raise ValueError(
-                "free adversarial training makes ProjectedGradientDescent.steps D updates of each "
-                f"batch and needs at least 2, not {self.attack.steps}"
-            )
+        self.attack.check_free()
 
     def epsilon(self, step):
         """Radius at a training step (counted from 1), on [-1, 1]; a scalar tensor."""

@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import class_loss, smoothed_class_loss
 from robgan_tf.losses.lipschitz import local_lipschitz_values
@@ -105,7 +105,7 @@ class ClassifierStep:
 
     Args:
       players: models and optimizer.
-      attack: the ProjectedGradientDescent of training; with 0 steps training is clean.
+      attack: the TrainingAttack of training; with 0 steps training is clean.
       objective: what is minimised.
       strategy: the distribution strategy in whose scope the players were built.
       seed: the run's seed.
@@ -118,18 +118,15 @@ class ClassifierStep:
     def __init__(
         self,
         players: ClassifierPlayers,
-        attack: ProjectedGradientDescent,
+        attack: TrainingAttack,
         objective: ClassifierObjective,
         *,
         strategy: tf.distribute.Strategy,
         seed: int,
         average_decay: float = 0.0,
     ) -> None:
-        if objective.free and attack.steps < 2:
-            raise ValueError(
-                "free adversarial training makes ProjectedGradientDescent.steps updates of each "
-                f"batch and needs at least 2, not {attack.steps}"
-            )
+        if objective.free:
+            attack.check_free()
         self.players = players
         self.attack = attack
         self.objective = objective

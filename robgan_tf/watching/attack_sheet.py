@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.data import evenly_spaced_rows, scale_images
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.layers import hold_normalized_kernels
@@ -22,7 +22,7 @@ class AttackPictures:
 
     Args:
       model: model returning (source logits, class logits).
-      attack: the ProjectedGradientDescent.
+      attack: the TrainingAttack.
       objective: function from labels [N] to the function of images that the attack maximises.
       source: an ImageSource; best not trained on.
       seed: the run's seed.
@@ -31,7 +31,7 @@ class AttackPictures:
     def __init__(
         self,
         model: keras.Model,
-        attack: ProjectedGradientDescent,
+        attack: TrainingAttack,
         objective: Callable[[tf.Tensor], LossFunction],
         source: ImageSource,
         seed: int,

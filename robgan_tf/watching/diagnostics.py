@@ -8,7 +8,7 @@ as they are, which training itself never makes.
 
 import tensorflow as tf
 
-from robgan_tf.attacks import share_at_edge
+from robgan_tf.choices import NORMS
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.lipschitz import local_lipschitz_values
 from robgan_tf.training.distribution import share_out
@@ -69,10 +69,10 @@ class Diagnostics:
                 "lipschitz_source/real": self._source_lipschitz(images, labels),
                 "lipschitz_source/fake": self._source_lipschitz(fakes, fake_labels),
             }
-        if adversary.attack.norm == "linf":
-            values["attack/share_at_edge"] = share_at_edge(
-                images, attacked, adversary.epsilon(step)
-            )
+        norm = NORMS.get(adversary.attack.norm)
+        at_edge = norm.share_at_edge(images, attacked, adversary.epsilon(step))
+        if at_edge is not None:
+            values["attack/share_at_edge"] = at_edge
         if normalized_layers:
             values["spectral/largest_sigma"] = tf.reduce_max(
                 [layer.sigma() for layer in normalized_layers]

@@ -122,12 +122,12 @@ def test_radii_are_taken_on_either_scale(run_dir):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--attack=pgdd"], "--attack=pgdd does not exist; choose one of published, strong,"),
+        (["--attack=pgdd"], "--attack=pgdd: 'pgdd' does not exist; choose one of 'apgd', 'fgsm',"),
         (["--epsilons=0.1,x"], "--epsilons=0.1,x: 'x' is no radius: give a number on [-1, 1]"),
         (["--epsilons=8/256"], "'8/256' is no radius"),
         (["--epsilons="], "--epsilons: give radii above 0"),
         (["--epsilons=0/255"], "--epsilons: give radii above 0"),
-        (["--norm=l1"], "--norm=l1 does not exist; choose one of linf, l2"),
+        (["--norm=l1"], "--norm=l1: 'l1' does not exist; choose one of 'l2', 'linf'"),
         (["--images=0"], "--images=0: give at least 1"),
         (["--images=ten"], "--images=ten: not a whole number"),
         (["--epsilons=3"], "epsilon = 3.0 is above 2"),

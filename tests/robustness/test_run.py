@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.attacks.protocols import make_attacks
+from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.robustness.run import Protocol, choose_images, evaluate_robustness

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.attacks.protocols import make_attacks
+from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.data import load_image_data, scale_images
 from robgan_tf.quality.generated_set import generated_set
 from robgan_tf.reporting import read_metrics

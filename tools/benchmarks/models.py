@@ -100,7 +100,7 @@ def classifier_step(
     optimizer = build_optimizer(config.classifier_optimizer, trained_variables(classifier))
     step = ClassifierStep(
         ClassifierPlayers(classifier, None, optimizer),
-        build_attack(config),
+        build_attack(wanted.attack, config.attack),
         ClassifierObjective(wanted.generated_weight),
         strategy=make_strategy("single_device"),
         seed=0,

@@ -28,6 +28,7 @@ class Hinge(SourceLoss):
     def generator(self, logits: tf.Tensor) -> tf.Tensor:
         return -logits
 
+    @override
     def realness(self, logits: tf.Tensor) -> tf.Tensor:
         """The part of the way from margin to margin."""
         return tf.clip_by_value(0.5 + 0.5 * logits / MARGIN, 0.0, 1.0)

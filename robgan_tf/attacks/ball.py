@@ -1,0 +1,48 @@
+"""Where attacks may go: the box of pixel values, and balls whose radius makes sense."""
+
+import tensorflow as tf
+
+from robgan_tf.choices import NORMS
+
+IMAGE_MINIMUM, IMAGE_MAXIMUM = -1.0, 1.0
+
+
+def clip_to_box(images):
+    """Returns the nearest images in [-1, 1]."""
+    return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
+
+
+def per_sample(values, images):
+    """Reshapes values [N] so that they broadcast with images [N, ...]."""
+    return tf.reshape(values, [-1] + [1] * (len(images.shape) - 1))
+
+
+def check_ball(owner, epsilon, norm):
+    """Raises ValueError unless a norm exists and a radius makes sense in it.
+
+    Args:
+      owner: name of the attack, for the message.
+      epsilon: radius on images in [-1, 1].
+      norm: name of the norm.
+    """
+    if norm not in NORMS:
+        raise ValueError(f"{owner}.norm {NORMS.unknown(norm)}")
+    check_not_negative(owner, epsilon=epsilon)
+    largest = NORMS.get(norm).largest_epsilon
+    if largest is not None and epsilon > largest:
+        raise ValueError(
+            f"{owner}.epsilon = {epsilon} is above {largest:g}, the whole range of images in "
+            "[-1, 1]; 8/255 of the [0, 1] scale is 0.0627 on this one"
+        )
+
+
+def check_not_negative(owner, **numbers):
+    """Raises ValueError if one of an attack's numbers is negative, naming it."""
+    for name, value in numbers.items():
+        if value < 0:
+            raise ValueError(f"{owner}.{name} must not be negative, got {value}")
+
+
+def flat(images):
+    """Reshapes images [N, ...] to [N, values]."""
+    return tf.reshape(images, [tf.shape(images)[0], -1])

@@ -1,0 +1,1 @@
+"""Attacks of training: each module is one, and its name is what gin takes."""

@@ -1,0 +1,71 @@
+"""What an attack of training is: what finds the perturbation that D is trained on."""
+
+import abc
+from collections.abc import Callable
+
+import tensorflow as tf
+
+
+class TrainingAttack(abc.ABC):
+    """An attack that training makes; built with the settings of `ProjectedGradientDescent`.
+
+    Attributes:
+      epsilon: radius of the ball, on images in [-1, 1].
+      steps: number of steps; 0 is no attack.
+      norm: name of the norm of the ball.
+    """
+
+    epsilon: float
+    steps: int
+    norm: str
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        loss_fn: Callable[[tf.Tensor], tf.Tensor],
+        images: tf.Tensor,
+        seed: tf.Tensor | None = None,
+        epsilon: float | tf.Tensor | None = None,
+    ) -> tf.Tensor:
+        """Attacks a batch; it changes no variable.
+
+        Args:
+          loss_fn: function from images [N, ...] to losses [N], to be maximised.
+          images: [N, ...] floats in [-1, 1].
+          seed: integers [2] for the batch, or [N, 2] with one seed a sample; None where the
+            attack draws nothing.
+          epsilon: a scalar that replaces the radius in this call (a warm-up).
+
+        Returns:
+          Adversarial images of the same shape, within ball and box, with no gradient to anything.
+        """
+
+    def start(
+        self, images: tf.Tensor, seed: tf.Tensor | None, epsilon: float | tf.Tensor
+    ) -> tf.Tensor:
+        """Where free adversarial training starts from: the images as they are."""
+        del seed, epsilon
+        return images
+
+    def step(
+        self,
+        images: tf.Tensor,
+        attacked: tf.Tensor,
+        gradient: tf.Tensor,
+        epsilon: float | tf.Tensor,
+    ) -> tf.Tensor:
+        """Makes one step of free adversarial training, by the gradient of a training update."""
+        raise NotImplementedError
+
+    def check_free(self) -> None:
+        """Raises ValueError unless free adversarial training can take the attack step by step."""
+        if type(self).step is TrainingAttack.step:
+            raise ValueError(
+                "free adversarial training takes an attack step by step, which "
+                f"{type(self).__name__} does not know: bind free = False"
+            )
+        if self.steps < 2:
+            raise ValueError(
+                "free adversarial training makes ProjectedGradientDescent.steps updates of each "
+                f"batch and needs at least 2, not {self.steps}"
+            )
