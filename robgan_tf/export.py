@@ -23,6 +23,7 @@ def add_flags(parser: Parser) -> None:
     parser.group("What to export, and where to")
     parser.flag("run_dir", "The run to export from.", form="DIR")
     flags.add_data_dir(parser)
+    flags.add_extension(parser)
     flags.add_checkpoint(parser)
     parser.flag("export_dir", "Where <name>/<version>/ are written.", form="DIR")
     parser.group("Models")
@@ -51,6 +52,7 @@ def export(given: Values) -> int:
     """Exports as the flags say."""
     if not given.run_dir or not given.export_dir:
         raise UserError("what to export, and where to? give --run_dir and --export_dir")
+    flags.load_extensions(given)
     # TensorFlow takes seconds to load: a missing flag should not have to wait for it.
     with tensorflow_loading():
         from robgan_tf.serving.export_run import export_parts

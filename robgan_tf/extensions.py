@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 
 from robgan_tf.choices import as_owner, explain_missing, forget_owned, registered_by
 from robgan_tf.errors import UserError, first_line
-from robgan_tf.files import write_new
+from robgan_tf.files import OtherContentError, write_new
 from robgan_tf.typing import PathLike
 
 # Of a run's config.json, and of the folder of copies in its directory.
@@ -79,12 +79,19 @@ def recorded(loaded: Sequence[Extension]) -> list[str] | None:
 
 
 def keep_copies(run_dir: PathLike, loaded: Sequence[Extension]) -> None:
-    """Keeps a copy of each extension, and what it provides, in a run directory, once."""
+    """Keeps a copy of each extension, and what it provides, in a run directory, once.
+
+    Raises:
+      UserError: if the copies there are others.
+    """
     folder = pathlib.Path(run_dir) / FOLDER
     for extension in loaded:
-        write_new(folder / extension.name, extension.content)
         facts = {"extension": extension.identity, _PROVIDED: list(extension.provides)}
-        write_new(folder / f"{extension.name}.json", json.dumps(facts, indent=1) + "\n")
+        try:
+            write_new(folder / extension.name, extension.content)
+            write_new(folder / f"{extension.name}.json", json.dumps(facts, indent=1) + "\n")
+        except OtherContentError as error:
+            raise UserError(f"{error}: the run's copies of its extensions are kept") from error
 
 
 def explain_choices_of(run_dir: PathLike) -> None:

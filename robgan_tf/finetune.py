@@ -21,6 +21,7 @@ from robgan_tf.config.configuration import as_gin
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.errors import UserError
+from robgan_tf.extensions import explain_choices_of
 
 if TYPE_CHECKING:
     # TensorFlow takes seconds to load.
@@ -52,6 +53,9 @@ def finetune(given: Values) -> int:
     """Trains as the flags say."""
     if not given.gin_file:
         raise UserError("no configuration: give --gin_file, for instance gin/finetune/rob_gan.gin")
+    run_dir = flags.training_run_dir(given)
+    extensions = flags.load_extensions(given)
+    explain_choices_of(run_dir)
     gan = _open_gan(given)
     of_gan = "" if gan is None else as_gin(getattr(gan.config, group) for group in SHARED_GROUPS)
     config = read_config(FinetuneConfig, given.gin_file, given.gin_param, of_gan)
@@ -59,9 +63,7 @@ def finetune(given: Values) -> int:
     with tensorflow_loading():
         from robgan_tf.stages.finetune import FinetuneStage
 
-    stage = FinetuneStage(
-        config, flags.training_run_dir(given), flags.data_dir(given), gan, given.generated
-    )
+    stage = FinetuneStage(config, run_dir, flags.data_dir(given), gan, given.generated, extensions)
     if given.dry_run:
         stage.describe()
         return 0
@@ -71,8 +73,8 @@ def finetune(given: Values) -> int:
     measure = command_line(
         "evaluate",
         "robustness",
-        *given_again(given, "data_dir"),
-        f"--run_dir={flags.training_run_dir(given)}",
+        *given_again(given, "data_dir", "extension"),
+        f"--run_dir={run_dir}",
         "--attack=strong",
     )
     longer = continuation("finetune", given, "finetune.steps", 2 * config.finetune.steps)

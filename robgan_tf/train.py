@@ -16,6 +16,7 @@ from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
+from robgan_tf.extensions import explain_choices_of
 
 
 def add_flags(parser: Parser) -> None:
@@ -40,6 +41,9 @@ def train(given: Values) -> int:
     """Trains as the flags say."""
     if not given.gin_file:
         raise UserError("no configuration: give --gin_file, for instance gin/quickstart.gin")
+    run_dir = flags.training_run_dir(given)
+    extensions = flags.load_extensions(given)
+    explain_choices_of(run_dir)
     config = read_config(JointConfig, given.gin_file, given.gin_param)
     # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
     with tensorflow_loading():
@@ -47,10 +51,11 @@ def train(given: Values) -> int:
 
     stage = JointStage(
         config,
-        flags.training_run_dir(given),
+        run_dir,
         flags.data_dir(given),
         given.warm_start,
         given.features,
+        extensions,
     )
     if given.dry_run:
         stage.describe()

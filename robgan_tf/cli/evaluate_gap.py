@@ -14,6 +14,7 @@ def add_flags(parser: Parser) -> None:
     parser.group("What to evaluate")
     flags.add_run_dirs(parser, "A run's directory; repeat it for more runs.")
     flags.add_data_dir(parser)
+    flags.add_extension(parser)
     parser.flag(
         "images",
         "How many images of each split.",
@@ -27,6 +28,7 @@ def evaluate(given: Values) -> int:
     """Evaluates as the flags say."""
     if not given.run_dir:
         raise UserError("gap measures the checkpoints of runs: give --run_dir")
+    flags.load_extensions(given)
     with tensorflow_loading():
         from robgan_tf.stages.checkpoint_gap import measure_checkpoints
 

@@ -23,6 +23,7 @@ def add_flags(parser: Parser) -> None:
     flags.add_data_gin_file(parser, "For --generated: gin files that choose the data.")
     flags.add_run_dirs(parser, "The directory of a run of joint training; one of them.")
     flags.add_data_dir(parser)
+    flags.add_extension(parser)
     flags.add_checkpoint(parser)
     flags.add_weights(parser)
     parser.flag(
@@ -74,6 +75,7 @@ def evaluate(given: Values) -> int:
             )
     else:
         given.refuse(["gin_file"], "is of --generated, and a run has its own")
+    flags.load_extensions(given)
     with tensorflow_loading():
         from robgan_tf.quality.run import evaluate_quality
         from robgan_tf.stages.features import open_features

@@ -25,6 +25,7 @@ def add_flags(parser: Parser) -> None:
     flags.add_data_gin_file(parser, "For --model: gin files that choose the data.")
     flags.add_run_dirs(parser, "A run's directory; repeat it for more rows.")
     flags.add_data_dir(parser)
+    flags.add_extension(parser)
     parser.flag(
         "checkpoint", "Of runs: last, best, or a step that was kept; last by default.", form="WHICH"
     )
@@ -91,6 +92,7 @@ def add_flags(parser: Parser) -> None:
 
 def evaluate(given: Values) -> int:
     """Evaluates as the flags say."""
+    flags.load_extensions(given)
     values.check_choice("attack", given.attack, PROTOCOLS)
     values.check_choice("norm", given.norm, NORMS)
     if bool(given.run_dir) == bool(given.model):

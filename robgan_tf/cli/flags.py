@@ -4,9 +4,11 @@ import os
 import pathlib
 from typing import TYPE_CHECKING
 
+from robgan_tf import extensions
 from robgan_tf.cli import values
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.config.groups import DataSettings
+from robgan_tf.extensions import Extension
 
 if TYPE_CHECKING:
     # TensorFlow takes seconds to load.
@@ -32,6 +34,7 @@ def add_training(parser: Parser) -> None:
         "run_dir", "The run directory; runs/<name of the first gin file> by default.", form="DIR"
     )
     add_data_dir(parser)
+    add_extension(parser)
     parser.switch("dry_run", "Print the configuration, the models and the data shapes, and exit.")
 
 
@@ -42,6 +45,22 @@ def add_data_dir(parser: Parser) -> None:
         "Where the data is; TFDS_DATA_DIR or the TFDS default if not given.",
         form="DIR",
     )
+
+
+def add_extension(parser: Parser) -> None:
+    """The flag of every command that choices from outside mean something to."""
+    parser.flag(
+        "extension",
+        "A Python file, run as a program with your rights, that adds a loss, an attack, a data "
+        "set or a measure by robgan_tf.register; repeatable.",
+        repeated=True,
+        form="FILE.py",
+    )
+
+
+def load_extensions(given: Values) -> list[Extension]:
+    """Runs what --extension names and returns its records; before anything reads a choice."""
+    return extensions.load(given.extension)
 
 
 def data_dir(given: Values) -> str | None:

@@ -1,7 +1,7 @@
 """Stage 2, training of the classifier, and its baselines: what the finetune command does."""
 
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 from typing_extensions import override
@@ -9,6 +9,7 @@ from typing_extensions import override
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.data import ImageData, training_batches
 from robgan_tf.errors import UserError
+from robgan_tf.extensions import Extension
 from robgan_tf.runs.checkpoints import BestCheckpoint, load_weights
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages import finetune_report
@@ -38,6 +39,7 @@ class FinetuneStage(Stage):
       gan: the run of joint training that D and G come from, or None.
       generated: path of stored images or of an exported generator to use in place of its G, or
         None.
+      extensions: programs that have been loaded, whose choices the configuration may name.
 
     Raises:
       UserError: if the configuration makes no sense in itself or on this machine.
@@ -52,12 +54,13 @@ class FinetuneStage(Stage):
         data_dir: str | None = None,
         gan: FinishedRun | None = None,
         generated: str | None = None,
+        extensions: Sequence[Extension] = (),
     ):
         self._gan = gan
         self._generated = generated
         check_sources(config, gan, generated)
         self._attack = build_attack(config.finetune.attack, config.attack)
-        super().__init__(config, run_dir, data_dir)
+        super().__init__(config, run_dir, data_dir, extensions)
         self._check_batches()
         self.images_per_step = config.finetune.batch_size
 

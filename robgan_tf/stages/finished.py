@@ -10,6 +10,7 @@ from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
+from robgan_tf.extensions import explain_choices_of
 from robgan_tf.files import digest
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.directory import BEST_CHECKPOINT, CHECKPOINTS
@@ -160,5 +161,6 @@ def read_run_config(run_dir):
     except (OSError, ValueError) as error:
         raise UserError(f"{path / 'config.json'} cannot be read: {error}") from error
     kind = FinetuneConfig if "finetune.steps" in stored else JointConfig
+    explain_choices_of(run_dir)
     # Models are rebuilt without the run's loss: the program that brought it may be elsewhere.
     return read_config(kind, [str(path / "config.gin")], [], any_choice=True)

@@ -1,7 +1,7 @@
 """Stage 1, joint training of the three players: what the train command does."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
 from typing_extensions import override
@@ -10,6 +10,7 @@ from robgan_tf.config.groups import QualitySettings
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, training_batches
 from robgan_tf.errors import UserError
+from robgan_tf.extensions import Extension
 from robgan_tf.quality.extractors import PIXELS, FeatureExtractor
 from robgan_tf.runs.checkpoints import BestCheckpoint, checkpoint_of_step, load_weights
 from robgan_tf.runs.directory import RunDirectory
@@ -34,6 +35,7 @@ class JointStage(Stage):
       data_dir: where the data is, or None for the TFDS default.
       warm_start: run directory whose newest weights a new run starts from, or None.
       features: what image quality is measured on while training; see `open_features`.
+      extensions: programs that have been loaded, whose choices the configuration may name.
 
     Raises:
       UserError: if the configuration makes no sense in itself or on this machine.
@@ -48,13 +50,14 @@ class JointStage(Stage):
         data_dir: str | None = None,
         warm_start: str | None = None,
         features: str = PIXELS,
+        extensions: Sequence[Extension] = (),
     ) -> None:
         self._warm_start = warm_start
         self._features = features
         self._opened: FeatureExtractor | None = None
         self._adversary = build_adversary(config)
         _check_best(config.quality, config.train.steps)
-        super().__init__(config, run_dir, data_dir)
+        super().__init__(config, run_dir, data_dir, extensions)
         check_batch_size(config.train.batch_size, self.strategy)
         self.images_per_step = config.train.discriminator_updates * config.train.batch_size
         self.stop_at_alarm = config.alarms.stop

@@ -2,7 +2,7 @@
 
 import abc
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -11,6 +11,7 @@ from robgan_tf.config.configuration import as_markdown
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, load_image_data
+from robgan_tf.extensions import CONFIG_KEY, Extension, keep_copies, recorded
 from robgan_tf.runs.checkpoints import BestCheckpoint, Checkpoints
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
@@ -54,6 +55,7 @@ class Stage(abc.ABC):
       config: of the stage.
       run_dir: the run directory.
       data_dir: where the data is, or None for the TFDS default.
+      extensions: programs that have been loaded, whose choices the configuration may name.
 
     Raises:
       UserError: if the configuration makes no sense in itself or on this machine.
@@ -65,11 +67,16 @@ class Stage(abc.ABC):
     stop_at_alarm = False
 
     def __init__(
-        self, config: JointConfig | FinetuneConfig, run_dir: str, data_dir: str | None = None
+        self,
+        config: JointConfig | FinetuneConfig,
+        run_dir: str,
+        data_dir: str | None = None,
+        extensions: Sequence[Extension] = (),
     ):
         self.config = config
         self.run_dir = run_dir
         self._data_dir = data_dir
+        self._extensions = extensions
         build_evaluation_attack(config)  # Its numbers are refused now, not at the end.
         wanted = config.stage
         self.strategy = make_strategy(wanted.distribution, wanted.replicas, wanted.gin_name)
@@ -98,7 +105,7 @@ class Stage(abc.ABC):
         """
         run = RunDirectory(
             self.run_dir,
-            {**self.config.flat(), **self.origin()},
+            {**self.config.flat(), **self.origin(), CONFIG_KEY: recorded(self._extensions)},
             grows=f"{self.config.stage.gin_name}.steps",
             defaults=self.config.flat_defaults(),
         )
@@ -106,6 +113,7 @@ class Stage(abc.ABC):
         players = self.build_players()
         built = self.build(run, data, players, self.build_step(players))
         run.write_config(self.config.as_gin(), data.description)
+        keep_copies(run.path, self._extensions)
         best = {} if built.best is None else built.best.objects()
         checkpoints = Checkpoints(
             run.checkpoints_path, {**built.saved, **best}, self.config.stage.keep_checkpoints
