@@ -3,8 +3,8 @@
 Speed of the training step and of PGD in several precisions, compiled by XLA and deterministic; real
 training; first losses against those of a CPU. Writes DIR/record.json, after every section anew, and
 DIR/record.md. Sections that fail or have no time are in it too; the exit status is 1 if one failed.
-Small, on a CPU: --base_width=8 --steps=3 --seconds_per_timing=0 --images=100 --without_inception
---attack_batches=100
+Small, on a CPU, in some minutes, without the slowest sections: --base_width=8 --steps=3
+--seconds_per_timing=0 --images=100 --without_inception --attack_batches=100
 
     --data_dir=DIR          prepared CIFAR-10 for real steps; without it they are made on digits
     --write_reference=FILE  write the first losses, computed on the CPU, and do nothing else

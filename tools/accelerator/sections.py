@@ -38,11 +38,9 @@ from tools.benchmarks.models import attack_inputs, discriminator_flops
 
 ATTACK_STEPS, EPSILON = 20, 0.04
 PARTS = {
-    "as it is": (),
     "no random start": ("ProjectedGradientDescent.random_start=False",),
     "no attack": ("ProjectedGradientDescent.steps=0",),
     "1 power iteration": ("ResNetDiscriminator.power_iterations=1",),
-    "batch 8": ("train.batch_size=8",),
 }
 _LIBRARIES = re.compile(r"lib(?:cuda|cudart|cublas|cublasLt|cudnn|nvJitLink|cusolver)\.so[.\d]*$")
 
@@ -134,7 +132,7 @@ def step_deterministic_bfloat16(options: Options) -> dict:
 
 
 def step_parts(options: Options) -> dict:
-    """Seconds of the training step, TF32, as it is and with something of it left out."""
+    """Seconds of the training step, TF32, with something of it left out."""
     result = {}
     for name, changes in PARTS.items():
         step = training_step.TrainingStep(options.base_width, more_bindings=changes)
@@ -273,7 +271,7 @@ GROUPS = {
     "jit": Group(_tf32(True), (attack_jit, attack_jit_bfloat16, step_jit, step_jit_bfloat16)),
 }
 SECTIONS = {section.__name__: section for group in GROUPS.values() for section in group.sections}
-SLOW_ON_CPU = ("peaks", "step_jit", "step_jit_bfloat16")
+SLOW_ON_CPU = ("peaks", "step_parts", "step_jit", "step_jit_bfloat16")
 
 
 def _attacks(options: Options, precision: str, jit_compile: bool = False) -> dict:
