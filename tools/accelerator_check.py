@@ -1,4 +1,6 @@
-"""Checks the package on one accelerator: python -m tools.accelerator_check --output_dir=DIR
+"""Checks the package on one accelerator.
+
+    python -m tools.accelerator_check --output_dir=DIR
 
 Speed of the training step and of PGD in several precisions, compiled by XLA and deterministic; real
 training; first losses against those of a CPU. Writes DIR/record.json, after every section anew, and
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import time
 
-from robgan_tf import command  # noqa: F401  its environment settings, before TensorFlow
+import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow
 
 # isort: split
 import tensorflow as tf

@@ -19,17 +19,17 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.configuration import read_settings
+from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import load_image_data, training_batches
-from robgan_tf.evaluation.feature_extractors import PIXELS, open_extractor
-from robgan_tf.evaluation.generated_set import GeneratedSet
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import class_loss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from robgan_tf.quality.extractors import PIXELS, open_extractor
+from robgan_tf.quality.generated_set import GeneratedSet
 from robgan_tf.reporting import read_metrics
-from robgan_tf.run_directory import DATA_FOUND
-from robgan_tf.settings import TRAINING_SETTINGS, DataSettings, TrainSettings
-from robgan_tf.training.joint_run import JointRun
+from robgan_tf.runs.directory import DATA_FOUND
+from robgan_tf.stages.joint import JointStage
 from tools.accelerator import training_step
 from tools.accelerator.training_step import GIN_FILE, peak_memory_gib, reset_peak_memory, timed
 from tools.benchmarks.arithmetic import attack_flops
@@ -168,12 +168,12 @@ def attack_jit_bfloat16(options: Options) -> dict:
 
 def training(options: Options) -> dict:
     """Real steps of gin/cifar10.gin through the train command's own run, TF32."""
-    settings = read_settings([GIN_FILE], _run_bindings(options), TRAINING_SETTINGS)
+    config = read_config(JointConfig, [GIN_FILE], _run_bindings(options))
     reset_peak_memory()
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run_dir = pathlib.Path(folder) / "run"
-        JointRun(settings, run_dir, options.data_dir).train()
+        JointStage(config, run_dir, options.data_dir).train()
         seconds = time.perf_counter() - start
         records = read_metrics(run_dir / "metrics.jsonl")
         data = json.loads((run_dir / "config.json").read_text())[DATA_FOUND]
@@ -192,8 +192,8 @@ def training(options: Options) -> dict:
 
 def input_pipeline(options: Options) -> dict:
     """Training batches alone, without a model."""
-    settings = read_settings([GIN_FILE], _run_bindings(options), TRAINING_SETTINGS)
-    train, data = settings[TrainSettings], settings[DataSettings]
+    config = read_config(JointConfig, [GIN_FILE], _run_bindings(options))
+    train, data = config.train, config.data
     batches = iter(
         training_batches(
             load_image_data(**data.loading(options.data_dir)).train,

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from robgan_tf.configuration import read_settings
-from robgan_tf.settings import TRAINING_SETTINGS, AttackSettings, DataSettings, TrainSettings
+from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.joint import JointConfig
+from robgan_tf.stages.build_joint import build_adversary, build_players, build_step
 from robgan_tf.training.distribution import make_strategy
-from robgan_tf.training.joint import build_adversary, build_players, build_step
 from tools.accelerator import reference
 from tools.benchmarks.arithmetic import training_step_flops
 from tools.benchmarks.models import discriminator_flops, generator_flops, random_batches
@@ -37,19 +37,19 @@ class TrainingStep:
         more_bindings: Sequence[str] = (),
     ):
         chosen = [*bindings(base_width, precision), *more_bindings]
-        settings = read_settings([GIN_FILE], chosen, TRAINING_SETTINGS)
+        config = read_config(JointConfig, [GIN_FILE], chosen)
         strategy = make_strategy("single_device")
-        adversary = build_adversary(settings)
-        self._players = build_players(settings, strategy, adversary.replays)
-        self._step = build_step(settings, self._players, adversary, strategy)
+        adversary = build_adversary(config)
+        self._players = build_players(config, strategy, adversary.replays)
+        self._step = build_step(config, self._players, adversary, strategy)
         if jit_compile:
             self._step._compiled = tf.function(
                 self._step._distributed_step, autograph=False, jit_compile=True
             )
-        self._settings = settings
-        train = settings[TrainSettings]
+        self._config = config
+        train = config.train
         self.images = train.discriminator_updates * train.batch_size
-        self._batch = random_batches(settings[DataSettings], train)
+        self._batch = random_batches(config.data, train)
         self._variables = [v for part in vars(self._players).values() for v in part.variables]
         self._start = [tf.identity(variable.value) for variable in self._variables]
 
@@ -72,18 +72,18 @@ class TrainingStep:
 
     def flops(self) -> float:
         """Floating-point operations of the convolutions of a step (multiply-add = 2)."""
-        train = self._settings[TrainSettings]
+        train = self._config.train
         return training_step_flops(
             generator_flops(self._players.generator),
             discriminator_flops(self._players.discriminator),
             train.discriminator_updates,
             train.batch_size,
-            self._settings[AttackSettings].steps,
+            self._config.attack.steps,
         )
 
 
 def bindings(base_width: int, precision: str = "float32") -> list[str]:
-    """gin bindings of a width and a precision."""
+    """Gin bindings of a width and a precision."""
     return [
         f"ResNetGenerator.base_width={base_width}",
         f"ResNetDiscriminator.base_width={base_width}",
