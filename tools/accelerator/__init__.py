@@ -1,1 +1,0 @@
-"""What `tools/accelerator_check.py` measures, and how."""
