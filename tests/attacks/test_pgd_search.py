@@ -42,8 +42,12 @@ def test_reaches_the_optimum_of_a_linear_margin(norm, random_start):
     steps = 20 if norm == "linf" else 200
     search = PGDSearch(epsilon, steps, 0.1, norm, random_start, objective="margin")
     images = tf.cast(IMAGES, tf.float64)
-    attacked = search(lambda images: linear(images) + biases, images, LABELS, SEEDS)
-    np.testing.assert_allclose(attacked, optimum(epsilon, norm), atol=1e-5)
+
+    @tf.function
+    def attack():
+        return search(lambda images: linear(images) + biases, images, LABELS, SEEDS)
+
+    np.testing.assert_allclose(attack(), optimum(epsilon, norm), atol=1e-5)
 
 
 def test_fgsm_is_one_step_along_the_sign_of_the_gradient():

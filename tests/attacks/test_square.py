@@ -186,7 +186,8 @@ def test_follows_the_papers_algorithm(norm, epsilon):
             return np.sum(np.sin(9.0 * image) * weights) - 1000.0
 
         expected = reference_search(image, margin, SEEDS[number], epsilon, 150, norm)
-        np.testing.assert_allclose(attacked[number], expected, atol=1e-9)
+        # The L2 move takes roots of differences, whose rounding depends on the order of summing.
+        np.testing.assert_allclose(attacked[number], expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 7])

@@ -37,11 +37,11 @@ def classifier_training(strategy, normalization):
     return losses, (step.players.classifier, step.players.average_classifier)
 
 
-def largest_difference(train, normalization):
+def largest_difference(train, strategies, normalization):
     """Largest relative difference of any loss or variable, and of u between the replicas."""
     losses, variables = [], []
-    for replicas in (1, 2):
-        of_steps, models = train(make_strategy("mirrored", replicas), normalization)
+    for strategy in strategies:
+        of_steps, models = train(strategy, normalization)
         losses.append(of_steps)
         variables.append([np.array(v) for model in models for v in model.variables])
     between_replicas = [
@@ -57,12 +57,14 @@ def largest_difference(train, normalization):
 
 
 def main():
-    """Prints both differences for the training and normalization named on the command line."""
+    """Prints, for the training named on the command line, both differences by normalization."""
     keras.config.set_floatx("float64")
-    # Before the strategies: TensorFlow fixes its devices at the first use of any.
-    make_strategy("mirrored", 2)
+    # Before all else: TensorFlow fixes its devices at the first use of any.
+    two = make_strategy("mirrored", 2)
+    strategies = (make_strategy("mirrored", 1), two)
     train = {"joint": joint_training, "classifier": classifier_training}[sys.argv[1]]
-    print(*largest_difference(train, sys.argv[2]))
+    for normalization in ("spectral", "batch"):
+        print(normalization, *largest_difference(train, strategies, normalization))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ from robgan_tf.randomness import Purpose, derive_seed
 from tests import tiny
 
 PLAYER_NAMES = ("discriminator", "generator")
+FREE = (
+    "train.discriminator_updates = 1",
+    "TrainingAdversary.free = True",
+    "ProjectedGradientDescent.steps = 3",
+)
 
 
 def snapshot(model):
@@ -72,13 +77,53 @@ def operations_of_loops(step):
     }
 
 
+def variables(players):
+    """All that a step changes."""
+    models = (players.discriminator, players.generator, players.average_generator)
+    optimizers = (players.discriminator_optimizer, players.generator_optimizer)
+    return [variable for owner in (*models, *optimizers) for variable in owner.variables]
+
+
+class Reusable:
+    """Players and a step that is compiled once, for tests that each begin where training does."""
+
+    def __init__(self, *bindings):
+        self.players, self.step = tiny.build(*bindings)
+        self._initial = [np.array(variable) for variable in variables(self.players)]
+
+    def from_the_start(self):
+        """Gives every variable its initial value; returns players and step."""
+        for variable, value in zip(variables(self.players), self._initial, strict=True):
+            variable.assign(value)
+        return self.players, self.step
+
+
 @pytest.fixture(scope="module")
-def trained():
-    """A run after 50 real steps; what must hold at any time is tested on it."""
-    players, step = tiny.build("discriminator_optimizer.learning_rate = 1e-3")
+def usual():
+    return Reusable("discriminator_optimizer.learning_rate = 1e-3", "train.average_decay = 0.5")
+
+
+@pytest.fixture(scope="module")
+def free():
+    return Reusable(*FREE)
+
+
+@pytest.fixture(scope="module")
+def history(usual):
+    """Metrics of 50 real steps, and every variable after them."""
+    players, step = usual.from_the_start()
     images, labels = tiny.batch()
-    history = [step(images, labels, step_tensor(number)) for number in range(1, 51)]
-    return players, step, history
+    metrics = [step(images, labels, step_tensor(number)) for number in range(1, 51)]
+    return metrics, [np.array(variable) for variable in variables(players)]
+
+
+@pytest.fixture
+def trained(usual, history):
+    """A run after 50 real steps; what must hold at any time is tested on it."""
+    metrics, after = history
+    for variable, value in zip(variables(usual.players), after, strict=True):
+        variable.assign(value)
+    return usual.players, usual.step, metrics
 
 
 def test_sigma_of_the_kernels_in_use_is_one_after_50_steps(trained):
@@ -115,8 +160,8 @@ def test_the_attack_leaves_every_variable_bit_identical(trained):
     assert tf.reduce_mean(objective(attacked)) > tf.reduce_mean(objective(images[0]))
 
 
-def test_average_generator_follows_the_generator():
-    players, step = tiny.build("train.average_decay = 0.5")
+def test_average_generator_follows_the_generator(usual):
+    players, step = usual.from_the_start()
     average = snapshot(players.average_generator)
     images, labels = tiny.batch()
     for number in (1, 2):
@@ -171,15 +216,10 @@ def test_discriminator_update_equals_one_written_out():
         np.testing.assert_allclose(variable, expected, atol=2e-6)
 
 
-def test_free_adversarial_training_equals_one_written_out():
+def test_free_adversarial_training_equals_one_written_out(free):
     """One batch replayed three times: each backward pass moves the weights and the images."""
-    bindings = (
-        "train.discriminator_updates = 1",
-        "TrainingAdversary.free = True",
-        "ProjectedGradientDescent.steps = 3",
-    )
-    players, step = tiny.build(*bindings)
-    reference, _ = tiny.build(*bindings)
+    players, step = free.from_the_start()
+    reference, _ = tiny.build(*FREE)
     images, labels = tiny.batch(updates=1)
     metrics = step(images, labels, step_tensor(1))
 
@@ -217,14 +257,14 @@ def test_free_adversarial_training_equals_one_written_out():
         np.testing.assert_allclose(variable, expected, atol=2e-5)
 
 
-def test_free_adversarial_training_makes_no_attack_and_counts_its_updates():
-    players, step = tiny.build("TrainingAdversary.free = True")
-    step(*tiny.batch(), step_tensor(1))
+def test_free_adversarial_training_makes_no_attack_and_counts_its_updates(free):
+    players, step = free.from_the_start()
+    step(*tiny.batch(updates=1), step_tensor(1))
     assert "attack" not in operations_of_loops(step)
-    assert int(players.discriminator_optimizer.iterations) == 4
+    assert int(players.discriminator_optimizer.iterations) == 3
     assert int(players.generator_optimizer.iterations) == 1
     rate = players.discriminator_optimizer._learning_rate
-    assert rate.get_config()["updates_per_step"] == 4
+    assert rate.get_config()["updates_per_step"] == 3
 
 
 @pytest.mark.parametrize(
@@ -239,14 +279,14 @@ def test_free_adversarial_training_refuses(binding, message):
         tiny.build("TrainingAdversary.free = True", binding)
 
 
-def test_only_its_own_update_moves_the_averages_of_the_generator():
-    """After three D updates and one G update they have moved once, on the last fakes."""
-    players, step = tiny.build("train.discriminator_updates = 3")
-    reference, _ = tiny.build("train.discriminator_updates = 3")
-    step(*tiny.batch(updates=3), step_tensor(1))
-    latents = tf.random.stateless_normal([8, 16], derive_seed(0, Purpose.LATENTS, 1, 3))
+def test_only_its_own_update_moves_the_averages_of_the_generator(usual):
+    """After two D updates and one G update they have moved once, on the last fakes."""
+    players, step = usual.from_the_start()
+    reference, _ = tiny.build()
+    step(*tiny.batch(), step_tensor(1))
+    latents = tf.random.stateless_normal([8, 16], derive_seed(0, Purpose.LATENTS, 1, 2))
     labels = tf.random.stateless_uniform(
-        [8], derive_seed(0, Purpose.LABELS, 1, 3), maxval=10, dtype=tf.int32
+        [8], derive_seed(0, Purpose.LABELS, 1, 2), maxval=10, dtype=tf.int32
     )
     reference.generator(latents, labels, training=True)
     for variable, expected in zip(
@@ -260,21 +300,22 @@ def test_only_its_own_update_moves_the_averages_of_the_generator():
 @pytest.mark.parametrize(("form", "learns"), [("split", False), ("ac_gan", True)])
 def test_labels_of_fakes_reach_the_class_head_only_under_equation_8(form, learns, monkeypatch):
     """The class head's update, for two choices of the classes asked of G."""
+    classes_of_fakes = tf.Variable(0)
+    run = Reusable(f"AdversarialLoss.form = '{form}'")
+    generate = run.step.generate
 
-    def class_head_after_a_step(classes_of_fakes):
-        players, step = tiny.build(f"AdversarialLoss.form = '{form}'")
-        generate = step.generate
+    def relabelled(*arguments, **keywords):
+        fakes, labels = generate(*arguments, **keywords)
+        return fakes, tf.fill(tf.shape(labels), classes_of_fakes)
 
-        def relabelled(*arguments, **keywords):
-            fakes, labels = generate(*arguments, **keywords)
-            return fakes, tf.fill(tf.shape(labels), classes_of_fakes)
-
-        monkeypatch.setattr(step, "generate", relabelled)
+    monkeypatch.setattr(run.step, "generate", relabelled)
+    class_heads = []
+    for classes in (0, 1):
+        classes_of_fakes.assign(classes)
+        players, step = run.from_the_start()
         step(*tiny.batch(), step_tensor(1))
-        return np.array(players.discriminator.class_head.layer.kernel)
-
-    same = np.array_equal(class_head_after_a_step(0), class_head_after_a_step(1))
-    assert same is not learns
+        class_heads.append(np.array(players.discriminator.class_head.layer.kernel))
+    assert np.array_equal(*class_heads) is not learns
 
 
 def test_no_attack_costs_no_attack_and_still_trains():
@@ -336,8 +377,8 @@ def test_target_of_the_attack(target):
     np.testing.assert_allclose(values, expected, rtol=1e-6)
 
 
-def test_non_finite_loss_stops_with_step_and_culprit():
-    _, step = tiny.build("ProjectedGradientDescent.steps = 0")
+def test_non_finite_loss_stops_with_step_and_culprit(usual):
+    _, step = usual.from_the_start()
     images, labels = tiny.batch()
     poisoned = tf.tensor_scatter_nd_update(images, [[1, 3, 0, 0, 0]], [float("nan")])
     step(images, labels, step_tensor(6))
