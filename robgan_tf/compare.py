@@ -5,7 +5,7 @@
 
 writes convergence.png (Figure 8), convergence.md (last and best values, the first reach of a score,
 alarms of collapse, the attack's share of the time), convergence.csv (the points) and
-convergence.json (the table). --run takes run directories and records of `tools.record_run`;
+convergence.json (the table). --run takes run directories and records of `robgan-tf record`;
 --run=NAME=PATH names them, and runs of one name are seeds of one configuration. --sheets puts the
 newest sheets of samples side by side (Figure 7).
 """

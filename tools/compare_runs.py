@@ -30,6 +30,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.comparison.record import MOST_POINTS
 from robgan_tf.data import evaluation_batches, load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
@@ -37,7 +38,6 @@ from robgan_tf.robustness.accuracy import accuracy_under_attack
 from robgan_tf.runs.checkpoints import kept_steps
 from robgan_tf.stages.finished import open_run, read_run_config
 from robgan_tf.watching.gap import evenly_spaced
-from tools.record_run import MOST_POINTS
 
 ATTACK_STEPS = 20
 LOSSES = {

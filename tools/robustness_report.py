@@ -2,7 +2,7 @@
 
     python -m tools.robustness_report docs/results/EXPERIMENT
 
-reads the records (`tools.record_run`) in the folders below, each holding one run:
+reads the records (`robgan-tf record`) in the folders below, each holding one run:
   adversarial_training/          equation (3), as many updates on real images as both stages
   adversarial_training_longer/   the same at equal wall-clock
   gan/                           stage 1, Rob-GAN before fine-tuning

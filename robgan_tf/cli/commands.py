@@ -13,7 +13,12 @@ COMMANDS = {
         "robgan_tf.sample",
         "Draw sheets, interpolations, image sets, or nearest training images.",
     ),
+    "record": ("robgan_tf.record", "Make a small record of a run, to commit and to compare."),
     "compare": ("robgan_tf.compare", "Compare how runs converge."),
     "export": ("robgan_tf.export", "Export models for TensorFlow Serving or as ONNX."),
     "serve_check": ("robgan_tf.serve_check", "Check a running model server."),
+    "download_inception": (
+        "robgan_tf.download_inception",
+        "Download the Inception network of published scores.",
+    ),
 }

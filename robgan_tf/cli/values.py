@@ -54,6 +54,14 @@ def bound(smallest: float) -> Value:
     return parse
 
 
+def positive(flag: str, given: str) -> float:
+    """A finite number above 0."""
+    number = _number(flag, given)
+    if not 0.0 < number < math.inf:
+        raise UserError(f"{flag}={number:g}: give a number above 0")
+    return number
+
+
 def one_of(*choices: str) -> Value:
     """One of a few names."""
 

@@ -73,7 +73,7 @@ def read_run(path: str | pathlib.Path) -> tuple[dict[str, Any], list[dict], floa
     """Reads what a comparison needs of a run.
 
     Args:
-      path: a run directory, or a JSON file that `tools.record_run` made of one.
+      path: a run directory, or a JSON file that `robgan-tf record` made of one.
 
     Returns:
       (config, records, seconds_per_step): flat dict of settings; list of dicts with "step" and the
@@ -102,7 +102,7 @@ def read_run(path: str | pathlib.Path) -> tuple[dict[str, Any], list[dict], floa
     if not isinstance(config, dict) or records is None:
         raise UserError(
             f"--run: {path} is neither a run directory (config.json, metrics.jsonl) nor a record "
-            "that tools.record_run has made"
+            "that robgan-tf record has made"
         )
     if not records:
         raise UserError(f"--run: {path} has no metrics yet")

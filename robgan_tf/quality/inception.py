@@ -61,7 +61,7 @@ def load_inception2015(path: PathLike) -> tuple[Callable[[Any], tuple[Any, Any]]
         return _saved_model(path), False
     if not path.is_file():
         raise UserError(
-            f"the Inception graph {path} does not exist; tools/download_inception.py fetches "
+            f"the Inception graph {path} does not exist; robgan-tf download_inception fetches "
             f"{GRAPH_FILE}"
         )
     content = path.read_bytes()

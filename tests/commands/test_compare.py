@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from tests import in_process
-from tools import record_run
 
 FID = "fid/callable-x-y-asis/train10k-2k"
 STEPS = range(50, 1050, 50)
@@ -49,6 +48,12 @@ def make_run(path, *, slope, seconds, attack_steps=3, seed=0, extra=None, **conf
             path / "samples" / f"step_{number * 500:08d}.png"
         )
     return path
+
+
+def record(run_dir, output_dir, *arguments):
+    return in_process.run(
+        "record", f"--run_dir={run_dir}", f"--output_dir={output_dir}", *arguments
+    )
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +116,9 @@ def test_seeds_ratio_and_share(runs, run, tmp_path):
     assert "worst of the runs' best values" in output
 
 
-def test_records_are_read_as_the_runs_they_are_of(runs, run, tmp_path, monkeypatch):
+def test_records_are_read_as_the_runs_they_are_of(runs, run, tmp_path):
     for name in ("pgd_0", "none"):
-        monkeypatch.setattr(sys, "argv", ["", str(runs / name), str(tmp_path / name)])
-        record_run.main()
+        assert record(runs / name, tmp_path / name).returncode == 0
     read = {}
     for kind, paths in {
         "runs": (runs / "pgd_0", runs / "none"),
@@ -135,11 +139,9 @@ def test_records_are_read_as_the_runs_they_are_of(runs, run, tmp_path, monkeypat
     assert (tmp_path / "records" / "sheets.png").exists()
 
 
-def test_a_record_may_have_the_seconds_of_undisturbed_steps(runs, run, tmp_path, monkeypatch):
+def test_a_record_may_have_the_seconds_of_undisturbed_steps(runs, run, tmp_path):
     for name, arguments in (("timed", []), ("retimed", ["--seconds_per_step=0.5"])):
-        target = str(tmp_path / name)
-        monkeypatch.setattr(sys, "argv", ["", str(runs / "pgd_0"), target, *arguments])
-        record_run.main()
+        assert record(runs / "pgd_0", tmp_path / name, *arguments).returncode == 0
     timed, retimed = (
         json.loads((tmp_path / name / "0.json").read_text()) for name in ("timed", "retimed")
     )
@@ -158,7 +160,7 @@ def test_a_record_may_have_the_seconds_of_undisturbed_steps(runs, run, tmp_path,
     assert status == 0 and note not in output
 
 
-def test_what_cannot_be_recorded_is_said(runs, tmp_path, monkeypatch, capsys):
+def test_what_cannot_be_recorded_is_said(runs, tmp_path):
     empty = make_run(tmp_path / "empty", slope=0.1, seconds=None)
     (empty / "metrics.jsonl").write_text("")
     for arguments, message in (
@@ -166,12 +168,10 @@ def test_what_cannot_be_recorded_is_said(runs, tmp_path, monkeypatch, capsys):
         ([empty], "empty has no metrics yet"),
         ([runs / "pgd_0", "--seconds_per_step=inf"], "give a number above 0"),
     ):
-        monkeypatch.setattr(
-            sys, "argv", ["", *map(str, arguments[:1]), str(tmp_path / "out"), *arguments[1:]]
-        )
-        with pytest.raises(SystemExit) as caught:
-            record_run.main()
-        assert caught.value.code == 2 and message in capsys.readouterr().err
+        run_dir, *more = arguments
+        ended = record(run_dir, tmp_path / "out", *more)
+        assert ended.returncode == 2 and message in ended.stderr
+        assert not (tmp_path / "out").exists()
 
 
 def test_runs_without_seconds_are_named(runs, run):

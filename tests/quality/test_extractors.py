@@ -20,7 +20,7 @@ from robgan_tf.quality.extractors import (
     classifier_extractor,
     open_extractor,
 )
-from tools import download_inception
+from tests import in_process
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, [10, 8, 8, 3], np.uint8)
@@ -185,7 +185,7 @@ def test_what_is_no_inception_graph_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     tf.saved_model.save(tf.Module(), tmp_path / "without_signature")
     for name, message in {
-        "nowhere.pb": "does not exist; tools/download_inception.py fetches",
+        "nowhere.pb": "does not exist; robgan-tf download_inception fetches",
         "other.pb": "has no pool_3, softmax/logits/MatMul",
         "text.pb": "is not a frozen graph",
         "empty": "cannot be loaded",
@@ -537,22 +537,22 @@ def archive(tmp_path):
     return (tmp_path / "inception.tgz").as_uri(), hashlib.sha256(content).hexdigest()
 
 
-def run_download(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, "argv", ["download_inception", *map(str, arguments)])
-    return download_inception.main()
+def download(folder, *arguments):
+    return in_process.run("download_inception", f"--output_dir={folder}", *arguments)
 
 
-def test_download(archive, tmp_path, monkeypatch, capsys):
+def test_download(archive, tmp_path):
     url, sha256 = archive
     folder = tmp_path / "new" / "folder"
-    unreachable = "http://127.0.0.1:9/inception.tgz"
-    arguments = [folder, "--url", unreachable, url, "--sha256", sha256]
-    assert run_download(monkeypatch, *arguments) == 0
+    arguments = [f"--url=http://127.0.0.1:9/inception.tgz,{url}", f"--sha256={sha256}"]
+    assert download(folder, *arguments).returncode == 0
     assert (folder / inception.GRAPH_FILE).read_bytes() == b"a graph"
-    assert run_download(monkeypatch, *arguments) == 0
-    assert capsys.readouterr().out.splitlines()[1].endswith("is there, and its sha256 is right")
-    assert run_download(monkeypatch, folder) == 2
-    assert "the file that is there" in capsys.readouterr().err
+    again = download(folder, *arguments)
+    assert again.returncode == 0
+    assert again.stdout.splitlines()[-1].endswith("is there, and its sha256 is right")
+    other = download(folder)
+    assert other.returncode == 2
+    assert "the file that is there" in other.stderr
 
 
 @pytest.mark.parametrize(
@@ -566,14 +566,15 @@ def test_download(archive, tmp_path, monkeypatch, capsys):
         ("other", "cannot download"),
     ],
 )
-def test_download_that_fails(url, message, archive, tmp_path, monkeypatch, capsys):
+def test_download_that_fails(url, message, archive, tmp_path):
     (tmp_path / "empty.tgz").write_bytes(b"")
     with tarfile.open(tmp_path / "other.tgz", "w:gz") as file:
         file.addfile(tarfile.TarInfo("another"))
     if url in ("empty", "other"):
         url = (tmp_path / f"{url}.tgz").as_uri()
-    assert run_download(monkeypatch, tmp_path / "folder", "--url", url or archive[0]) == 2
-    lines = capsys.readouterr().err.splitlines()
+    ended = download(tmp_path / "folder", f"--url={url or archive[0]}")
+    assert ended.returncode == 2
+    lines = ended.stderr.splitlines()
     assert len(lines) == 1
     assert re.search(message, lines[0])
     assert not (tmp_path / "folder").exists()

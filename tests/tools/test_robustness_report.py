@@ -1,4 +1,4 @@
-"""Table 1 and Figures 2 and 6 from records of runs, as `tools.record_run` writes them."""
+"""Table 1 and Figures 2 and 6 from records of runs, as `robgan-tf record` writes them."""
 
 import json
 import sys
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tools import record_run, robustness_report
+from robgan_tf.comparison.record import write_record
+from tools import robustness_report
 
 STEPS = list(range(100, 1100, 100))
 
@@ -54,8 +55,7 @@ def experiment(tmp_path, monkeypatch):
     }
     for name, arguments in runs.items():
         run = run_directory(tmp_path / "runs" / name, *arguments)
-        monkeypatch.setattr(sys, "argv", ["", str(run), str(tmp_path / "records" / name)])
-        record_run.main()
+        write_record(run, tmp_path / "records" / name)
     monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "records")])
     robustness_report.main()
     return tmp_path / "records"

@@ -1,27 +1,17 @@
-"""Turns a run directory into a small record that can be committed, with its curves as a plot.
+"""A small record of a run, which can be committed: its settings, curves, evaluations, sheets.
 
-    python -m tools.record_run RUN_DIR docs/results/EXPERIMENT
-
-writes EXPERIMENT/<seed>.json (settings, curves, evaluations), <seed>_curves.png and the last
-sheets; a run directory may be gone tomorrow, its record stays.
-
-Seconds of a run beside which other work ran say nothing. --seconds_per_step=0.19 puts those of an
-undisturbed step in their place, as `tools.benchmark` measures them, and the record says so.
+`compare` reads it in place of the run's directory, which may be gone tomorrow.
 """
 
-import argparse
 import json
-import math
 import pathlib
 import shutil
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from robgan_tf.comparison.curves import SECONDS
+from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
 from robgan_tf.reporting import read_metrics
 
 MOST_POINTS = 150
@@ -46,50 +36,59 @@ CLASSIFIER_PANELS = {
 }
 
 
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run_dir", type=pathlib.Path)
-    parser.add_argument("record_dir", type=pathlib.Path)
-    parser.add_argument("--seconds_per_step", type=float)
-    arguments = parser.parse_args()
-    seconds = arguments.seconds_per_step
-    if seconds is not None and not 0.0 < seconds < math.inf:
-        parser.error("--seconds_per_step: give a number above 0")
+def write_record(
+    run_dir: pathlib.Path, record_dir: pathlib.Path, seconds_per_step: float | None = None
+) -> pathlib.Path:
+    """Writes the record of a run.
+
+    Args:
+      run_dir: the run's directory.
+      record_dir: made if it does not exist; the files of the run's seed are replaced.
+      seconds_per_step: of an undisturbed step, in place of those the run took. Seconds of a run
+        beside which other work ran say nothing.
+
+    Returns:
+      The path of the JSON file.
+
+    Raises:
+      UserError: if the directory is not that of a run, or the run has no metrics yet.
+    """
     for name in ("config.json", "metrics.jsonl"):
-        if not (arguments.run_dir / name).is_file():
-            parser.error(f"{arguments.run_dir} has no {name}: give the directory of a run")
-    config = json.loads((arguments.run_dir / "config.json").read_text())
-    records = read_metrics(arguments.run_dir / "metrics.jsonl")
+        if not (run_dir / name).is_file():
+            raise UserError(f"{run_dir} has no {name}: give the directory of a run (--run_dir)")
+    config = json.loads((run_dir / "config.json").read_text())
+    records = read_metrics(run_dir / "metrics.jsonl")
     if not records:
-        parser.error(f"{arguments.run_dir} has no metrics yet")
+        raise UserError(f"{run_dir} has no metrics yet")
     is_joint = "train.seed" in config
     name = str(config["train.seed" if is_joint else "finetune.seed"])
-    arguments.record_dir.mkdir(parents=True, exist_ok=True)
-    if seconds is not None:
-        records = _retimed(records, seconds)
+    record_dir.mkdir(parents=True, exist_ok=True)
+    if seconds_per_step is not None:
+        records = _retimed(records, seconds_per_step)
     record = {
         "config": config,
         "last_step": records[-1]["step"],
-        "evaluations": _evaluations(arguments.run_dir),
-        "seconds_per_step": seconds or "as they were while training",
+        "evaluations": _evaluations(run_dir),
+        "seconds_per_step": seconds_per_step or "as they were while training",
         "curves": _curves(_thin(records)),
     }
-    (arguments.record_dir / f"{name}.json").write_text(json.dumps(record, indent=None) + "\n")
+    path = record_dir / f"{name}.json"
+    write_atomically(path, (json.dumps(record, indent=None) + "\n").encode())
     panels = JOINT_PANELS if is_joint else CLASSIFIER_PANELS
-    _plot(records, panels, arguments.record_dir / f"{name}_curves.png")
+    _plot(records, panels, record_dir / f"{name}_curves.png")
     for kind in ("samples", "attacks"):
-        pictures = sorted((arguments.run_dir / kind).glob("step_*.png"))
+        pictures = sorted((run_dir / kind).glob("step_*.png"))
         if pictures:
-            shutil.copy(pictures[-1], arguments.record_dir / f"{name}_{kind}.png")
+            shutil.copy(pictures[-1], record_dir / f"{name}_{kind}.png")
+    return path
 
 
-def _retimed(records, seconds_per_step):
+def _retimed(records: list[dict], seconds_per_step: float) -> list[dict]:
     """The records with `time/training_seconds` as if every step had taken equally long."""
     return [{**record, SECONDS: seconds_per_step * record["step"]} for record in records]
 
 
-def _thin(records):
+def _thin(records: list[dict]) -> list[dict]:
     """About MOST_POINTS records, the last and those with a gap or image quality besides."""
     stride = max(1, -(-len(records) // MOST_POINTS))
     return [
@@ -101,7 +100,7 @@ def _thin(records):
     ]
 
 
-def _curves(records):
+def _curves(records: list[dict]) -> dict[str, list]:
     names = sorted({name for record in records for name in record})
     return {
         name: [_shorten(record[name]) if name in record else None for record in records]
@@ -109,31 +108,30 @@ def _curves(records):
     }
 
 
-def _shorten(value):
+def _shorten(value: float) -> float:
     return value if isinstance(value, int) else float(f"{value:.5g}")
 
 
-def _evaluations(run_dir):
+def _evaluations(run_dir: pathlib.Path) -> dict[str, dict]:
     return {
         path.stem: json.loads(path.read_text())
         for path in sorted((run_dir / "evaluations").glob("*.json"))
     }
 
 
-def _plot(records, panels, path):
+def _plot(records: list[dict], panels: dict[str, tuple[str, ...]], path: pathlib.Path) -> None:
     measured = {name for record in records for name in record}
-    panels = {
+    drawn = {
         title: sorted(name for name in measured if name.startswith(prefixes))
         for title, prefixes in panels.items()
     }
-    panels = {title: names for title, names in panels.items() if names}
-    rows = max(1, -(-len(panels) // 3))
-    figure, axes = plt.subplots(
-        rows, 3, figsize=(13, 3.5 * rows), layout="constrained", squeeze=False
-    )
-    for axis in axes.flat[len(panels) :]:
+    drawn = {title: names for title, names in drawn.items() if names}
+    rows = max(1, -(-len(drawn) // 3))
+    figure = Figure(figsize=(13, 3.5 * rows), layout="constrained")
+    axes = figure.subplots(rows, 3, squeeze=False)
+    for axis in axes.flat[len(drawn) :]:
         axis.set_visible(False)
-    for axis, (title, names) in zip(axes.flat, panels.items(), strict=False):
+    for axis, (title, names) in zip(axes.flat, drawn.items(), strict=False):
         for name in names:
             points = [(record["step"], record[name]) for record in records if name in record]
             axis.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=0.8)
@@ -141,8 +139,3 @@ def _plot(records, panels, path):
         axis.set_xlabel("step")
         axis.legend(fontsize=8)
     figure.savefig(path, dpi=70)
-    plt.close(figure)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,29 +1,16 @@
-"""Downloads the Inception graph of 2015-12-05, by which IS and FID are published.
+"""Fetches the Inception graph of 2015-12-05, and makes sure that it is that one."""
 
-    python -m tools.download_inception FOLDER
-
-writes FOLDER/classify_image_graph_def.pb, once its sha256 has been checked, for the extractor
-inception2015:FOLDER/classify_image_graph_def.pb. Without a network, copy that file from elsewhere;
-run again on the folder, the command then checks it.
-"""
-
-import argparse
 import hashlib
 import http.client
 import io
 import pathlib
-import sys
 import tarfile
 import urllib.request
+from collections.abc import Sequence
 
-from robgan_tf.cli import (
-    start as command,  # its environment settings come before TensorFlow is imported
-)
-
-# isort: split
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
-from robgan_tf.quality.inception import GRAPH_FILE, GRAPH_SHA256
+from robgan_tf.quality.inception import GRAPH_FILE
 
 # The first is the original; without TLS, which the checksum makes up for.
 URLS = (
@@ -33,26 +20,7 @@ URLS = (
 TIMEOUT_SECONDS = 30
 
 
-def main():
-    """Runs the command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--url", nargs="+", default=URLS, help="of the graph or of a .tgz with it")
-    parser.add_argument(
-        "--sha256",
-        default=GRAPH_SHA256,
-        help=f"of {GRAPH_FILE}, if it is to be another than the one that public copies state",
-    )
-    arguments = parser.parse_args()
-    try:
-        print(fetch(arguments.folder, arguments.url, arguments.sha256))
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return command.USER_ERROR_STATUS
-    return 0
-
-
-def fetch(folder, urls, sha256):
+def fetch(folder: pathlib.Path, urls: Sequence[str], sha256: str) -> str:
     """Sees to it that a folder holds the graph.
 
     Args:
@@ -93,7 +61,7 @@ def fetch(folder, urls, sha256):
     return f"{path}: {len(content):,} bytes, and the sha256 is right"
 
 
-def _read(url):
+def _read(url: str) -> bytes:
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
             return response.read()
@@ -101,20 +69,19 @@ def _read(url):
         raise UserError(f"{url} is no URL (--url)") from error
 
 
-def _graph(content, url):
+def _graph(content: bytes, url: str) -> bytes:
     if not url.endswith((".tgz", ".tar.gz")):
         return content
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
-        return archive.extractfile(GRAPH_FILE).read()
+        file = archive.extractfile(GRAPH_FILE)
+        if file is None:
+            raise KeyError(f"{GRAPH_FILE} is no file there")
+        return file.read()
 
 
-def _check(content, sha256, what):
+def _check(content: bytes, sha256: str, what: str) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256.lower():
         raise UserError(
             f"{what} has sha256 {found} and should have {sha256} (--sha256 if you trust another)"
         )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
