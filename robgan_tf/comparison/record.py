@@ -15,7 +15,7 @@ from robgan_tf.files import write_atomically
 from robgan_tf.reporting import read_metrics
 
 MOST_POINTS = 150
-JOINT_PANELS = {
+JOINT_PANELS: dict[str, tuple[str, ...]] = {
     "D's loss": ("loss_discriminator/",),
     "G's loss": ("loss_generator/",),
     "share D judges right: real or generated": ("accuracy_source/",),
@@ -26,7 +26,7 @@ JOINT_PANELS = {
     "diversity within classes, share of the real": ("diversity/",),
     "realness in D's eyes (1: real for certain)": ("realness/",),
 }
-CLASSIFIER_PANELS = {
+CLASSIFIER_PANELS: dict[str, tuple[str, ...]] = {
     "loss on attacked images": ("loss/",),
     "accuracy on attacked images of the batch": ("accuracy/",),
     "learning rate": ("learning_rate/",),
