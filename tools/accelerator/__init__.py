@@ -1,0 +1,1 @@
+"""What `tools/accelerator_check.py` measures, and how."""
