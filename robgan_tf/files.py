@@ -6,13 +6,14 @@ import pathlib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
-from typing import BinaryIO
-
-import numpy as np
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from robgan_tf.typing import PathLike
 
-Contents = bytes | np.ndarray
+if TYPE_CHECKING:
+    import numpy as np
+
+Contents: TypeAlias = "bytes | np.ndarray"
 
 
 class OtherContentError(FileExistsError):
@@ -61,7 +62,7 @@ def write_new(path: PathLike, content: str | bytes) -> None:
     write_atomically(path, content)
 
 
-def read_npz(path: PathLike, names: Iterable[str] | None = None) -> dict[str, np.ndarray]:
+def read_npz(path: PathLike, names: Iterable[str] | None = None) -> "dict[str, np.ndarray]":
     """Reads arrays of an npz file.
 
     Args:
@@ -74,6 +75,9 @@ def read_npz(path: PathLike, names: Iterable[str] | None = None) -> dict[str, np
     Raises:
       ValueError: if it cannot be read, is something else or lacks one of the names.
     """
+    # A command's --help should not have to wait for it.
+    import numpy as np
+
     try:
         stored = np.load(path)
         if not isinstance(stored, np.lib.npyio.NpzFile):
