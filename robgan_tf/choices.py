@@ -135,9 +135,11 @@ TRAINING_ATTACKS = Choices(
     "robgan_tf.attacks.training_attack:TrainingAttack",
     are_classes=True,
 )
+MEASURES = Choices("quality/measures", "measure", "robgan_tf.quality.measure:Measure")
 
 FOLDERS = {
-    choices.folder: choices for choices in (SOURCE_LOSSES, NORMS, PROTOCOLS, TRAINING_ATTACKS)
+    choices.folder: choices
+    for choices in (SOURCE_LOSSES, NORMS, PROTOCOLS, TRAINING_ATTACKS, MEASURES)
 }
 
 

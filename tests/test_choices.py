@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from robgan_tf.attacks.protocol import EvaluationProtocol, make_attacks
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.choices import FOLDERS, SOURCE_LOSSES, Choices
+from robgan_tf.comparison.measures import better_direction, is_of_features
 from robgan_tf.config.configuration import as_gin
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.groups import AlarmSettings, LossSettings
@@ -23,6 +25,9 @@ from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.losses import AdversarialLoss, SourceLoss
 from robgan_tf.quality.alarms import collapse_alarms
+from robgan_tf.quality.image_features import ImageFeatures
+from robgan_tf.quality.measure import LOWER, Measure, Number
+from robgan_tf.quality.scores import quality
 from robgan_tf.robustness.run import Protocol
 from robgan_tf.robustness.verification import perturbation_norms
 from robgan_tf.stages.build_joint import build_adversary
@@ -275,3 +280,26 @@ def test_another_protocol_brings_its_radii_and_images(registered):
     assert make_attacks("two-images", 0.1, "linf", 10)[0].name == "fgsm"
     with pytest.raises(UserError, match=r"the attack 'nope' does not exist; .* 'two-images'$"):
         make_attacks("nope", 0.1, "linf", 10)
+
+
+class Brightness(Measure):
+    """How much brighter generated features are: better where it is lower."""
+
+    numbers: ClassVar = {"brightness": Number("a difference of means", LOWER)}
+
+    def compute(self, compared):
+        return {"brightness": float(compared.fake_rows.mean() - compared.real_rows.mean())}
+
+
+def test_another_measure_is_computed_named_compared_and_may_choose_the_best(registered):
+    registered("quality/measures", "brightness", Brightness())
+    rows = np.arange(60, dtype=np.float32).reshape(30, 2)
+    real, fake = (
+        ImageFeatures(features, None, np.zeros(30, np.int32)) for features in (rows, rows + 2.0)
+    )
+    assert quality(real, fake, "net", "train")["brightness/net/train30-30"] == 2.0
+    assert better_direction("brightness/net/train30-30") == LOWER
+    assert is_of_features("brightness/net/train30-30")
+    assert tiny.config("quality.best = 'brightness'").quality.best == "brightness"
+    with pytest.raises(UserError, match=r"quality.best = 'is_deviation' does not exist; choose"):
+        tiny.config("quality.best = 'is_deviation'")

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from robgan_tf.comparison.configurations import attack_shares
-from robgan_tf.comparison.measures import LOWER, better_direction
+from robgan_tf.comparison.measures import better_direction
 from robgan_tf.comparison.run import SECONDS, Run
 from robgan_tf.errors import UserError
 from robgan_tf.quality.alarms import alarms_seen
+from robgan_tf.quality.measure import LOWER
 from robgan_tf.typing import JsonObject
 
 AXES = ("step", "discriminator_updates", "seconds")

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from robgan_tf.comparison.run import Run
 from robgan_tf.errors import UserError
-
-LOWER, HIGHER = "lower", "higher"
+from robgan_tf.quality.measure import HIGHER, LOWER, measure_of
 
 _NO_MEASURES = ("step", "count/", "time/")
-# Not the losses of D and G: the lower one is, the more one of them wins.
-_LOWER_KINDS = ("fid", "kid", "loss")
-_HIGHER_KINDS = ("is", "precision", "recall", "diversity", "accuracy", "accuracy_class")
-_FEATURE_KINDS = ("fid", "kid", "is", "is_deviation", "precision", "recall", "diversity")
+# Besides those of image quality. Not the losses of D and G: the lower one is, the more one wins.
+_LOWER_KINDS = ("loss",)
+_HIGHER_KINDS = ("diversity", "accuracy", "accuracy_class")
 _HIGHER_ENDINGS = ("_clean", "_attacked")  # of the gap's names; the Lipschitz value has no better
 
 
@@ -70,12 +68,16 @@ def find_measure(given: str, runs: Sequence[Run]) -> str:
 
 def is_of_features(name: str) -> bool:
     """Whether a measure is one of the features of a network."""
-    return name.partition("/")[0] in _FEATURE_KINDS
+    kind = name.partition("/")[0]
+    return kind == "diversity" or measure_of(kind) is not None
 
 
 def better_direction(name: str) -> str | None:
     """Whether "lower" or "higher" values of a measure are better; None if neither is."""
     kind = name.partition("/")[0]
+    measure = measure_of(kind)
+    if measure is not None:
+        return measure.numbers[kind].better
     if kind in _LOWER_KINDS:
         return LOWER
     if kind in _HIGHER_KINDS or (kind == "gap" and name.endswith(_HIGHER_ENDINGS)):

@@ -3,6 +3,7 @@
 import dataclasses
 
 from robgan_tf.choices import NORMS, SOURCE_LOSSES, TRAINING_ATTACKS
+from robgan_tf.config.best_measure import BEST_MEASURES
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.errors import UserError
 
@@ -16,7 +17,6 @@ LOSS_FORMS = ("split", "ac_gan")
 LOSS_WEIGHT_SETS = ("paper", "official_code")
 ATTACK_TARGETS = ("source_and_class", "class", "source")
 LEARNING_RATE_SCHEDULES = ("constant", "halving", "linear", "drops", "cosine")
-QUALITY_MEASURES = ("fid", "kid", "is", "precision", "recall")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -288,7 +288,7 @@ class QualitySettings(Settings):
     best: str = setting(
         "the measure that chooses the best checkpoint, which is kept apart",
         "none",
-        choices=("none", *QUALITY_MEASURES),
+        choices=BEST_MEASURES,
     )
 
     def __post_init__(self):

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from robgan_tf.quality.measures.frechet import frechet_distance
+from robgan_tf.quality.measures.fid import frechet_distance
 from robgan_tf.quality.measures.inception_score import inception_score
-from robgan_tf.quality.measures.kernel_distance import kernel_distance
+from robgan_tf.quality.measures.kid import kernel_distance
 from robgan_tf.quality.measures.precision_recall import precision_recall
 from robgan_tf.quality.moments import FeatureStatistics
 

@@ -10,14 +10,8 @@ from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.quality.image_features import ReferenceFeatures, extract, is_same_network
-from robgan_tf.quality.scores import (
-    SPLITS,
-    bias_warning,
-    check_counts,
-    quality,
-    quality_by_class,
-    short,
-)
+from robgan_tf.quality.measure import SPLITS, short
+from robgan_tf.quality.scores import bias_warning, check_counts, quality, quality_by_class
 
 QUALITY_IMAGES = 10_000
 # What a result is of: a file of the same name that is of something else is kept.

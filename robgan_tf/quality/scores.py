@@ -1,26 +1,31 @@
-"""Image quality: Inception Score, Fréchet and kernel distance, precision and recall, diversity.
+"""Image quality: all numbers of the measures of `measures`, under names that tell them apart.
 
 A number is named by measure, extractor with its resize, and counts, such as
 `fid/inception2015-tf1resize/train50k-10k`: numbers of different names cannot be compared.
 """
 
+from collections.abc import Iterator, Sequence, Sized
+
 import numpy as np
 
+from robgan_tf.choices import MEASURES
 from robgan_tf.data import evenly_spaced_rows
-from robgan_tf.errors import UserError
-from robgan_tf.quality.measures.frechet import frechet_distance
-from robgan_tf.quality.measures.inception_score import inception_score
-from robgan_tf.quality.measures.kernel_distance import kernel_distance
-from robgan_tf.quality.measures.precision_recall import precision_recall
+from robgan_tf.quality.image_features import ImageFeatures
+from robgan_tf.quality.measure import SPLITS, Compared, Measure
+from robgan_tf.quality.measures.fid import frechet_distance
 
 # Sets compared image by image: their cost grows with the square.
 MOST_COMPARED = 10_000
-SPLITS = 10
-NEIGHBOURS = 3
 
 
-def quality(real, fake, extractor_name, real_name, splits=SPLITS, neighbours=NEIGHBOURS):
-    """Compares generated with real images.
+def quality(
+    real: ImageFeatures,
+    fake: ImageFeatures,
+    extractor_name: str,
+    real_name: str,
+    splits: int = SPLITS,
+) -> dict[str, float]:
+    """Compares generated with real images by every measure.
 
     Args:
       real: ImageFeatures of the real images.
@@ -28,7 +33,6 @@ def quality(real, fake, extractor_name, real_name, splits=SPLITS, neighbours=NEI
       extractor_name: of both.
       real_name: split of the real images, such as "train".
       splits: of the Inception Score; its name says how many if they are not 10.
-      neighbours: k of precision and recall.
 
     Returns:
       Dict from name to float.
@@ -36,25 +40,20 @@ def quality(real, fake, extractor_name, real_name, splits=SPLITS, neighbours=NEI
     Raises:
       UserError: if there are too few images for a measure.
     """
-    check_counts(len(real), len(fake), fake.probabilities is not None, splits, neighbours)
-    counts = f"{extractor_name}/{real_name}{short(len(real))}-{short(len(fake))}"
-    values = {}
-    if fake.probabilities is not None:
-        mean, deviation = inception_score(fake.probabilities, splits)
-        alone = f"{extractor_name}/{short(len(fake))}"
-        if splits != SPLITS:
-            alone += f"-{splits}splits"
-        values[f"is/{alone}"], values[f"is_deviation/{alone}"] = mean, deviation
-    values[f"fid/{counts}"] = frechet_distance(*real.moments(), *fake.moments())
-    first, second = (_compared(features.features) for features in (real, fake))
-    pairs = f"{extractor_name}/{real_name}{short(len(first))}-{short(len(second))}"
-    values[f"kid/{pairs}"] = kernel_distance(first, second)
-    precision, recall = precision_recall(first, second, neighbours)
-    values[f"precision/{pairs}"], values[f"recall/{pairs}"] = precision, recall
-    return values
+    has_probabilities = fake.probabilities is not None
+    check_counts(len(real), len(fake), has_probabilities, splits)
+    rows = (_compared(features.features) for features in (real, fake))
+    compared = Compared(real, fake, *rows, extractor_name, real_name, splits)
+    return {
+        f"{kind}/{measure.rest_of_name(compared)}": value
+        for measure in _measures(has_probabilities)
+        for kind, value in measure.compute(compared).items()
+    }
 
 
-def quality_by_class(real, fake, class_names):
+def quality_by_class(
+    real: ImageFeatures, fake: ImageFeatures, class_names: Sequence[str]
+) -> dict[str, float]:
     """Fréchet distance of each class for which both sets have more images than dimensions.
 
     Args:
@@ -73,7 +72,7 @@ def quality_by_class(real, fake, class_names):
     return distances
 
 
-def bias_warning(real, fake):
+def bias_warning(real: ImageFeatures, fake: Sized) -> str | None:
     """One line on why a Fréchet distance of so few images is too high; None for enough."""
     fewest, dimensions = min(len(real), len(fake)), real.features.shape[1]
     if fewest > dimensions:
@@ -84,29 +83,24 @@ def bias_warning(real, fake):
     )
 
 
-def short(count):
-    """50000 as "50k"; 355 as "355"."""
-    return f"{count // 1000}k" if count % 1000 == 0 else str(count)
-
-
-def _compared(features):
+def _compared(features: np.ndarray) -> np.ndarray:
     """At most `MOST_COMPARED` rows, evenly spaced."""
     return features[evenly_spaced_rows(len(features), MOST_COMPARED)]
 
 
-def check_counts(real, fake, has_logits, splits=SPLITS, neighbours=NEIGHBOURS):
+def check_counts(real: int, fake: int, has_probabilities: bool, splits: int = SPLITS) -> None:
     """Refuses counts of real and generated images that are too small for a measure.
 
     Raises:
       UserError: if one is.
     """
-    fewest = min(real, fake)
-    if has_logits and fake < splits:
-        raise UserError(
-            f"{fake} images cannot be divided into {splits} splits of the Inception Score: "
-            "ask for more (--num_images), or fewer splits (--splits)"
-        )
-    if fewest <= neighbours:
-        raise UserError(
-            f"{fewest} images are too few for precision and recall with {neighbours} neighbours"
-        )
+    for measure in _measures(has_probabilities):
+        measure.check_counts(real, fake, splits)
+
+
+def _measures(has_probabilities: bool) -> Iterator[Measure]:
+    """Every measure that has what it needs."""
+    for name in MEASURES.names():
+        measure = MEASURES.get(name)
+        if has_probabilities or not measure.needs_probabilities:
+            yield measure

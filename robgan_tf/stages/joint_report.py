@@ -87,7 +87,7 @@ def print_best(measure: str, best: BestCheckpoint) -> None:
     """Prints which checkpoint was kept as the best.
 
     Args:
-      measure: what chose it, one of `choices.QUALITY_MEASURES`.
+      measure: what chose it, a kind such as "fid".
       best: the BestCheckpoint.
     """
     if int(best.step):

@@ -4,13 +4,13 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.choices import SOURCE_LOSSES
-from robgan_tf.comparison.measures import LOWER, better_direction
 from robgan_tf.data import scale_images
 from robgan_tf.errors import UserError
 from robgan_tf.losses.source_loss import SourceLoss
 from robgan_tf.quality.alarms import ALARM_PREFIX, collapse_alarms
 from robgan_tf.quality.generated_set import GeneratedSet
 from robgan_tf.quality.image_features import ReferenceFeatures, extract
+from robgan_tf.quality.measure import LOWER, measure_of
 from robgan_tf.quality.relative_diversity import RelativeDiversity
 from robgan_tf.quality.scores import bias_warning, quality
 from robgan_tf.reporting import read_metrics
@@ -63,10 +63,12 @@ class QualityMeter:
         self._seed = seed
         self._source_loss = source_loss
         self._check_counts()
-        if settings.best == "is" and extractor.classes is None:
+        self._best = measure_of(settings.best)
+        needs_classes = self._best is not None and self._best.needs_probabilities
+        if needs_classes and extractor.classes is None:
             raise UserError(
-                f"quality.best = 'is': {extractor.name} gives no class logits, which the Inception "
-                "Score needs; choose another measure, or other --features"
+                f"quality.best = {settings.best!r}: {extractor.name} gives no class logits, which "
+                "it needs; choose another measure, or other --features"
             )
         real = evenly_spaced(data.train, settings.real_images)
         directory, dataset = reference
@@ -119,10 +121,10 @@ class QualityMeter:
     def score(self, values):
         """What the best checkpoint is chosen by, higher being better; None if by nothing."""
         kind = self._settings.best
-        if kind == "none":
+        if self._best is None:
             return None
         (name,) = [name for name in values if name.startswith(f"{kind}/")]
-        return -values[name] if better_direction(name) == LOWER else values[name]
+        return -values[name] if self._best.numbers[kind].better == LOWER else values[name]
 
     def _check_counts(self):
         """How images of a class differ is not to be seen in one of them."""

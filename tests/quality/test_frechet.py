@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from robgan_tf.quality.measures.frechet import frechet_distance
+from robgan_tf.quality.measures.fid import frechet_distance
 from robgan_tf.quality.moments import FeatureStatistics
 
 

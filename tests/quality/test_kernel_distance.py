@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from robgan_tf.quality.measures.kernel_distance import kernel_distance
+from robgan_tf.quality.measures.kid import kernel_distance
 
 
 def feature_sets(counts=(70, 53), dimensions=6, kind=np.float64):

@@ -6,7 +6,7 @@ python -m tools.reference_docs
 import pathlib
 from collections.abc import Callable
 
-from tools.reference_docs import choices, commands, configuration, gin_files
+from tools.reference_docs import choices, commands, configuration, gin_files, metrics
 
 FOLDER = pathlib.Path(__file__).parents[2] / "docs" / "reference"
 PAGES: dict[str, Callable[[], str]] = {
@@ -14,6 +14,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.text,
     "configuration.md": configuration.text,
     "gin_files.md": gin_files.text,
+    "metrics.md": metrics.text,
 }
 
 

@@ -3,8 +3,14 @@
 Salimans et al., "Improved Techniques for Training GANs", 2016.
 """
 
-import numpy as np
+from collections.abc import Mapping
+from typing import ClassVar
 
+import numpy as np
+from typing_extensions import override
+
+from robgan_tf.errors import UserError
+from robgan_tf.quality.measure import HIGHER, SPLITS, Compared, Measure, Number, short
 from robgan_tf.quality.moments import row_blocks
 
 BLOCK_SIZE = 1000
@@ -74,3 +80,38 @@ def _check_distributions(block):
 def _x_log_x(x):
     # The limit at 0 is 0.
     return x * np.log(np.maximum(x, np.finfo(np.float64).tiny))
+
+
+class InceptionScore(Measure):
+    """Of generated images alone; its name says how many splits if they are not 10."""
+
+    numbers: ClassVar[Mapping[str, Number]] = {
+        "is": Number(
+            "Inception Score: exp of the mean KL divergence of p(class given image) from p(class). "
+            "From 1 to the number of classes. Only of features that come with class logits",
+            HIGHER,
+        ),
+        "is_deviation": Number("standard deviation of the score over its splits", None),
+    }
+    needs_probabilities = True
+
+    @override
+    def compute(self, compared: Compared) -> dict[str, float]:
+        mean, deviation = inception_score(compared.fake.probabilities, compared.splits)
+        return {"is": mean, "is_deviation": deviation}
+
+    @override
+    def rest_of_name(self, compared: Compared) -> str:
+        alone = f"{compared.extractor}/{short(len(compared.fake))}"
+        return alone if compared.splits == SPLITS else f"{alone}-{compared.splits}splits"
+
+    @override
+    def check_counts(self, real: int, fake: int, splits: int) -> None:
+        if fake < splits:
+            raise UserError(
+                f"{fake} images cannot be divided into {splits} splits of the Inception Score: "
+                "ask for more (--num_images), or fewer splits (--splits)"
+            )
+
+
+CHOICE = InceptionScore()

@@ -3,9 +3,17 @@
 Kynkaanniemi et al., "Improved Precision and Recall Metric for Assessing Generative Models", 2019.
 """
 
-import numpy as np
+from collections.abc import Mapping
+from typing import ClassVar
 
+import numpy as np
+from typing_extensions import override
+
+from robgan_tf.quality.distances import exact_distances, squared_distances, squared_radii
+from robgan_tf.quality.measure import HIGHER, Compared, Measure, Number, check_neighbours
 from robgan_tf.quality.moments import check_feature_sets, row_blocks
+
+NEIGHBOURS = 3
 
 
 def precision_recall(real_features, fake_features, k=3, block_size=1000):
@@ -42,57 +50,19 @@ def precision_recall(real_features, fake_features, k=3, block_size=1000):
     )
     # Far from the origin, differences of large squares would be left with few digits.
     origin = real.mean(axis=0, dtype=np.float64)
-    real_radii = _squared_radii(real, origin, k, block_size)
-    fake_radii = _squared_radii(fake, origin, k, block_size)
+    real_radii = squared_radii(real, origin, k, block_size)
+    fake_radii = squared_radii(fake, origin, k, block_size)
     fake_inside = np.zeros(len(fake), bool)
     real_inside = np.zeros(len(real), bool)
     for rows in row_blocks(len(real), block_size):
         for columns in row_blocks(len(fake), block_size):
             reals, fakes = real[rows], fake[columns]
-            distances, errors = _squared_distances(reals, fakes, origin)
+            distances, errors = squared_distances(reals, fakes, origin)
             _find_inside(
                 fake_inside[columns], fakes, reals, real_radii[rows], distances.T, errors.T
             )
             _find_inside(real_inside[rows], reals, fakes, fake_radii[columns], distances, errors)
     return float(fake_inside.mean()), float(real_inside.mean())
-
-
-def _squared_radii(features, origin, k, block_size):
-    """float64 [n]: squared distance of each row to its k-th nearest other row."""
-    blocks = row_blocks(len(features), block_size)
-    nearest = np.full([len(features), k], np.inf)
-    neighbours = np.zeros([len(features), k], np.int64)
-    for index, rows in enumerate(blocks):
-        for columns in blocks[index:]:
-            distances, _ = _squared_distances(features[rows], features[columns], origin)
-            if rows == columns:
-                np.fill_diagonal(distances, np.inf)
-            else:
-                _keep_nearest(nearest[columns], neighbours[columns], distances.T, rows.start)
-            _keep_nearest(nearest[rows], neighbours[rows], distances, columns.start)
-    radii = np.zeros(len(features))
-    for rows in blocks:
-        for column in range(k):
-            exact = _exact_distances(features[rows], features[neighbours[rows, column]])
-            radii[rows] = np.maximum(radii[rows], exact)
-    return radii
-
-
-def _keep_nearest(nearest, neighbours, distances, start):
-    """Replaces, in place, what is known of the nearest rows by what is nearer.
-
-    Args:
-      nearest: [n, k], the k smallest distances of each of n rows so far.
-      neighbours: int [n, k], to which rows.
-      distances: [n, b], distances to b more rows.
-      start: number of the first of these.
-    """
-    k = nearest.shape[1]
-    candidates = np.concatenate([nearest, distances], axis=1)
-    chosen = np.argpartition(candidates, k - 1, axis=1)[:, :k]
-    known = np.take_along_axis(neighbours, np.minimum(chosen, k - 1), axis=1)
-    neighbours[...] = np.where(chosen < k, known, chosen - k + start)
-    nearest[...] = np.take_along_axis(candidates, chosen, axis=1)
 
 
 def _find_inside(inside, points, centres, radii, distances, errors):
@@ -114,24 +84,35 @@ def _find_inside(inside, points, centres, radii, distances, errors):
     while undecided.any():
         rows = np.flatnonzero(undecided.any(axis=1))
         columns = undecided[rows].argmax(axis=1)
-        inside[rows] = _exact_distances(points[rows], centres[columns]) <= radii[columns]
+        inside[rows] = exact_distances(points[rows], centres[columns]) <= radii[columns]
         undecided[rows, columns] = False
         undecided[inside] = False
 
 
-def _squared_distances(first, second, origin):
-    """Computes squared distances by |x|^2 + |y|^2 - 2 x.y, seen from an origin.
+class PrecisionRecall(Measure):
+    """Of the images that are compared one by one, with the balls to the third neighbour."""
 
-    Returns:
-      (distances, errors): float64 [m, n] both, the second an upper bound of the rounding error.
-    """
-    first, second = first - origin, second - origin
-    norms = np.sum(first**2, axis=1)[:, None] + np.sum(second**2, axis=1)
-    distances = norms - 2.0 * (first @ second.T)
-    errors = norms * ((first.shape[1] + 4) * np.finfo(np.float64).eps)
-    return np.maximum(distances, 0.0), errors
+    numbers: ClassVar[Mapping[str, Number]] = {
+        "precision": Number(
+            "share of generated images within the neighbourhoods (k = 3) of real ones", HIGHER
+        ),
+        "recall": Number(
+            "share of real images within the neighbourhoods of generated ones", HIGHER
+        ),
+    }
+
+    @override
+    def compute(self, compared: Compared) -> dict[str, float]:
+        precision, recall = precision_recall(compared.real_rows, compared.fake_rows, NEIGHBOURS)
+        return {"precision": precision, "recall": recall}
+
+    @override
+    def rest_of_name(self, compared: Compared) -> str:
+        return compared.of_pairs
+
+    @override
+    def check_counts(self, real: int, fake: int, splits: int) -> None:
+        check_neighbours("precision and recall", real, fake, NEIGHBOURS)
 
 
-def _exact_distances(first, second):
-    """float64 [n]: squared distances row by row; the same for the same two rows, either way."""
-    return np.sum((first.astype(np.float64) - second.astype(np.float64)) ** 2, axis=1)
+CHOICE = PrecisionRecall()

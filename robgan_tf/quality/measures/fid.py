@@ -4,7 +4,13 @@ Heusel et al., "GANs Trained by a Two Time-Scale Update Rule Converge to a Local
 Equilibrium", 2017.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
+from typing_extensions import override
+
+from robgan_tf.quality.measure import LOWER, Compared, Measure, Number
 
 # What float64 may get wrong in a covariance, relative to its largest entry or eigenvalue. It is
 # generous: rounding leaves about 1e-15. A covariance that was accumulated in float32 is worse by
@@ -82,3 +88,22 @@ def _square_root(covariance, name):
     # Eigenvalues below this are zeros that rounding has moved to either side.
     positive = values > len(values) * np.finfo(np.float64).eps * largest
     return vectors[:, positive] * np.sqrt(values[positive])
+
+
+class FrechetDistance(Measure):
+    """Of the features of all images; with few images it is biased upwards."""
+
+    numbers: ClassVar[Mapping[str, Number]] = {
+        "fid": Number(
+            "Fréchet distance of two Gaussians fitted to the features. With few images it is "
+            "biased upwards",
+            LOWER,
+        )
+    }
+
+    @override
+    def compute(self, compared: Compared) -> dict[str, float]:
+        return {"fid": frechet_distance(*compared.real.moments(), *compared.fake.moments())}
+
+
+CHOICE = FrechetDistance()

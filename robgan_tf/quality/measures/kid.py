@@ -3,8 +3,13 @@
 Binkowski et al., "Demystifying MMD GANs", 2018.
 """
 
-import numpy as np
+from collections.abc import Mapping
+from typing import ClassVar
 
+import numpy as np
+from typing_extensions import override
+
+from robgan_tf.quality.measure import LOWER, Compared, Measure, Number
 from robgan_tf.quality.moments import check_feature_sets, row_blocks
 
 
@@ -65,3 +70,26 @@ def _kernel_base(first, second):
 def _kernel_sum(base):
     # Several times faster than the sum of base**3.
     return np.vdot(base * base, base)
+
+
+class KernelDistance(Measure):
+    """Of all pairs of the images that are compared one by one; 0 for equal distributions."""
+
+    numbers: ClassVar[Mapping[str, Number]] = {
+        "kid": Number(
+            "kernel distance: unbiased squared MMD with a cubic kernel, of all pairs of at most "
+            "10,000 images; 0 for equal distributions, below 0 at times",
+            LOWER,
+        )
+    }
+
+    @override
+    def compute(self, compared: Compared) -> dict[str, float]:
+        return {"kid": kernel_distance(compared.real_rows, compared.fake_rows)}
+
+    @override
+    def rest_of_name(self, compared: Compared) -> str:
+        return compared.of_pairs
+
+
+CHOICE = KernelDistance()
