@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import scipy.stats
 import tensorflow as tf
 
 from robgan_tf.attacks.objectives import is_fooled
@@ -272,10 +273,5 @@ def confidence_interval(share: float, count: int) -> tuple[float, float]:
     Returns:
       (low, high) in [0, 1].
     """
-    z = 1.959964
-    centre = share + z * z / (2 * count)
-    spread = z * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    scale = 1 + z * z / count
-    # At 0 and 1 rounding would leave a bound on the wrong side of the share.
-    low = min(share, (centre - spread) / scale)
-    return float(max(0.0, low)), float(min(1.0, max(share, (centre + spread) / scale)))
+    interval = scipy.stats.binomtest(round(share * count), count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)

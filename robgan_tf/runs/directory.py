@@ -6,10 +6,11 @@ checkpoints/     newest checkpoints                samples/ attacks/   pictures
 best_checkpoint/ of classifiers                    gap.csv gap.png     train against test
 """
 
-import fcntl
 import json
 import pathlib
 import tempfile
+
+import filelock
 
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
@@ -163,10 +164,10 @@ class RunDirectory:
             pass
 
     def _take_lock(self):
-        lock = open(self.path / "lock", "w")  # noqa: SIM115  held until the process ends.
+        lock = filelock.FileLock(self.path / "lock", timeout=0)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock.acquire()
+        except filelock.Timeout as error:
             raise UserError(
                 f"run directory {self.path} is in use by another process; "
                 "wait for it, or give another one (--run_dir)"
