@@ -1,7 +1,8 @@
 """A configuration: the groups of settings of one stage, as plain typed values."""
 
 import dataclasses
-from collections.abc import Iterator
+import typing
+from collections.abc import Iterable, Iterator
 from typing import Any, Self
 
 from robgan_tf.config.fields import Settings
@@ -14,7 +15,8 @@ class Configuration:
     @classmethod
     def group_classes(cls) -> dict[str, type[Settings]]:
         """The class of each group, by the group's name here and in the order shown."""
-        return {field.name: field.type for field in dataclasses.fields(cls)}
+        hints = typing.get_type_hints(cls)
+        return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
     def groups(self) -> Iterator[Settings]:
         """The groups, in the order shown."""
@@ -50,7 +52,7 @@ class Configuration:
         return as_gin(self.groups())
 
 
-def as_gin(groups) -> str:
+def as_gin(groups: Iterable[Settings]) -> str:
     """Writes groups of settings as the text of a gin file, every value spelled out."""
     return "".join(
         f"{group.gin_name}.{name} = {as_stored(value)!r}\n"

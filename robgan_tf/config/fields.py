@@ -3,6 +3,8 @@
 import dataclasses
 import types
 import typing
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from robgan_tf.choices import Choices
 from robgan_tf.errors import UserError
@@ -15,8 +17,15 @@ LARGEST_SEED = 2**63 - 1
 
 
 def setting(
-    meaning, default=REQUIRED, *, minimum=None, above=None, below=None, choices=None, radius=False
-):
+    meaning: str,
+    default: Any = REQUIRED,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Sequence[Any] | Choices | None = None,
+    radius: bool = False,
+) -> Any:
     """A field of a settings class: what it means and the range of values it takes.
 
     `choices` is a tuple, or a `Choices`: then programs outside this package may add some, and
@@ -46,7 +55,7 @@ class Settings:
 
     gin_name: typing.ClassVar[str]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         hints = typing.get_type_hints(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
@@ -81,14 +90,14 @@ class Settings:
         }
 
 
-def _parsed_radius(name, value):
+def _parsed_radius(name: str, value: Any) -> float:
     try:
         return parse_radius(value)
     except ValueError as error:
         raise UserError(f"{name} = {error}") from error
 
 
-def _checked_type(name, value, expected):
+def _checked_type(name: str, value: Any, expected: Any) -> Any:
     """Returns the value, an int made a float where a float is due; otherwise complains."""
     optional = isinstance(expected, types.UnionType)
     if optional:
@@ -109,7 +118,7 @@ def _checked_type(name, value, expected):
     return value
 
 
-def _check_range(name, value, limits):
+def _check_range(name: str, value: Any, limits: Mapping[str, Any]) -> None:
     if isinstance(value, float) and not abs(value) < float("inf"):
         raise UserError(f"{name} = {value} is not a finite number")
     closed = isinstance(limits["choices"], tuple)

@@ -92,11 +92,11 @@ class FinetuneSettings(Settings):
         return self.picture_every
 
     @property
-    def generated_count(self):
+    def generated_count(self) -> int:
         """Generated images in a batch."""
         return round(self.batch_size * self.generated_share)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.generated_share and not 0 < self.generated_count < self.batch_size:
             raise UserError(

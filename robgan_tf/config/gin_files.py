@@ -5,17 +5,25 @@ each is an error of one line.
 """
 
 import dataclasses
+import functools
 import importlib.util  # noqa: F401  gin reads importlib.util without importing it.
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, TypeVar
 
 import gin
 
 from robgan_tf.config import shipped
+from robgan_tf.config.configuration import Configuration
+from robgan_tf.config.fields import Settings
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 
 # For `include` within a file; a path on disk goes first there too.
 gin.add_config_file_search_path(str(shipped.ROOT))
+
+SomeConfiguration = TypeVar("SomeConfiguration", bound=Configuration)
+SomeSettings = TypeVar("SomeSettings", bound=Settings)
 
 CONFIGURABLES = {
     kind: gin.external_configurable(kind, name=kind.gin_name, module="robgan_tf")
@@ -24,7 +32,13 @@ CONFIGURABLES = {
 }
 
 
-def read_config(config_class, gin_files, gin_params, lowest_bindings="", any_choice=False):
+def read_config(
+    config_class: type[SomeConfiguration],
+    gin_files: Sequence[str],
+    gin_params: Sequence[str],
+    lowest_bindings: str = "",
+    any_choice: bool = False,
+) -> SomeConfiguration:
     """Parses gin files and single bindings into the configuration of a stage.
 
     Bindings of groups of other stages are known and let pass, so that a file that describes a
@@ -53,17 +67,25 @@ def read_config(config_class, gin_files, gin_params, lowest_bindings="", any_cho
     return config_class(**dict(zip(classes, groups, strict=True)))
 
 
-def read_group(group_class, gin_files, gin_params=()):
+def read_group(
+    group_class: type[SomeSettings], gin_files: Sequence[str], gin_params: Sequence[str] = ()
+) -> SomeSettings:
     """Parses gin files and bindings into one group of settings, such as `DataSettings`.
 
     Args and errors are those of `read_config`.
     """
     (group,) = _read(gin_files, gin_params, [group_class])
+    assert isinstance(group, group_class)
     group.check_choices()
     return group
 
 
-def _read(gin_files, gin_params, kinds, lowest_bindings=""):
+def _read(
+    gin_files: Sequence[str],
+    gin_params: Sequence[str],
+    kinds: Iterable[type[Settings]],
+    lowest_bindings: str = "",
+) -> list[Settings]:
     gin.clear_config()
     gin.parse_config(lowest_bindings)
     _parse(gin_files, gin_params)
@@ -74,7 +96,7 @@ def _read(gin_files, gin_params, kinds, lowest_bindings=""):
     return groups
 
 
-def _constructed(kind):
+def _constructed(kind: type[Settings]) -> Any:
     try:
         return CONFIGURABLES[kind]()
     except UserError as error:
@@ -84,7 +106,7 @@ def _constructed(kind):
         raise UserError(_missing_value(kind, error)) from error
 
 
-def _parse(gin_files, gin_params):
+def _parse(gin_files: Sequence[str], gin_params: Sequence[str]) -> None:
     for path in gin_files:
         found = shipped.find(path)
         if found is None:
@@ -92,12 +114,12 @@ def _parse(gin_files, gin_params):
                 f"gin file {path} does not exist (--gin_file); robgan-tf configs lists those that "
                 "come with the package"
             )
-        _guarded(lambda found=found: gin.parse_config_file(str(found)), f"gin file {path}")
+        _guarded(functools.partial(gin.parse_config_file, str(found)), f"gin file {path}")
     for binding in gin_params:
-        _guarded(lambda binding=binding: gin.parse_config(binding), f"--gin_param={binding}")
+        _guarded(functools.partial(gin.parse_config, binding), f"--gin_param={binding}")
 
 
-def _guarded(parse, where):
+def _guarded(parse: Callable[[], object], where: str) -> None:
     try:
         parse()
     except (
@@ -112,7 +134,7 @@ def _guarded(parse, where):
         raise UserError(" ".join(f"{where}: {_one_line(error)}".split())) from error
 
 
-def _one_line(error):
+def _one_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
         where = f", in {error.text.strip()!r}" if error.text else ""
         reason = str(error.msg).splitlines()[-1].strip()
@@ -123,7 +145,7 @@ def _one_line(error):
     return " ".join(text.split())
 
 
-def _missing_value(kind, error):
+def _missing_value(kind: type[Settings], error: BaseException) -> str:
     missing = [
         field.name
         for field in dataclasses.fields(kind)
@@ -137,21 +159,21 @@ def _missing_value(kind, error):
     return f"{kind.gin_name}: {_one_line(error)}"
 
 
-def _is_bound(gin_name, field):
+def _is_bound(gin_name: str, field: str) -> bool:
     return any(
         selector.split(".")[-1] == gin_name and field in values
         for (_, selector), values in gin.config._CONFIG.items()
     )
 
 
-def _refuse_scoped_bindings():
+def _refuse_scoped_bindings() -> None:
     for (scope, selector), values in gin.config._CONFIG.items():
         if scope and selector != "gin.macro":
             name = f"{scope}/{selector.removeprefix('robgan_tf.')}.{next(iter(values))}"
             raise UserError(f"nothing uses the binding {name}: remove the scope {scope!r}")
 
 
-def _refuse_unused_bindings(of_others):
+def _refuse_unused_bindings(of_others: Collection[str]) -> None:
     used = gin.config._OPERATIVE_CONFIG
     for (scope, selector), values in gin.config._CONFIG.items():
         if selector.split(".")[-1] in of_others:

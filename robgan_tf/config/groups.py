@@ -1,6 +1,7 @@
 """Groups of settings that both stages, or their players, have; each is one name in a gin file."""
 
 import dataclasses
+from typing import Any
 
 from robgan_tf.choices import NORMS, SOURCE_LOSSES, TRAINING_ATTACKS
 from robgan_tf.config.best_measure import BEST_MEASURES
@@ -54,11 +55,11 @@ class DataSettings(Settings):
     )
 
     @property
-    def file_name(self):
+    def file_name(self) -> str:
         """The data set's name, fit to be part of a file's."""
         return self.dataset.replace("/", "_").replace(":", "_")
 
-    def loading(self, data_dir):
+    def loading(self, data_dir: str | None) -> dict[str, Any]:
         """The arguments of `data.load_image_data`; `dequantize` is one of `training_batches`."""
         return {name: value for name, value in vars(self).items() if name != "dequantize"} | {
             "data_dir": data_dir
@@ -103,7 +104,7 @@ class DiscriminatorSettings(Settings):
     power_iterations: int = setting("of spectral normalization in each D update", 256, minimum=1)
 
     @property
-    def has_class_head(self):
+    def has_class_head(self) -> bool:
         """Whether D is a classifier too."""
         return self.head == "class"
 
@@ -150,7 +151,7 @@ class AttackSettings(Settings):
     random_start: bool = setting("start at a random point of the ball", False)
     relative_step: bool = setting("`step_size` is a share of the radius instead", False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.relative_step and isinstance(self.step_size, str):
             raise UserError(
                 f"{self.gin_name}.step_size = {self.step_size!r} is no share of the radius, which "
@@ -200,7 +201,7 @@ class OptimizerSettings(Settings):
     )
     drop_at: tuple = setting("ascending steps after which the rate is a tenth; for `drops`", ())
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.schedule == "halving" and self.halve_every is None:
             raise UserError(
@@ -291,7 +292,7 @@ class QualitySettings(Settings):
         choices=BEST_MEASURES,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.best != "none" and not self.every:
             raise UserError(

@@ -83,7 +83,7 @@ def classifier_step(
     name: str,
     gin_files: str | Sequence[str],
     bindings: Sequence[str] = (),
-    gan_files: Sequence[str] | None = None,
+    gan_files: Sequence[str] = (),
 ) -> Variant:
     """Makes a variant that is one update of the finetune command on images in memory.
 
