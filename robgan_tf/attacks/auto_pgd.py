@@ -1,6 +1,7 @@
 """Auto-PGD: projected gradient ascent that finds its own step size (Croce and Hein, ICML 2020)."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -12,6 +13,7 @@ from robgan_tf.attacks.ball import (
     per_sample,
 )
 from robgan_tf.choices import NORMS
+from robgan_tf.typing import LogitsFunction
 
 _TARGETED = "targeted_dlr"
 _DEFAULT_TARGET_CLASSES = 9
@@ -22,6 +24,10 @@ _FIRST_WINDOW, _WINDOW_DECREASE, _SHORTEST_WINDOW = 0.22, 0.03, 0.06
 _SHARE_OF_RISES = 0.75
 _STEP_WEIGHT = 0.75
 _SMALLEST_NORM = 1e-12
+
+
+# What the objective compares the logits with: labels [N], and targets [N] if any.
+_Goal = tuple[tf.Tensor, ...]
 
 
 class _Point(NamedTuple):
@@ -55,7 +61,7 @@ class _Batch(NamedTuple):
     """
 
     images: tf.Tensor
-    goal: tuple
+    goal: _Goal
     search: _Search
 
 
@@ -84,13 +90,13 @@ class AutoPGD:
 
     def __init__(
         self,
-        epsilon,
-        steps=100,
-        norm="linf",
-        objective="cross_entropy",
-        restarts=1,
-        target_classes=None,
-    ):
+        epsilon: float,
+        steps: int = 100,
+        norm: str = "linf",
+        objective: str = "cross_entropy",
+        restarts: int = 1,
+        target_classes: int | None = None,
+    ) -> None:
         check_ball("AutoPGD", epsilon, norm)
         check_not_negative("AutoPGD", steps=steps)
         _check(objective, restarts, target_classes)
@@ -106,16 +112,23 @@ class AutoPGD:
         self._objective = objectives.OBJECTIVES[objective]
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What reports call the attack."""
         return f"apgd-{self.objective}"
 
     @property
-    def rounds(self):
+    def rounds(self) -> int:
         """Number of separate runs: one for each random start and target class."""
         return self.restarts * (self.target_classes or 1)
 
-    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+    def __call__(
+        self,
+        logits_fn: LogitsFunction,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        seeds: tf.Tensor,
+        round_number: int | tf.Tensor = 0,
+    ) -> tf.Tensor:
         """Makes one run on a batch.
 
         Args:
@@ -140,7 +153,7 @@ class AutoPGD:
         labels = tf.convert_to_tensor(labels)
         goal = self._goal(logits_fn, images, labels, round_number)
 
-        def evaluate(attacked, goal):
+        def evaluate(attacked: tf.Tensor, goal: _Goal) -> tuple[_Point, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(attacked)
                 logits = self._checked(logits_fn(attacked))
@@ -150,11 +163,18 @@ class AutoPGD:
             return _Point(attacked, gradient, objective), fooled
 
         start = self._start(images, seeds, round_number)
-        search = _begin(*evaluate(start, goal), 2.0 * self.epsilon)
+        point, fooled = evaluate(start, goal)
+        search = _begin(point, fooled, 2.0 * self.epsilon)
         found = self._search(_Batch(images, goal, search), evaluate)
         return tf.stop_gradient(tf.ensure_shape(found, images.shape))
 
-    def _goal(self, logits_fn, images, labels, round_number):
+    def _goal(
+        self,
+        logits_fn: LogitsFunction,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        round_number: int | tf.Tensor,
+    ) -> _Goal:
         """Returns what the objective compares the logits with: labels, and targets if any."""
         if self.objective != _TARGETED:
             return (labels,)
@@ -162,7 +182,7 @@ class AutoPGD:
         rank = round_number // self.restarts
         return labels, objectives.target_classes(clean, labels, rank)
 
-    def _checked(self, logits):
+    def _checked(self, logits: tf.Tensor) -> tf.Tensor:
         """Returns the logits, if they have enough classes."""
         classes = objectives.check_classes("AutoPGD", self.objective, logits)
         if self.target_classes is not None and self.target_classes > classes - 1:
@@ -172,11 +192,13 @@ class AutoPGD:
             )
         return logits
 
-    def _start(self, images, seeds, round_number):
+    def _start(
+        self, images: tf.Tensor, seeds: tf.Tensor, round_number: int | tf.Tensor
+    ) -> tf.Tensor:
         """Returns random points on the edges of the balls, clipped to [-1, 1]."""
         shape = tf.shape(images)[1:]
 
-        def draw(seed):
+        def draw(seed: tf.Tensor) -> tf.Tensor:
             seed = tf.random.experimental.stateless_fold_in(seed, round_number)
             return self._norm.random(shape, 1.0, seed, images.dtype)
 
@@ -185,7 +207,9 @@ class AutoPGD:
         length = tf.maximum(self._norm.norm(noise), _SMALLEST_NORM)
         return clip_to_box(images + self.epsilon * noise / per_sample(length, noise))
 
-    def _search(self, batch, evaluate):
+    def _search(
+        self, batch: _Batch, evaluate: Callable[[tf.Tensor, _Goal], tuple[_Point, tf.Tensor]]
+    ) -> tf.Tensor:
         """Makes all steps, until every sample is fooled, and returns the best images.
 
         Samples that are fooled leave the batch at the next checkpoint: nothing that they do later
@@ -193,10 +217,12 @@ class AutoPGD:
         """
         windows = tf.constant(_windows(self.steps))
 
-        def continues(number, batch, *_):
+        def continues(number: tf.Tensor, batch: _Batch, *_: Any) -> tf.Tensor:
             return (number < self.steps) & ~tf.reduce_all(batch.search.fooled)
 
-        def body(number, batch, numbers, found):
+        def body(
+            number: tf.Tensor, batch: _Batch, numbers: tf.Tensor, found: tf.Tensor
+        ) -> tuple[tf.Tensor, _Batch, tf.Tensor, tf.Tensor]:
             moved = self._move(batch.images, batch.search, number)
             search = _record(batch.search, *evaluate(moved, batch.goal))
             batch = batch._replace(search=_adapt(search, windows[number]))
@@ -218,7 +244,7 @@ class AutoPGD:
         )
         return _put(found, numbers, batch.search.best.image)
 
-    def _move(self, images, search, number):
+    def _move(self, images: tf.Tensor, search: _Search, number: tf.Tensor) -> tf.Tensor:
         """Returns the next images: a step of ascent, mixed with the movement before."""
         image, gradient, _ = search.current
         ascent = per_sample(search.step_size, image) * self._norm.ascent(gradient)
@@ -228,13 +254,13 @@ class AutoPGD:
         momentum = (1.0 - weight) * (image - search.previous_image)
         return self._project(images, image + weight * (stepped - image) + momentum)
 
-    def _project(self, images, attacked):
+    def _project(self, images: tf.Tensor, attacked: tf.Tensor) -> tf.Tensor:
         """Returns images in the ball and the box: clipping moves them towards the originals."""
         epsilon = tf.constant(self.epsilon, images.dtype)
         return clip_to_box(images + self._norm.project(attacked - images, epsilon))
 
 
-def checkpoints(steps):
+def checkpoints(steps: int) -> list[int]:
     """Returns after how many steps the step size is looked at, a rising list."""
     window = max(int(_FIRST_WINDOW * steps), 1)
     decrease = max(int(_WINDOW_DECREASE * steps), 1)
@@ -247,7 +273,7 @@ def checkpoints(steps):
     return found
 
 
-def _windows(steps):
+def _windows(steps: int) -> list[int]:
     """Returns for each step the length of the window that it ends, 0 where it ends none."""
     windows, last = [0] * steps, 0
     for checkpoint in checkpoints(steps):
@@ -256,7 +282,7 @@ def _windows(steps):
     return windows
 
 
-def _begin(start, fooled, step_size):
+def _begin(start: _Point, fooled: tf.Tensor, step_size: float) -> _Search:
     """Returns the search before its first step; the start counts as a checkpoint."""
     return _Search(
         current=start,
@@ -270,7 +296,7 @@ def _begin(start, fooled, step_size):
     )
 
 
-def _record(search, point, fooled):
+def _record(search: _Search, point: _Point, fooled: tf.Tensor) -> _Search:
     """Returns the search at its next point.
 
     The first point that fools the model becomes the best for good: whatever the sample does
@@ -286,7 +312,7 @@ def _record(search, point, fooled):
     )
 
 
-def _adapt(search, window):
+def _adapt(search: _Search, window: tf.Tensor) -> _Search:
     """Returns the search with step sizes halved where a window that ends here went badly.
 
     Args:
@@ -310,7 +336,9 @@ def _adapt(search, window):
     )
 
 
-def _without_fooled(batch, numbers, found):
+def _without_fooled(
+    batch: _Batch, numbers: tf.Tensor, found: tf.Tensor
+) -> tuple[_Batch, tf.Tensor, tf.Tensor]:
     """Takes the samples that are fooled out of the batch.
 
     Args:
@@ -329,22 +357,22 @@ def _without_fooled(batch, numbers, found):
     return *left, found
 
 
-def _put(images, numbers, values):
+def _put(images: tf.Tensor, numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(images, numbers[:, None], values)
 
 
-def _choose(condition, chosen, otherwise):
+def _choose(condition: tf.Tensor, chosen: _Point, otherwise: _Point) -> _Point:
     """Returns for each sample the one point or the other."""
     return tf.nest.map_structure(
         lambda one, other: tf.where(per_sample(condition, one), one, other), chosen, otherwise
     )
 
 
-def _shape_of_any_batch(values):
+def _shape_of_any_batch(values: tf.Tensor) -> tf.TensorShape:
     return tf.TensorShape([None]).concatenate(values.shape[1:])
 
 
-def _check(objective, restarts, target_classes):
+def _check(objective: str, restarts: int, target_classes: int | None) -> None:
     objectives.check_objective("AutoPGD", objective, objectives.OBJECTIVES)
     if restarts < 1:
         raise ValueError(f"AutoPGD.restarts must be at least 1, got {restarts}")

@@ -7,17 +7,17 @@ from robgan_tf.choices import NORMS
 IMAGE_MINIMUM, IMAGE_MAXIMUM = -1.0, 1.0
 
 
-def clip_to_box(images):
+def clip_to_box(images: tf.Tensor) -> tf.Tensor:
     """Returns the nearest images in [-1, 1]."""
     return tf.clip_by_value(images, IMAGE_MINIMUM, IMAGE_MAXIMUM)
 
 
-def per_sample(values, images):
+def per_sample(values: tf.Tensor, images: tf.Tensor) -> tf.Tensor:
     """Reshapes values [N] so that they broadcast with images [N, ...]."""
     return tf.reshape(values, [-1] + [1] * (len(images.shape) - 1))
 
 
-def check_ball(owner, epsilon, norm):
+def check_ball(owner: str, epsilon: float, norm: str) -> None:
     """Raises ValueError unless a norm exists and a radius makes sense in it.
 
     Args:
@@ -36,13 +36,13 @@ def check_ball(owner, epsilon, norm):
         )
 
 
-def check_not_negative(owner, **numbers):
+def check_not_negative(owner: str, **numbers: float) -> None:
     """Raises ValueError if one of an attack's numbers is negative, naming it."""
     for name, value in numbers.items():
         if value < 0:
             raise ValueError(f"{owner}.{name} must not be negative, got {value}")
 
 
-def flat(images):
+def flat(images: tf.Tensor) -> tf.Tensor:
     """Reshapes images [N, ...] to [N, values]."""
     return tf.reshape(images, [tf.shape(images)[0], -1])

@@ -3,6 +3,8 @@
 None looks at probabilities: a softmax that has saturated has no gradient left.
 """
 
+from collections.abc import Callable, Iterable
+
 import tensorflow as tf
 
 from robgan_tf.losses.adversarial import class_loss
@@ -11,7 +13,7 @@ from robgan_tf.losses.adversarial import class_loss
 _SMALLEST_SPREAD = 1e-12
 
 
-def margin(logits, labels):
+def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Largest logit of another class minus that of the label: positive where fooled.
 
     Args:
@@ -27,7 +29,7 @@ def margin(logits, labels):
     return tf.reduce_max(others, axis=1) - own
 
 
-def dlr(logits, labels):
+def dlr(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Difference of logits ratio: the margin over the spread of the three largest logits.
 
     Unchanged when logits are shifted or scaled (Croce and Hein, ICML 2020, equation (6)).
@@ -43,7 +45,7 @@ def dlr(logits, labels):
     return margin(logits, labels) / (largest[:, 0] - largest[:, 2] + _SMALLEST_SPREAD)
 
 
-def targeted_dlr(logits, labels, targets):
+def targeted_dlr(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     """DLR towards one class each (Croce and Hein, equation (7)).
 
     Args:
@@ -61,7 +63,8 @@ def targeted_dlr(logits, labels, targets):
     return (towards - own) / (spread + _SMALLEST_SPREAD)
 
 
-OBJECTIVES = {
+# Functions of logits, labels and, for targeted ones, targets.
+OBJECTIVES: dict[str, Callable[..., tf.Tensor]] = {
     "cross_entropy": class_loss,
     "margin": margin,
     "dlr": dlr,
@@ -70,7 +73,7 @@ OBJECTIVES = {
 FEWEST_CLASSES = {"cross_entropy": 2, "margin": 2, "dlr": 3, "targeted_dlr": 4}
 
 
-def check_objective(owner, objective, choices):
+def check_objective(owner: str, objective: str, choices: Iterable[str]) -> None:
     """Raises ValueError unless an attack's objective is one of its choices."""
     if objective not in choices:
         raise ValueError(
@@ -78,7 +81,7 @@ def check_objective(owner, objective, choices):
         )
 
 
-def check_classes(owner, objective, logits):
+def check_classes(owner: str, objective: str, logits: tf.Tensor) -> int:
     """Checks that logits [N, K] have enough classes for an objective.
 
     Returns:
@@ -96,12 +99,12 @@ def check_classes(owner, objective, logits):
     return classes
 
 
-def is_fooled(logits, labels):
+def is_fooled(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Whether the predicted class is not the label, [N]."""
     return tf.argmax(logits, axis=1, output_type=labels.dtype) != labels
 
 
-def target_classes(logits, labels, rank):
+def target_classes(logits: tf.Tensor, labels: tf.Tensor, rank: int | tf.Tensor) -> tf.Tensor:
     """The class with the `rank`-th largest logit among those that are not the label.
 
     Args:

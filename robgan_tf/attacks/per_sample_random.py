@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def splitmix(state, index):
+def splitmix(state: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     """Returns output number `index` of the generator SplitMix64 with this state.
 
     The generator (Steele, Lea and Flood, OOPSLA 2014) adds a constant per output and mixes the
@@ -22,7 +22,9 @@ def splitmix(state, index):
     return mixed ^ _shifted_right(mixed, 31)
 
 
-def uniform(seeds, round_number, query, lanes):
+def uniform(
+    seeds: tf.Tensor, round_number: int | tf.Tensor, query: int | tf.Tensor, lanes: int
+) -> tf.Tensor:
     """Random numbers that depend on a sample's seed, the round and the query, nothing else.
 
     TensorFlow's stateless generators take one seed for a whole batch; one call per sample is
@@ -45,5 +47,5 @@ def uniform(seeds, round_number, query, lanes):
     return tf.cast(_shifted_right(state, 40), tf.float32) * 2.0**-24
 
 
-def _shifted_right(values, bits):
+def _shifted_right(values: tf.Tensor, bits: int) -> tf.Tensor:
     return tf.bitwise.right_shift(values, tf.constant(bits, tf.uint64))

@@ -5,6 +5,7 @@ import tensorflow as tf
 from robgan_tf.attacks.ball import check_ball, check_not_negative, clip_to_box
 from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.choices import NORMS
+from robgan_tf.typing import LossFunction
 
 
 class ProjectedGradientDescent(TrainingAttack):
@@ -29,8 +30,14 @@ class ProjectedGradientDescent(TrainingAttack):
     """
 
     def __init__(
-        self, epsilon, steps, step_size, norm="linf", random_start=False, relative_step=False
-    ):
+        self,
+        epsilon: float,
+        steps: int,
+        step_size: float,
+        norm: str = "linf",
+        random_start: bool = False,
+        relative_step: bool = False,
+    ) -> None:
         check_ball("ProjectedGradientDescent", epsilon, norm)
         check_not_negative("ProjectedGradientDescent", steps=steps, step_size=step_size)
         self.epsilon = epsilon
@@ -41,7 +48,13 @@ class ProjectedGradientDescent(TrainingAttack):
         self.relative_step = relative_step
         self._norm = NORMS.get(norm)
 
-    def __call__(self, loss_fn, images, seed=None, epsilon=None):
+    def __call__(
+        self,
+        loss_fn: LossFunction,
+        images: tf.Tensor,
+        seed: tf.Tensor | None = None,
+        epsilon: float | tf.Tensor | None = None,
+    ) -> tf.Tensor:
         """Attacks a batch.
 
         Args:
@@ -64,7 +77,7 @@ class ProjectedGradientDescent(TrainingAttack):
         epsilon = self.epsilon if epsilon is None else epsilon
         attacked = self.start(images, seed, epsilon)
 
-        def step(number, attacked):
+        def step(number: tf.Tensor, attacked: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(attacked)
                 losses = loss_fn(attacked)
@@ -80,7 +93,9 @@ class ProjectedGradientDescent(TrainingAttack):
         )
         return tf.stop_gradient(attacked)
 
-    def start(self, images, seed, epsilon):
+    def start(
+        self, images: tf.Tensor, seed: tf.Tensor | None, epsilon: float | tf.Tensor
+    ) -> tf.Tensor:
         """Returns where the attack starts: the images, or random points of their balls.
 
         Args:
@@ -104,7 +119,13 @@ class ProjectedGradientDescent(TrainingAttack):
         )
         return clip_to_box(images + noise)
 
-    def step(self, images, attacked, gradient, epsilon):
+    def step(
+        self,
+        images: tf.Tensor,
+        attacked: tf.Tensor,
+        gradient: tf.Tensor,
+        epsilon: float | tf.Tensor,
+    ) -> tf.Tensor:
         """Makes one step from `attacked`, whose losses have this gradient; equation (2).
 
         Args:

@@ -9,8 +9,12 @@ import tensorflow as tf
 from robgan_tf.attacks.ball import per_sample
 from robgan_tf.attacks.objectives import OBJECTIVES, check_classes, check_objective, is_fooled
 from robgan_tf.attacks.pgd import ProjectedGradientDescent
+from robgan_tf.typing import LogitsFunction
 
 KEEP = ("best", "last")
+
+# The images [N, ...] kept so far, their objective [N], whether they are fooled [N].
+Best = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 class PGDSearch:
@@ -38,17 +42,17 @@ class PGDSearch:
 
     def __init__(
         self,
-        epsilon,
-        steps,
-        step_size,
-        norm="linf",
-        random_start=False,
-        objective="cross_entropy",
-        restarts=1,
-        keep="best",
-        name="pgd",
-        relative_step=False,
-    ):
+        epsilon: float,
+        steps: int,
+        step_size: float,
+        norm: str = "linf",
+        random_start: bool = False,
+        objective: str = "cross_entropy",
+        restarts: int = 1,
+        keep: str = "best",
+        name: str = "pgd",
+        relative_step: bool = False,
+    ) -> None:
         self._descent = ProjectedGradientDescent(
             epsilon, steps, step_size, norm, random_start, relative_step
         )
@@ -68,7 +72,14 @@ class PGDSearch:
         self.keep = keep
         self.name = name
 
-    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+    def __call__(
+        self,
+        logits_fn: LogitsFunction,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        seeds: tf.Tensor,
+        round_number: int | tf.Tensor = 0,
+    ) -> tf.Tensor:
         """Attacks a batch once.
 
         Args:
@@ -89,7 +100,9 @@ class PGDSearch:
             return images
         attacked = descent.start(images, round_seeds(seeds, round_number), descent.epsilon)
 
-        def step(number, attacked, best):
+        def step(
+            number: tf.Tensor, attacked: tf.Tensor, best: Best
+        ) -> tuple[tf.Tensor, tf.Tensor, Best]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(attacked)
                 logits = logits_fn(attacked)
@@ -116,12 +129,12 @@ class PGDSearch:
         return keep_best(best, attacked, objective(logits, labels), is_fooled(logits, labels))[0]
 
 
-def fgsm(epsilon, norm="linf"):
+def fgsm(epsilon: float, norm: str = "linf") -> PGDSearch:
     """The fast gradient sign method (Goodfellow et al., 2015): one step of the whole radius."""
     return PGDSearch(epsilon, 1, epsilon, norm, keep="last", name="fgsm")
 
 
-def round_seeds(seeds, round_number):
+def round_seeds(seeds: tf.Tensor, round_number: int | tf.Tensor) -> tf.Tensor:
     """Returns seeds [N, 2] of one round, made of the samples' seeds [N, 2]."""
     return tf.map_fn(
         lambda seed: tf.random.experimental.stateless_fold_in(seed, round_number),
@@ -130,7 +143,7 @@ def round_seeds(seeds, round_number):
     )
 
 
-def nothing_found(images):
+def nothing_found(images: tf.Tensor) -> Best:
     """The state before the first iterate of `keep_best`: images, values [N], fooled [N]."""
     count = tf.shape(images)[0]
     return (
@@ -140,7 +153,7 @@ def nothing_found(images):
     )
 
 
-def keep_best(best, images, values, fooled):
+def keep_best(best: Best, images: tf.Tensor, values: tf.Tensor, fooled: tf.Tensor) -> Best:
     """Replaces kept images by better ones: fooled ones first, then those of higher value.
 
     Args:

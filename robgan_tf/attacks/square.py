@@ -3,12 +3,15 @@
 It needs no gradient, so a model that merely hides its gradient does not withstand it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.attacks.ball import check_ball, check_not_negative, clip_to_box, per_sample
 from robgan_tf.attacks.objectives import margin
 from robgan_tf.attacks.per_sample_random import uniform
+from robgan_tf.typing import LogitsFunction
 
 # The share of an image that one query changes is halved after each of these queries of 10,000.
 HALVED_AFTER = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)
@@ -39,7 +42,14 @@ class SquareSearch:
 
     name = "square"
 
-    def __init__(self, epsilon, queries=5000, norm="linf", initial_share=0.8, restarts=1):
+    def __init__(
+        self,
+        epsilon: float,
+        queries: int = 5000,
+        norm: str = "linf",
+        initial_share: float = 0.8,
+        restarts: int = 1,
+    ) -> None:
         check_ball("SquareSearch", epsilon, norm)
         if norm not in _MOVES:
             raise ValueError(
@@ -54,11 +64,18 @@ class SquareSearch:
         self.restarts = restarts
 
     @property
-    def rounds(self):
+    def rounds(self) -> int:
         """Number of calls, each with its own `round_number`, that make up the attack."""
         return self.restarts
 
-    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+    def __call__(
+        self,
+        logits_fn: LogitsFunction,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        seeds: tf.Tensor,
+        round_number: int | tf.Tensor = 0,
+    ) -> tf.Tensor:
         """Attacks a batch once.
 
         Args:
@@ -83,14 +100,16 @@ class SquareSearch:
         moves = _MOVES[self.norm](images, self.epsilon, self.initial_share)
         stages = tf.constant(self.stages(), tf.int32)
 
-        def margins_of(candidates):
+        def margins_of(candidates: tf.Tensor) -> tf.Tensor:
             return margin(logits_fn(candidates), labels)
 
         start = moves.start(uniform(seeds, round_number, 0, moves.start_lanes))
         # Without this a start that happens to repair a wrong prediction would undo an error.
         start = _where_sample(margins_of(images) > 0, images, start)
 
-        def try_one(query, attacked, margins):
+        def try_one(
+            query: tf.Tensor, attacked: tf.Tensor, margins: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             draws = uniform(seeds, round_number, query, moves.lanes)
             proposal = moves.propose(attacked, draws, stages[query])
             proposed_margins = margins_of(proposal)
@@ -106,12 +125,12 @@ class SquareSearch:
         )
         return tf.stop_gradient(attacked)
 
-    def stages(self):
+    def stages(self) -> np.ndarray:
         """Returns how often the share has been halved at each query, integers [queries]."""
         scaled = np.arange(self.queries) * SCHEDULED_QUERIES // self.queries
         return np.searchsorted(HALVED_AFTER, scaled)
 
-    def shares(self):
+    def shares(self) -> np.ndarray:
         """Returns the share of the image that each query changes, [queries]."""
         return self.initial_share / 2.0 ** self.stages()
 
@@ -119,18 +138,18 @@ class SquareSearch:
 class _LInfinityMoves:
     """Starts with vertical stripes; a query sets a square to +-epsilon, one sign per channel."""
 
-    def __init__(self, images, epsilon, initial_share):
+    def __init__(self, images: tf.Tensor, epsilon: float, initial_share: float) -> None:
         _, _, self._size, self._channels = images.shape
         self._lowest, self._highest = clip_to_box(images - epsilon), clip_to_box(images + epsilon)
         self._sides = tf.constant(square_sides(initial_share, self._size, least=1))
         self.start_lanes = self._size * self._channels
         self.lanes = 2 + self._channels
 
-    def start(self, draws):
+    def start(self, draws: tf.Tensor) -> tf.Tensor:
         up = tf.reshape(draws < 0.5, [-1, 1, self._size, self._channels])
         return tf.where(up, self._highest, self._lowest)
 
-    def propose(self, attacked, draws, stage):
+    def propose(self, attacked: tf.Tensor, draws: tf.Tensor, stage: tf.Tensor) -> tf.Tensor:
         # A step of 2 epsilon from anywhere in the ball, projected, ends at its edge.
         side = self._sides[stage]
         rows, columns = tf.unstack(_corners(draws[:, :2], side, self._size), axis=1)
@@ -144,7 +163,7 @@ class _L2Moves:
 
     _tiles = 5  # A side; fewer where the image is too small for them.
 
-    def __init__(self, images, epsilon, initial_share):
+    def __init__(self, images: tf.Tensor, epsilon: float, initial_share: float) -> None:
         _, _, self._size, self._channels = images.shape
         self._images = images
         self._epsilon = tf.cast(epsilon, images.dtype)
@@ -157,7 +176,7 @@ class _L2Moves:
         self.start_lanes = self._grid**2 * (1 + self._channels)
         self.lanes = 5 + self._channels
 
-    def start(self, draws):
+    def start(self, draws: tf.Tensor) -> tf.Tensor:
         draws = tf.reshape(draws, [-1, self._grid, self._grid, 1 + self._channels])
         draws = tf.repeat(tf.repeat(draws, self._tile, axis=1), self._tile, axis=2)
         draws = draws[:, : self._size, : self._size]
@@ -168,7 +187,7 @@ class _L2Moves:
         # All channels of a tile have the same patch, so they share the ball equally.
         return self._within_ball_and_box(_unit(tiles) * self._epsilon / self._channels**0.5)
 
-    def propose(self, attacked, draws, stage):
+    def propose(self, attacked: tf.Tensor, draws: tf.Tensor, stage: tf.Tensor) -> tf.Tensor:
         """Makes one proposal (the paper's algorithm 3).
 
         The first window takes over its own and the second's share of the squared length, and
@@ -176,8 +195,11 @@ class _L2Moves:
         """
         side = self._sides[stage]
         corners = tf.unstack(_corners(draws[:, :4], side, self._size), axis=1)
-        first_rows, first_columns, *second = (_offsets(corner, self._size) for corner in corners)
-        first, second = _inside(first_rows, first_columns, side), _inside(*second, side)
+        first_rows, first_columns, second_rows, second_columns = (
+            _offsets(corner, self._size) for corner in corners
+        )
+        first = _inside(first_rows, first_columns, side)
+        second = _inside(second_rows, second_columns, side)
         patch = self._patch(first_rows, first_columns, side, stage, turned=draws[:, 4] < 0.5)
         patch = patch[..., None] * self._signs(draws[:, None, None, 5:])
 
@@ -188,7 +210,14 @@ class _L2Moves:
         moved = perturbation - freed + direction * tf.sqrt(_energy(freed) + unused)
         return self._within_ball_and_box(moved)
 
-    def _patch(self, rows, columns, side, stage, turned):
+    def _patch(
+        self,
+        rows: tf.Tensor,
+        columns: tf.Tensor,
+        side: tf.Tensor,
+        stage: tf.Tensor,
+        turned: tf.Tensor,
+    ) -> tf.Tensor:
         """Returns the unit patch of a stage at its place in each image, [N, H, W]."""
         rows, columns = (
             tf.where((offsets >= 0) & (offsets < side), offsets, self._outside)
@@ -199,19 +228,22 @@ class _L2Moves:
         index = tf.where(turned[:, None, None], columns * width + rows, rows * width + columns)
         return tf.gather(self._patches[stage], index)
 
-    def _signs(self, draws):
+    def _signs(self, draws: tf.Tensor) -> tf.Tensor:
         return tf.cast(tf.where(draws < 0.5, 1.0, -1.0), self._images.dtype)
 
-    def _within_ball_and_box(self, perturbation):
+    def _within_ball_and_box(self, perturbation: tf.Tensor) -> tf.Tensor:
         excess = tf.maximum(tf.sqrt(_total_energy(perturbation)) / self._epsilon, 1.0)
         # Clipping brings every pixel nearer to the image, so it keeps to the ball.
         return clip_to_box(self._images + perturbation / excess)
 
 
-_MOVES = {"linf": _LInfinityMoves, "l2": _L2Moves}
+_MOVES: dict[str, type[_LInfinityMoves] | type[_L2Moves]] = {
+    "linf": _LInfinityMoves,
+    "l2": _L2Moves,
+}
 
 
-def square_sides(initial_share, size, least):
+def square_sides(initial_share: float, size: int, least: int) -> list[int]:
     """Sides of the squares at each stage of the schedule.
 
     Args:
@@ -227,7 +259,7 @@ def square_sides(initial_share, size, least):
     return [max(min(side, size - 1), 1) for side in sides]
 
 
-def eta(side):
+def eta(side: int) -> np.ndarray:
     """The patch of the L2 attack (equation (2)): two bumps of opposite sign side by side.
 
     Args:
@@ -241,7 +273,7 @@ def eta(side):
     return patch / np.linalg.norm(patch)
 
 
-def _bump(height, width):
+def _bump(height: int, width: int) -> np.ndarray:
     # In the paper a sum of 1 / (n + 1 - k)^2 over k up to n - distance; here over j = n + 1 - k.
     n = height // 2
     rows, columns = abs(np.arange(height) - n), abs(np.arange(width) - width // 2)
@@ -249,56 +281,56 @@ def _bump(height, width):
     return by_distance[np.maximum(rows[:, None], columns[None, :])]
 
 
-def _padded_patches(sides):
+def _padded_patches(sides: Sequence[int]) -> np.ndarray:
     """Returns `eta` of each side, followed by zeros up to the largest + 1, [stages, values]."""
     most = max(sides) + 1
     padded = [np.pad(eta(side), (0, most - side)) for side in sides]
     return np.reshape(padded, [len(sides), most**2])
 
 
-def _corners(draws, side, size):
+def _corners(draws: tf.Tensor, side: tf.Tensor, size: int) -> tf.Tensor:
     """Returns uniform first rows or columns of squares within the image, int32."""
     return tf.cast(draws * tf.cast(size - side + 1, draws.dtype), tf.int32)
 
 
-def _offsets(corners, size):
+def _offsets(corners: tf.Tensor, size: int) -> tf.Tensor:
     """Returns how far each row (or column) of an image is from its square's first, [N, size]."""
     return tf.range(size) - corners[:, None]
 
 
-def _inside(row_offsets, column_offsets, side):
+def _inside(row_offsets: tf.Tensor, column_offsets: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
     """Returns whether each pixel is in its image's square, [N, H, W, 1]."""
     rows, columns = ((offsets >= 0) & (offsets < side) for offsets in (row_offsets, column_offsets))
     return rows[:, :, None, None] & columns[:, None, :, None]
 
 
-def _energy(perturbation):
+def _energy(perturbation: tf.Tensor) -> tf.Tensor:
     """Returns the squared length of each channel, [N, 1, 1, C]."""
     return tf.reduce_sum(perturbation**2, axis=[1, 2], keepdims=True)
 
 
-def _total_energy(perturbation):
+def _total_energy(perturbation: tf.Tensor) -> tf.Tensor:
     """Returns the squared length of each sample, [N, 1, 1, 1]."""
     return tf.reduce_sum(_energy(perturbation), axis=3, keepdims=True)
 
 
-def _unit(perturbation):
+def _unit(perturbation: tf.Tensor) -> tf.Tensor:
     """Returns each channel scaled to length 1 (zero where it is zero)."""
     # Graphs replace x / sqrt(y) and 1 / y by approximate functions whose last bit depends on the
     # place in the batch, so no expression in this file may have one of these forms.
     return perturbation / tf.maximum(tf.sqrt(_energy(perturbation)), _SMALLEST_NORM)
 
 
-def _where_sample(condition, images, others):
+def _where_sample(condition: tf.Tensor, images: tf.Tensor, others: tf.Tensor) -> tf.Tensor:
     return tf.where(per_sample(condition, images), images, others)
 
 
-def _check_square(images):
+def _check_square(images: tf.Tensor) -> None:
     if images.shape[1] != images.shape[2]:
         raise ValueError(f"SquareSearch needs square images, got {tuple(images.shape)}")
 
 
-def _check(initial_share, restarts):
+def _check(initial_share: float, restarts: int) -> None:
     if not 0 < initial_share <= 1:
         raise ValueError(f"SquareSearch.initial_share must be in (0, 1], got {initial_share}")
     if restarts < 1:
