@@ -34,12 +34,15 @@ class GeneratedImages:
 
     source: ImageSource
     has_classes: bool
-    size: tuple | None
+    size: tuple[int, int] | None
 
     def other_sizes(self) -> list[tuple[int, int]]:
         """Sorted (height, width) in which images are stored that are resized when fetched."""
         source = self.source
-        sizes = source.picture_sizes() if isinstance(source, FolderSource) else {self.size}
+        if isinstance(source, FolderSource):
+            sizes = source.picture_sizes()
+        else:
+            sizes = set() if self.size is None else {self.size}
         return sorted(sizes - {(source.resolution, source.resolution)})
 
 
@@ -65,15 +68,15 @@ def load_generated_images(
     if path.is_dir():
         has_classes = any(x.is_dir() and not x.name.startswith(".") for x in path.iterdir())
         load = load_class_folders if has_classes else load_flat_folder
-        source = load(path, class_names, resolution=resolution, channels=channels)
-        return GeneratedImages(source, has_classes, None)
+        files = load(path, class_names, resolution=resolution, channels=channels)
+        return GeneratedImages(files, has_classes, None)
     if not path.is_file():
         raise UserError(f"generated images {path} do not exist (--generated)")
     arrays = _arrays(path)
     images, labels = arrays["image"], arrays["label"]
     _check_arrays(path, images, labels, len(class_names), channels)
-    size = images.shape[1:3]
-    if size != (resolution, resolution):
+    height, width = images.shape[1:3]
+    if (height, width) != (resolution, resolution):
         images = np.concatenate(
             [
                 resize_antialiased(tf.constant(part), resolution).numpy()
@@ -81,7 +84,7 @@ def load_generated_images(
             ]
         )
     source = InMemorySource(images, labels, class_names, resolution)
-    return GeneratedImages(source, _has_classes(path, arrays.get(MADE_BY)), size)
+    return GeneratedImages(source, _has_classes(path, arrays.get(MADE_BY)), (height, width))
 
 
 def _arrays(path: pathlib.Path) -> dict[str, np.ndarray]:

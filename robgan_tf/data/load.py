@@ -1,12 +1,13 @@
 """Opens a dataset by name and divides it into train, validation and test images."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from robgan_tf.config.groups import DATASET_AUGMENTATIONS
 from robgan_tf.data.datasets.digits import load_digits
-from robgan_tf.data.datasets.image_folder import load_image_folder
+from robgan_tf.data.datasets.image_folder import FolderSource, load_image_folder
 from robgan_tf.data.datasets.tfds import TfdsClassification, storage_side
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.splits import choose_training_subset, hold_out_validation
@@ -32,20 +33,24 @@ class ImageData:
     description: str
 
 
+# Name, training images, the function from positions to validation images, test images.
+_Opened = tuple[str, ImageSource, Callable[[np.ndarray], ImageSource], ImageSource]
+
+
 def load_image_data(
-    dataset,
+    dataset: str,
     *,
-    resolution,
-    channels,
-    num_classes,
-    data_dir=None,
-    augmentation="none",
-    train_split="train",
-    test_split="test",
-    validation_examples=0,
-    train_examples=None,
-    split_seed=0,
-):
+    resolution: int,
+    channels: int,
+    num_classes: int,
+    data_dir: str | None = None,
+    augmentation: str = "none",
+    train_split: str = "train",
+    test_split: str = "test",
+    validation_examples: int = 0,
+    train_examples: int | None = None,
+    split_seed: int = 0,
+) -> ImageData:
     """Opens a dataset.
 
     The validation slice depends on the dataset's name, its labels and `split_seed` only,
@@ -104,7 +109,7 @@ def load_image_data(
                 train.labels, train_examples, train.class_names, dataset=name, split_seed=split_seed
             )
         )
-    if dataset == "image_folder":
+    if isinstance(train, FolderSource):
         train.check_every_class_is_readable()
     description = (
         f"{dataset}: {len(train)} training, {len(validation)} validation and {len(test)} test "
@@ -113,7 +118,7 @@ def load_image_data(
     return ImageData(train, validation, test, train.class_names, description)
 
 
-def _open_digits(resolution, side, channels):
+def _open_digits(resolution: int, side: int, channels: int) -> _Opened:
     if channels != 1:
         raise UserError(f"digits has 1 channel, but data.channels is {channels}: set it to 1")
     train, test = load_digits(resolution, side)
@@ -122,7 +127,16 @@ def _open_digits(resolution, side, channels):
     return "digits", train, plain_train.subset, test
 
 
-def _open_tfds(dataset, data_dir, train_split, test_split, resolution, side, channels, num_classes):
+def _open_tfds(
+    dataset: str,
+    data_dir: str | None,
+    train_split: str,
+    test_split: str,
+    resolution: int,
+    side: int,
+    channels: int,
+    num_classes: int,
+) -> _Opened:
     opened = TfdsClassification(dataset, data_dir, resolution=resolution, channels=channels)
     _check_classes(dataset, opened.class_names, num_classes)
     lengths = opened.split_length(train_split), opened.split_length(test_split)
@@ -132,7 +146,7 @@ def _open_tfds(dataset, data_dir, train_split, test_split, resolution, side, cha
     opened.check_memory([(lengths[0], side), (lengths[1], resolution)])
     train = opened.load(train_split, side)
 
-    def validation_of(held_out):
+    def validation_of(held_out: np.ndarray) -> ImageSource:
         if side == resolution:
             return train.subset(held_out)
         return opened.load_later(train_split, resolution, keep=held_out)
@@ -140,7 +154,7 @@ def _open_tfds(dataset, data_dir, train_split, test_split, resolution, side, cha
     return opened.name, train, validation_of, opened.load_later(test_split, resolution)
 
 
-def _check_classes(dataset, class_names, num_classes):
+def _check_classes(dataset: str, class_names: Sequence[str], num_classes: int) -> None:
     if len(class_names) != num_classes:
         raise UserError(
             f"the dataset {dataset} has {len(class_names)} classes, but data.num_classes is "

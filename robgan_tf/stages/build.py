@@ -1,14 +1,32 @@
 """Builds from settings what every kind of training needs: models, attack, optimizers."""
 
+from collections.abc import Sequence
+from typing import TypeVar
+
 import keras
 
+from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.choices import TRAINING_ATTACKS
+from robgan_tf.config.fields import Settings
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.groups import AttackSettings, DataSettings, OptimizerSettings
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.models import PreActResNet18, ResNetDiscriminator
+from robgan_tf.models.network import Network
 from robgan_tf.training.learning_rates import StepLearningRate
 
+SomeNetwork = TypeVar("SomeNetwork", bound=Network)
 
-def build_model(model_class, own, data, precision, name, has_classes=True):
+
+def build_model(
+    model_class: type[SomeNetwork],
+    own: Settings,
+    data: DataSettings,
+    precision: str,
+    name: str,
+    has_classes: bool = True,
+) -> SomeNetwork:
     """Builds a model with all its variables.
 
     Args:
@@ -37,7 +55,9 @@ def build_model(model_class, own, data, precision, name, has_classes=True):
     return model
 
 
-def build_discriminator(config, precision):
+def build_discriminator(
+    config: JointConfig | FinetuneConfig, precision: str
+) -> ResNetDiscriminator:
     """Builds D from the settings of a run; see `build_model`."""
     return build_model(
         ResNetDiscriminator,
@@ -48,7 +68,9 @@ def build_discriminator(config, precision):
     )
 
 
-def build_classifier(config, name="classifier", precision=None):
+def build_classifier(
+    config: FinetuneConfig, name: str = "classifier", precision: str | None = None
+) -> Network:
     """Builds the network that `finetune.network` names, in the run's precision or another.
 
     Raises:
@@ -72,7 +94,7 @@ def build_classifier(config, name="classifier", precision=None):
     )
 
 
-def build_attack(name, settings):
+def build_attack(name: str, settings: AttackSettings) -> TrainingAttack:
     """Builds the attack of training.
 
     Args:
@@ -88,7 +110,9 @@ def build_attack(name, settings):
         raise UserError(str(error)) from error
 
 
-def build_optimizer(settings, variables, updates_per_step=1):
+def build_optimizer(
+    settings: OptimizerSettings, variables: Sequence[keras.Variable], updates_per_step: int = 1
+) -> keras.optimizers.Optimizer:
     """Builds Adam with all its variables.
 
     Args:

@@ -1,7 +1,9 @@
 """Builds joint training from settings: players, adversary, step."""
 
 import keras
+import tensorflow as tf
 
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.losses.adversarial import AdversarialLoss
 from robgan_tf.models import ResNetGenerator
@@ -15,7 +17,9 @@ from robgan_tf.training.adversary import TrainingAdversary
 from robgan_tf.training.joint_step import JointPlayers, JointStep
 
 
-def build_players(config, strategy, replays=1):
+def build_players(
+    config: JointConfig, strategy: tf.distribute.Strategy, replays: int = 1
+) -> JointPlayers:
     """Builds models and optimizers with all their variables, in the strategy's scope.
 
     Initial weights are a function of `train.seed`.
@@ -54,7 +58,9 @@ def build_players(config, strategy, replays=1):
         )
 
 
-def build_generator(config, name="average_generator", precision=None):
+def build_generator(
+    config: JointConfig, name: str = "average_generator", precision: str | None = None
+) -> ResNetGenerator:
     """Builds G alone, in the run's precision or another; see `build_players`.
 
     Where D has no head that knows classes, G has none either.
@@ -69,7 +75,7 @@ def build_generator(config, name="average_generator", precision=None):
     )
 
 
-def build_adversary(config):
+def build_adversary(config: JointConfig) -> TrainingAdversary:
     """Builds the adversary of training.
 
     Raises:
@@ -95,7 +101,12 @@ def build_adversary(config):
         raise UserError(str(error)) from error
 
 
-def build_step(config, players, adversary, strategy):
+def build_step(
+    config: JointConfig,
+    players: JointPlayers,
+    adversary: TrainingAdversary,
+    strategy: tf.distribute.Strategy,
+) -> JointStep:
     """Builds the compiled training step."""
     train = config.train
     return JointStep(
@@ -110,5 +121,5 @@ def build_step(config, players, adversary, strategy):
     )
 
 
-def _loss(config):
+def _loss(config: JointConfig) -> AdversarialLoss:
     return AdversarialLoss(**vars(config.loss))

@@ -9,6 +9,7 @@ import tensorflow as tf
 from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.config.groups import ATTACK_TARGETS
 from robgan_tf.losses.adversarial import AdversarialLoss
+from robgan_tf.typing import LossFunction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,24 +40,24 @@ class TrainingAdversary:
     warmup_steps: int = 0
     free: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._check_target()
         if self.free:
             self._check_free()
 
     @property
-    def replays(self):
+    def replays(self) -> int:
         """D updates made of each batch of real images."""
         return self.attack.steps if self.free else 1
 
-    def _check_target(self):
+    def _check_target(self) -> None:
         if self.target not in ATTACK_TARGETS:
             raise ValueError(
                 f"attack target {self.target!r} does not exist; choose one of "
                 f"{', '.join(ATTACK_TARGETS)}"
             )
 
-    def _check_free(self):
+    def _check_free(self) -> None:
         if self.target != "source_and_class":
             raise ValueError(
                 "free adversarial training moves images by the gradient of D's own update, so "
@@ -64,17 +65,16 @@ class TrainingAdversary:
             )
         self.attack.check_free()
 
-    def epsilon(self, step):
+    def epsilon(self, step: tf.Tensor) -> tf.Tensor:
         """Radius at a training step (counted from 1), on [-1, 1]; a scalar tensor."""
         return warmed_up(self.attack.epsilon, self.warmup_steps, step)
 
-    def objective(self, discriminator, labels):
+    def objective(self, discriminator: keras.Model, labels: tf.Tensor) -> LossFunction:
         """Returns the function of images [N, H, W, C] whose values [N] the attack maximises."""
 
-        def losses(images):
-            terms = self.loss.discriminator_real(
-                *discriminator(images, labels, training=False), labels
-            )
+        def losses(images: tf.Tensor) -> tf.Tensor:
+            source_logits, class_logits = discriminator(images, labels, training=False)
+            terms = self.loss.discriminator_real(source_logits, class_logits, labels)
             return {
                 "source_and_class": terms.total,
                 "class": terms.classification,
@@ -83,7 +83,14 @@ class TrainingAdversary:
 
         return losses
 
-    def perturb(self, discriminator, images, labels, step, seeds):
+    def perturb(
+        self,
+        discriminator: keras.Model,
+        images: tf.Tensor,
+        labels: tf.Tensor,
+        step: tf.Tensor,
+        seeds: tf.Tensor,
+    ) -> tf.Tensor:
         """Attacks real images by the whole attack.
 
         Args:
@@ -101,7 +108,7 @@ class TrainingAdversary:
         )
 
 
-def warmed_up(epsilon, warmup_steps, step):
+def warmed_up(epsilon: float, warmup_steps: int, step: tf.Tensor) -> tf.Tensor:
     """The radius at a step (counted from 1): from 0 straight up to epsilon; a scalar tensor.
 
     Args:

@@ -6,12 +6,16 @@ not anybody looks. Under free adversarial training, too, they show the whole att
 as they are, which training itself never makes.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from robgan_tf.choices import NORMS
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.lipschitz import local_lipschitz_values
 from robgan_tf.training.distribution import share_out
+from robgan_tf.training.joint_step import JointStep
+from robgan_tf.typing import Scalars
 
 
 class Diagnostics:
@@ -21,12 +25,12 @@ class Diagnostics:
       step: the `JointStep` whose players, attack and random numbers are used.
     """
 
-    def __init__(self, step):
+    def __init__(self, step: JointStep) -> None:
         self._step = step
-        self._names = []
+        self._names: list[str] = []
         self._compiled = tf.function(self._distributed, autograph=False)
 
-    def __call__(self, images, labels, step):
+    def __call__(self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> Scalars:
         """Measures.
 
         Args:
@@ -45,12 +49,12 @@ class Diagnostics:
         )
         return dict(zip(self._names, tf.unstack(values), strict=True))
 
-    def _distributed(self, images, labels, step):
+    def _distributed(self, images: Any, labels: Any, step: tf.Tensor) -> tf.Tensor:
         strategy = self._step.strategy
         values = strategy.run(self._measure, args=(images, labels, step))
         return strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
 
-    def _measure(self, images, labels, step):
+    def _measure(self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         discriminator = self._step.players.discriminator
         adversary = self._step.adversary
         images = tf.cast(images, discriminator.compute_dtype)
@@ -80,11 +84,13 @@ class Diagnostics:
         self._names = list(values)
         return tf.stack([tf.cast(tf.reduce_mean(value), tf.float32) for value in values.values()])
 
-    def _source_lipschitz(self, images, labels):
+    def _source_lipschitz(self, images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         discriminator = self._step.players.discriminator
         return local_lipschitz_values(lambda x: discriminator(x, labels, training=False)[0], images)
 
-    def _accuracies(self, name, images, labels, are_real):
+    def _accuracies(
+        self, name: str, images: tf.Tensor, labels: tf.Tensor, are_real: bool
+    ) -> Scalars:
         """Whether D, in inference mode, judges each image's source and class right."""
         source_logits, class_logits = self._step.players.discriminator(
             images, labels, training=False

@@ -3,13 +3,13 @@
 import numpy as np
 from PIL import Image
 
-from robgan_tf.data.sources import InMemorySource
+from robgan_tf.data.sources import ImageSource, InMemorySource
 
 _LARGEST_VALUE = 16  # the pixels are counts from 0 to 16
 _TEST_EVERY = 5  # every fifth example of each class, 20 %
 
 
-def load_digits(resolution, storage):
+def load_digits(resolution: int, storage: int) -> tuple[ImageSource, ImageSource]:
     """Loads the digits, split into training and test examples.
 
     The split takes every fifth example of each class in scikit-learn's order for the
@@ -34,14 +34,14 @@ def load_digits(resolution, storage):
 
     levels = np.round(digits.images * (255 / _LARGEST_VALUE)).astype(np.uint8)
 
-    def source(members, side):
+    def source(members: np.ndarray, side: int) -> InMemorySource:
         pixels = np.stack([_resize(image, side) for image in levels[members]])
         return InMemorySource(pixels, labels[members], class_names, resolution)
 
     return source(~is_test, storage), source(is_test, resolution)
 
 
-def _resize(image, side):
+def _resize(image: np.ndarray, side: int) -> np.ndarray:
     """Resizes a uint8 image `[8, 8]` to `[side, side, 1]` with PIL's antialiased bicubic."""
     resized = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(resized)[..., None]

@@ -5,6 +5,7 @@ import functools
 import os
 import pathlib
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,11 +17,14 @@ from robgan_tf.data.image_file import DECODE_ERRORS, picture_size, read_image
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest_all
+from robgan_tf.typing import PathLike
 
 _DIGEST_BYTES = 4096  # at either end of a file
 
 
-def load_image_folder(data_dir, train_split, test_split, *, resolution, channels):
+def load_image_folder(
+    data_dir: str | None, train_split: str, test_split: str, *, resolution: int, channels: int
+) -> tuple["FolderSource", "FolderSource"]:
     """Lists the images below a data folder. The class names are those of the train split.
 
     Args:
@@ -54,14 +58,16 @@ def load_image_folder(data_dir, train_split, test_split, *, resolution, channels
             f"{train_folder} lacks, first {unknown[0]!r}: use the same class names in both"
         )
 
-    def source(folder, names):
+    def source(folder: pathlib.Path, names: Sequence[str]) -> "FolderSource":
         files, labels = _list_images(folder, names, class_names)
         return FolderSource(files, labels, class_names, resolution, channels)
 
     return source(train_folder, class_names), source(test_folder, test_classes)
 
 
-def load_class_folders(folder, class_names, *, resolution, channels):
+def load_class_folders(
+    folder: PathLike, class_names: Sequence[str], *, resolution: int, channels: int
+) -> "FolderSource":
     """Lists the images of one folder of class folders, for known classes.
 
     Args:
@@ -86,7 +92,9 @@ def load_class_folders(folder, class_names, *, resolution, channels):
     return FolderSource(files, labels, class_names, resolution, channels)
 
 
-def load_flat_folder(folder, class_names, *, resolution, channels):
+def load_flat_folder(
+    folder: PathLike, class_names: Sequence[str], *, resolution: int, channels: int
+) -> "FolderSource":
     """Lists the images of one folder without class folders; all get the first label.
 
     Args:
@@ -123,7 +131,14 @@ class FolderSource(ImageSource):
       channels: 1 for grayscale, 3 for RGB.
     """
 
-    def __init__(self, files, labels, class_names, resolution, channels):
+    def __init__(
+        self,
+        files: Sequence[str],
+        labels: Sequence[int] | np.ndarray,
+        class_names: Sequence[str],
+        resolution: int,
+        channels: int,
+    ) -> None:
         super().__init__(class_names, resolution, channels)
         self._files = list(files)
         self._labels = np.asarray(labels, np.int32)
@@ -131,14 +146,14 @@ class FolderSource(ImageSource):
 
     @property
     @override
-    def labels(self):
+    def labels(self) -> np.ndarray:
         return self._labels
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._files)
 
     @override
-    def subset(self, indices):
+    def subset(self, indices: np.ndarray) -> "FolderSource":
         files = [self._files[index] for index in indices]
         subset = FolderSource(
             files, self._labels[indices], self.class_names, self.resolution, self.channels
@@ -148,7 +163,7 @@ class FolderSource(ImageSource):
         return subset
 
     @override
-    def fetch_tensor(self, indices, boxes=None):
+    def fetch_tensor(self, indices: tf.Tensor, boxes: tf.Tensor | None = None) -> tf.Tensor:
         count = indices.shape[0]
         if boxes is None:
             boxes = tf.tile([[0.0, 0.0, 1.0, 1.0]], [tf.shape(indices)[0], 1])
@@ -157,22 +172,24 @@ class FolderSource(ImageSource):
         return images
 
     @override
-    def fetch(self, indices, boxes=None):
-        boxes = [None] * len(indices) if boxes is None else boxes
-        return np.stack(list(_decoders().map(self._read, indices, boxes)))
+    def fetch(
+        self, indices: Sequence[int] | np.ndarray, boxes: np.ndarray | None = None
+    ) -> np.ndarray:
+        parts = [None] * len(indices) if boxes is None else boxes
+        return np.stack(list(_decoders().map(self._read, indices, parts)))
 
-    def content_digest(self):
+    def content_digest(self) -> str:
         """The same of files: of their names, sizes, and first and last 4 KB.
 
         Decoding all of them would take longer than what the digest is to save.
         """
         return digest_all(_decoders().map(_file_extract, self._files))
 
-    def picture_sizes(self):
+    def picture_sizes(self) -> set[tuple[int, int]]:
         """Set of the (height, width) in which images are stored, unreadable ones left out."""
         return set(filter(None, _decoders().map(picture_size, self._files)))
 
-    def check_every_class_is_readable(self):
+    def check_every_class_is_readable(self) -> None:
         """Decodes one image of each class, so that a hopeless class shows at the start.
 
         Raises:
@@ -182,7 +199,7 @@ class FolderSource(ImageSource):
         for start in range(0, len(first_of_class), 256):
             self.fetch(first_of_class[start : start + 256])
 
-    def _read(self, index, box):
+    def _read(self, index: int, box: Sequence[float] | None) -> np.ndarray:
         """Reads image `index`, or the first readable one of its class after it."""
         image = self._try_to_read(index, box)
         if image is not None:
@@ -200,7 +217,7 @@ class FolderSource(ImageSource):
             f"among them {path} ({self.corrupt_files[path]}): replace the files"
         )
 
-    def _try_to_read(self, index, box):
+    def _try_to_read(self, index: int, box: Sequence[float] | None) -> np.ndarray | None:
         """Reads image `index`; None, and a note in `corrupt_files`, when that fails."""
         path = self._files[index]
         if path in self.corrupt_files:
@@ -211,7 +228,7 @@ class FolderSource(ImageSource):
             self._record_corrupt(path, error)
             return None
 
-    def _record_corrupt(self, path, error):
+    def _record_corrupt(self, path: str, error: BaseException) -> None:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         with self._lock:
             if path in self.corrupt_files:
@@ -226,7 +243,7 @@ class FolderSource(ImageSource):
             )
 
 
-def _file_extract(path):
+def _file_extract(path: str) -> bytes:
     """What tells a file from another: class folder and name, size, beginning and end."""
     name = "/".join(pathlib.Path(path).parts[-2:])
     try:
@@ -241,12 +258,12 @@ def _file_extract(path):
 
 
 @functools.cache
-def _decoders():
+def _decoders() -> concurrent.futures.ThreadPoolExecutor:
     """The threads that decode images, shared by all sources. PIL decodes without the GIL."""
     return concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "decode")
 
 
-def _class_folders(folder, data_dir):
+def _class_folders(folder: pathlib.Path, data_dir: PathLike) -> list[str]:
     """Sorted names of the class folders of one split."""
     if not folder.is_dir():
         raise UserError(
@@ -261,7 +278,9 @@ def _class_folders(folder, data_dir):
     return names
 
 
-def _list_images(folder, names, class_names):
+def _list_images(
+    folder: pathlib.Path, names: Sequence[str], class_names: Sequence[str]
+) -> tuple[list[str], list[int]]:
     """Lists the image files of the classes `names`, in sorted order, with their labels."""
     label_of = {name: label for label, name in enumerate(class_names)}
     files, labels = [], []
@@ -277,7 +296,7 @@ def _list_images(folder, names, class_names):
     return files, labels
 
 
-def _image_files(folder):
+def _image_files(folder: pathlib.Path) -> list[str]:
     """Sorted paths of the image files of one folder."""
     known = Image.registered_extensions()
     return sorted(

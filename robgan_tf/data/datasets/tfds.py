@@ -7,6 +7,8 @@ import logging as python_logging
 import math
 import os
 import re
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import psutil
@@ -18,7 +20,7 @@ from robgan_tf.errors import UserError
 _MEMORY_FRACTION = 0.7  # of the available memory; the rest is for the training itself
 _READ_BATCH = 500  # images
 _DOWNLOAD_RETRIES = 2  # TFDS's 10 take more than three minutes without a network
-_DECODE_CALLS = max(2, os.cpu_count())
+_DECODE_CALLS = max(2, os.cpu_count() or 2)
 
 
 class TfdsClassification:
@@ -39,7 +41,7 @@ class TfdsClassification:
         hold 8-bit images of `channels` channels with one class label each.
     """
 
-    def __init__(self, name, data_dir, *, resolution, channels):
+    def __init__(self, name: str, data_dir: str | None, *, resolution: int, channels: int) -> None:
         self._builder = _prepared_builder(name, data_dir)
         self._resolution = resolution
         self._channels = channels
@@ -49,7 +51,7 @@ class TfdsClassification:
         _check_images(name, info.features["image"], channels)
         self._has_ids = "id" in info.features and info.features["id"].np_dtype == np.object_
 
-    def split_length(self, split):
+    def split_length(self, split: str) -> int:
         """Returns the number of examples of `split`; UserError when there is no such split."""
         splits = self._builder.info.splits
         try:
@@ -59,7 +61,7 @@ class TfdsClassification:
                 f"the dataset {self.name} has no split {split!r}: it has {', '.join(splits)}"
             ) from error
 
-    def check_memory(self, images_by_side):
+    def check_memory(self, images_by_side: Iterable[tuple[int, int]]) -> None:
         """Checks that images fit into memory, before any is decoded.
 
         Args:
@@ -78,7 +80,7 @@ class TfdsClassification:
                 "dataset image_folder, which reads files as they are needed"
             )
 
-    def load(self, split, side, keep=None):
+    def load(self, split: str, side: int, keep: np.ndarray | None = None) -> InMemorySource:
         """Decodes a split.
 
         Args:
@@ -122,7 +124,7 @@ class TfdsClassification:
             ids=None if ids is None else ids.astype(str),
         )
 
-    def load_later(self, split, side, keep=None):
+    def load_later(self, split: str, side: int, keep: np.ndarray | None = None) -> LazySource:
         """Like `load`, but decodes the split when it is first used."""
         length = self.split_length(split) if keep is None else len(keep)
         return LazySource(
@@ -133,7 +135,9 @@ class TfdsClassification:
             self._channels,
         )
 
-    def _decoded(self, split, side, wanted):
+    def _decoded(
+        self, split: str, side: int, wanted: np.ndarray | None
+    ) -> Iterator[dict[str, np.ndarray]]:
         """Yields dicts of "image", uint8 `[n, side, side, c]`, "label", "id", in stored order."""
         import tensorflow_datasets as tfds
 
@@ -154,7 +158,7 @@ class TfdsClassification:
             examples = examples.enumerate().filter(lambda index, _: kept[index])
             examples = examples.map(lambda _, example: example)
 
-        def decode(example):
+        def decode(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             image = tf.io.decode_image(
                 example["image"], self._channels, tf.uint8, expand_animations=False
             )
@@ -166,12 +170,12 @@ class TfdsClassification:
         return examples.batch(_READ_BATCH).prefetch(2).as_numpy_iterator()
 
 
-def storage_side(resolution, augmentation):
+def storage_side(resolution: int, augmentation: str) -> int:
     """Side in pixels at which images are kept, so that random crops are not enlarged."""
     return math.ceil(resolution * 1.125) if augmentation == "area_crop_flip" else resolution
 
 
-def _square(image, side):
+def _square(image: tf.Tensor, side: int) -> tf.Tensor:
     """Cuts the centre square out of an image `[h, w, c]` and resizes it to `side`."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
     shorter = tf.minimum(height, width)
@@ -185,7 +189,7 @@ def _square(image, side):
     return tf.ensure_shape(image, [side, side, image.shape[-1]])
 
 
-def _prepared_builder(name, data_dir):
+def _prepared_builder(name: str, data_dir: str | None) -> Any:
     # Without this, TFDS may ask a Google metadata server, which stalls outside Google.
     os.environ.setdefault("NO_GCE_CHECK", "true")
     import tensorflow_datasets as tfds
@@ -210,7 +214,7 @@ def _prepared_builder(name, data_dir):
     return builder
 
 
-def _download(builder, name):
+def _download(builder: Any, name: str) -> None:
     from tensorflow_datasets.core.download import downloader
 
     retries = downloader.MAX_RETRIES
@@ -230,7 +234,7 @@ def _download(builder, name):
 
 
 @contextlib.contextmanager
-def _quiet():
+def _quiet() -> Iterator[None]:
     """Keeps progress bars and warnings of TFDS and its HTTP library off the screen."""
     import tensorflow_datasets as tfds
 
@@ -247,7 +251,7 @@ def _quiet():
             logger.setLevel(level)
 
 
-def _class_names(name, features):
+def _class_names(name: str, features: Any) -> tuple[str, ...]:
     missing = [key for key in ("image", "label") if key not in features]
     if missing:
         raise UserError(
@@ -260,7 +264,7 @@ def _class_names(name, features):
     return tuple(names)
 
 
-def _check_images(name, feature, channels):
+def _check_images(name: str, feature: Any, channels: int) -> None:
     if feature.np_dtype != np.uint8:
         raise UserError(
             f"the images of the dataset {name} are {feature.np_dtype.__name__}, not uint8"
@@ -272,6 +276,6 @@ def _check_images(name, feature, channels):
         )
 
 
-def _one_line(error):
+def _one_line(error: BaseException) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) <= 300 else text[:300] + "..."

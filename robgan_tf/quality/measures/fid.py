@@ -18,7 +18,9 @@ from robgan_tf.quality.measure import LOWER, Compared, Measure, Number
 COVARIANCE_TOLERANCE = 1e-10
 
 
-def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
+def frechet_distance(
+    mean_1: np.ndarray, covariance_1: np.ndarray, mean_2: np.ndarray, covariance_2: np.ndarray
+) -> float:
     """Computes |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^(1/2) C2 C1^(1/2))^(1/2)).
 
     This is the squared 2-Wasserstein distance of two Gaussians, and what is called FID. The trace
@@ -57,7 +59,9 @@ def frechet_distance(mean_1, covariance_1, mean_2, covariance_2):
     return max(0.0, float(distance))
 
 
-def _check_moments(mean, covariance, number):
+def _check_moments(
+    mean: np.ndarray, covariance: np.ndarray, number: int
+) -> tuple[np.ndarray, np.ndarray]:
     mean = np.asarray(mean, np.float64)
     covariance = np.asarray(covariance, np.float64)
     if mean.ndim != 1 or covariance.shape != 2 * mean.shape:
@@ -71,7 +75,7 @@ def _check_moments(mean, covariance, number):
     return mean, covariance
 
 
-def _square_root(covariance, name):
+def _square_root(covariance: np.ndarray, name: str) -> np.ndarray:
     """Returns a matrix [d, rank] that times its own transpose is the covariance."""
     asymmetry = np.abs(covariance - covariance.T).max(initial=0.0)
     if asymmetry > COVARIANCE_TOLERANCE * np.abs(covariance).max(initial=0.0):

@@ -18,7 +18,7 @@ BLOCK_SIZE = 1000
 SUM_TOLERANCE = 1e-3
 
 
-def inception_score(probabilities, splits=10):
+def inception_score(probabilities: np.ndarray, splits: int = 10) -> tuple[float, float]:
     """Computes exp(E_x KL(p(y | x) || p(y))) of each split, p(y) being the mean over the split.
 
     Splits are consecutive in the order given, as equal in size as `numpy.array_split` makes them.
@@ -51,7 +51,7 @@ def inception_score(probabilities, splits=10):
     return float(np.mean(scores)), float(np.std(scores))
 
 
-def _score(probabilities):
+def _score(probabilities: np.ndarray) -> float:
     count, classes = probabilities.shape
     negative_entropy = 0.0
     marginal = np.zeros(classes)
@@ -64,7 +64,7 @@ def _score(probabilities):
     return np.exp(negative_entropy - _x_log_x(marginal).sum())
 
 
-def _check_distributions(block):
+def _check_distributions(block: np.ndarray) -> None:
     # Written so that NaN fails too.
     if not (block >= 0.0).all():
         raise ValueError("probabilities must be at least 0, and one is negative or NaN")
@@ -77,7 +77,7 @@ def _check_distributions(block):
         )
 
 
-def _x_log_x(x):
+def _x_log_x(x: np.ndarray) -> np.ndarray:
     # The limit at 0 is 0.
     return x * np.log(np.maximum(x, np.finfo(np.float64).tiny))
 

@@ -13,7 +13,9 @@ from robgan_tf.quality.measure import LOWER, Compared, Measure, Number
 from robgan_tf.quality.moments import check_feature_sets, row_blocks
 
 
-def kernel_distance(features_1, features_2, block_size=1000):
+def kernel_distance(
+    features_1: np.ndarray, features_2: np.ndarray, block_size: int = 1000
+) -> float:
     """Computes the unbiased squared maximum mean discrepancy with k(x, y) = (x.y / d + 1)^3.
 
     It is the one estimate from all pairs of the full sets. Most libraries report the mean over
@@ -44,7 +46,7 @@ def kernel_distance(features_1, features_2, block_size=1000):
     return float(within - 2.0 * between)
 
 
-def _mean_within(features, block_size):
+def _mean_within(features: np.ndarray, block_size: int) -> float:
     """Mean of the kernel over all pairs of two different rows."""
     total = 0.0
     blocks = row_blocks(len(features), block_size)
@@ -59,7 +61,7 @@ def _mean_within(features, block_size):
     return total / (len(features) * (len(features) - 1))
 
 
-def _kernel_base(first, second):
+def _kernel_base(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """float64 [m, n]: the number whose cube is the kernel."""
     base = first.astype(np.float64) @ second.astype(np.float64).T
     base /= first.shape[1]
@@ -67,7 +69,7 @@ def _kernel_base(first, second):
     return base
 
 
-def _kernel_sum(base):
+def _kernel_sum(base: np.ndarray) -> float:
     # Several times faster than the sum of base**3.
     return np.vdot(base * base, base)
 
