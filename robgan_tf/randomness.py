@@ -42,9 +42,9 @@ def derive_seed(
     meet the same seed twice by chance.
 
     Args:
-      seed: The run's seed, an integer or a scalar integer tensor.
-      purpose: A `Purpose`.
-      *counters: Integers or scalar integer tensors, such as step and position. Their
+      seed: the run's seed, an integer or a scalar integer tensor.
+      purpose: a `Purpose`.
+      *counters: integers or scalar integer tensors, such as step and position. Their
         order matters, and (seed, purpose, 1) differs from (seed, purpose, 1, 0).
 
     Returns:

@@ -18,13 +18,13 @@ def parse_radius(text: str) -> float:
     """Reads an attack radius.
 
     Args:
-        text: A number on [-1, 1], such as "0.0627", or k/255 of the [0, 1] scale, such as "8/255".
+      text: a number on [-1, 1], such as "0.0627", or k/255 of the [0, 1] scale, such as "8/255".
 
     Returns:
-        The radius on [-1, 1], at least 0.
+      The radius on [-1, 1], at least 0.
 
     Raises:
-        ValueError: If it is anything else; the message says what would be right.
+      ValueError: if it is anything else; the message says what would be right.
     """
     text = text.strip()
     levels = _LEVELS.fullmatch(text)
@@ -46,15 +46,15 @@ def format_radius(epsilon: float, norm: str = "linf") -> str:
     """Writes an attack radius in this project's unit and in 1/255 of the [0, 1] scale.
 
     Args:
-        epsilon: The radius on [-1, 1] images; finite, at least 0.
-        norm: "linf" (the largest change of any value) or "l2" (the length of
-            the whole change).
+      epsilon: the radius on [-1, 1] images; finite, at least 0.
+      norm: "linf" (the largest change of any value) or "l2" (the length of
+        the whole change).
 
     Returns:
-        For example "0.03125 (3.98/255)", or "0.5 in L2 (63.75/255 in L2)".
+      For example "0.03125 (3.98/255)", or "0.5 in L2 (63.75/255 in L2)".
 
     Raises:
-        ValueError: If the radius is negative or not finite, or the norm unknown.
+      ValueError: if the radius is negative or not finite, or the norm unknown.
     """
     if not math.isfinite(epsilon) or epsilon < 0:
         raise ValueError(f"a radius must be finite and at least 0, not {epsilon}")

@@ -15,7 +15,7 @@ def area_boxes(seed: tf.Tensor, count: int) -> tf.Tensor:
 
     Args:
       seed: int32 tensor `[2]`.
-      count: Number of boxes n.
+      count: number of boxes n.
 
     Returns:
       float32 tensor `[n, 4]`: y0, x0, y1, x1 as fractions in [0, 1].

@@ -48,12 +48,12 @@ def training_batches(
 
     Args:
       source: `ImageSource` with at least one image.
-      batch_size: Samples in an update.
-      updates_per_step: Updates in a step.
-      seed: The run's seed.
-      start_step: The first step to yield.
-      augmentation: One of `DATASET_AUGMENTATIONS`.
-      dequantize: Whether to add noise, uniform in [0, 1/128), and clip to [-1, 1].
+      batch_size: samples in an update.
+      updates_per_step: updates in a step.
+      seed: the run's seed.
+      start_step: the first step to yield.
+      augmentation: one of `DATASET_AUGMENTATIONS`.
+      dequantize: whether to add noise, uniform in [0, 1/128), and clip to [-1, 1].
 
     Returns:
       A `tf.data.Dataset` of dicts: "images", float32 `[updates_per_step, batch_size, H,
@@ -112,8 +112,8 @@ def evaluation_batches(
 
     Args:
       source: `ImageSource`.
-      batch_size: Images in a batch; the last batch may be smaller.
-      limit: Yield only this many images from the start; None for all.
+      batch_size: images in a batch; the last batch may be smaller.
+      limit: yield only this many images from the start; None for all.
 
     Yields:
       Tuples of images, a float32 tensor `[n, H, W, C]` in [-1, 1], and labels, an int32

@@ -48,8 +48,8 @@ def read_image(
     laid over white.
 
     Args:
-      path: Path of a file in any format PIL reads.
-      resolution: Side of the result in pixels.
+      path: path of a file in any format PIL reads.
+      resolution: side of the result in pixels.
       channels: 1 for grayscale, 3 for RGB.
       box: None, or y0, x0, y1, x1 as fractions of the centre square, in [0, 1].
 

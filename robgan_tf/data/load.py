@@ -22,8 +22,8 @@ class ImageData:
       train: `ImageSource` to train on.
       validation: `ImageSource` held out of the training split; may be empty.
       test: `ImageSource` of the test split.
-      class_names: Tuple of strings; a label is an index into it.
-      description: One line for the log.
+      class_names: tuple of strings; a label is an index into it.
+      description: one line for the log.
     """
 
     train: ImageSource
@@ -59,18 +59,18 @@ def load_image_data(
     Args:
       dataset: "digits", "image_folder", or the name of a TensorFlow Datasets
         classification dataset such as "cifar10" or "cifar10:3.0.2".
-      resolution: Side of the images in pixels; images of other sizes are cut to their
+      resolution: side of the images in pixels; images of other sizes are cut to their
         centre square and resized.
-      channels: Channels of the images.
-      num_classes: The number of classes the dataset must have.
-      data_dir: Folder of the images, or of prepared TensorFlow Datasets; None for the
+      channels: channels of the images.
+      num_classes: the number of classes the dataset must have.
+      data_dir: folder of the images, or of prepared TensorFlow Datasets; None for the
         TensorFlow Datasets default.
-      augmentation: The one of `DATASET_AUGMENTATIONS` that training will use.
-      train_split: Name of the training split or of its folder; not used for digits.
-      test_split: Name of the test split or of its folder; not used for digits.
-      validation_examples: Size of the class-balanced slice held out for validation.
-      train_examples: Size of a class-balanced subset to train on; None for all.
-      split_seed: Chooses which examples are held out and kept.
+      augmentation: the one of `DATASET_AUGMENTATIONS` that training will use.
+      train_split: name of the training split or of its folder; not used for digits.
+      test_split: name of the test split or of its folder; not used for digits.
+      validation_examples: size of the class-balanced slice held out for validation.
+      train_examples: size of a class-balanced subset to train on; None for all.
+      split_seed: chooses which examples are held out and kept.
 
     Returns:
       An `ImageData`.

@@ -14,9 +14,9 @@ def sample_positions(step: int | tf.Tensor, updates_per_step: int, batch_size: i
     """Positions in the sample stream that one training step uses.
 
     Args:
-      step: Integer or scalar integer tensor.
-      updates_per_step: Updates in a step.
-      batch_size: Samples in an update.
+      step: integer or scalar integer tensor.
+      updates_per_step: updates in a step.
+      batch_size: samples in an update.
 
     Returns:
       int64 tensor `[updates_per_step * batch_size]`, consecutive, update by update.
@@ -30,8 +30,8 @@ def example_indices(positions: tf.Tensor, length: int, seed: int) -> tf.Tensor:
 
     Args:
       positions: int64 tensor `[n]` of consecutive positions, n known statically.
-      length: Number of examples N, at least 1.
-      seed: The run's seed.
+      length: number of examples N, at least 1.
+      seed: the run's seed.
 
     Returns:
       int64 tensor `[n]` with values in [0, N). Over the positions of one epoch every

@@ -22,10 +22,10 @@ class ImageSource(abc.ABC):
     """A fixed list of labelled images, fetched by position.
 
     Attributes:
-      class_names: Tuple of strings; a label is an index into it.
-      resolution: Height and width of every fetched image, in pixels.
-      channels: Channels of every fetched image.
-      corrupt_files: Dict from the path of each unreadable file met so far to the
+      class_names: tuple of strings; a label is an index into it.
+      resolution: height and width of every fetched image, in pixels.
+      channels: channels of every fetched image.
+      corrupt_files: dict from the path of each unreadable file met so far to the
         reason; stays empty for sources without files.
     """
 
@@ -72,7 +72,7 @@ class ImageSource(abc.ABC):
         """Fetches images as a uint8 array `[n, resolution, resolution, channels]`.
 
         Args:
-          indices: Integer array `[n]`, positions in stored order.
+          indices: integer array `[n]`, positions in stored order.
           boxes: None, or float32 array `[n, 4]` as in `fetch_tensor`.
 
         Raises:
@@ -104,10 +104,10 @@ class InMemorySource(ImageSource):
     Args:
       pixels: uint8 array or tensor `[M, storage, storage, channels]`. `storage` may
         exceed `resolution`, so that crops need not be enlarged.
-      labels: Integer array `[M]`.
-      class_names: Names of the classes.
-      resolution: Side of the fetched images in pixels.
-      positions: Integer array `[N]`, the rows of `pixels` that belong to this source;
+      labels: integer array `[M]`.
+      class_names: names of the classes.
+      resolution: side of the fetched images in pixels.
+      positions: integer array `[N]`, the rows of `pixels` that belong to this source;
         None for all. Subsets share one pixel tensor this way.
       ids: str array `[M]`, or None where the data set has none.
     """
@@ -175,11 +175,11 @@ class LazySource(ImageSource):
     """A source that is loaded when something other than its length is first asked for.
 
     Args:
-      load: Function without arguments that returns the loaded source.
-      length: Number of images it will have.
-      class_names: Names of the classes.
-      resolution: Side of the fetched images in pixels.
-      channels: Channels of the fetched images.
+      load: function without arguments that returns the loaded source.
+      length: number of images it will have.
+      class_names: names of the classes.
+      resolution: side of the fetched images in pixels.
+      channels: channels of the fetched images.
     """
 
     def __init__(

@@ -22,10 +22,10 @@ def hold_out_validation(
 
     Args:
       labels: int array `[N]`.
-      count: Number of validation examples; 0 for none.
-      class_names: Names of the classes.
-      dataset: Name of the dataset, without version.
-      split_seed: Integer.
+      count: number of validation examples; 0 for none.
+      class_names: names of the classes.
+      dataset: name of the dataset, without version.
+      split_seed: integer.
 
     Returns:
       Sorted int64 array `[count]` of positions.
@@ -47,10 +47,10 @@ def choose_training_subset(
 
     Args:
       labels: int array `[N]`, the training examples that are left after validation.
-      count: Number of examples.
-      class_names: Names of the classes.
-      dataset: Name of the dataset, without version.
-      split_seed: Integer.
+      count: number of examples.
+      class_names: names of the classes.
+      dataset: name of the dataset, without version.
+      split_seed: integer.
 
     Returns:
       Sorted int64 array `[count]` of positions.

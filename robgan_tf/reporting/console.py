@@ -7,13 +7,13 @@ def format_duration(seconds: float) -> str:
     """Writes a duration, rounded to whole seconds.
 
     Args:
-        seconds: Finite, at least 0.
+      seconds: finite, at least 0.
 
     Returns:
-        "45 s" below a minute, "1:02:03" (h:mm:ss) below a day, "2 d 01:02:03" above.
+      "45 s" below a minute, "1:02:03" (h:mm:ss) below a day, "2 d 01:02:03" above.
 
     Raises:
-        ValueError: If the duration is negative or not finite.
+      ValueError: if the duration is negative or not finite.
     """
     if not math.isfinite(seconds) or seconds < 0:
         raise ValueError(f"a duration must be finite and at least 0 seconds, not {seconds}")

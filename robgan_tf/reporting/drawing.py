@@ -23,7 +23,7 @@ def to_rgb(tiles: np.ndarray) -> np.ndarray:
     """Repeats the channel of grayscale [..., H, W, 1]; leaves [..., H, W, 3] alone.
 
     Raises:
-        ValueError: If there are neither 1 nor 3 channels.
+      ValueError: if there are neither 1 nor 3 channels.
     """
     if tiles.shape[-1] not in (1, 3):
         raise ValueError(f"images must have 1 or 3 channels, not {tiles.shape[-1]}")
@@ -34,10 +34,10 @@ def tile_grid(tiles: np.ndarray) -> np.ndarray:
     """Lays out tiles on the background, GAP pixels apart and from the border.
 
     Args:
-        tiles: uint8 [rows, columns, H, W, 3].
+      tiles: uint8 [rows, columns, H, W, 3].
 
     Returns:
-        uint8 [rows * (H + GAP) + GAP, columns * (W + GAP) + GAP, 3].
+      uint8 [rows * (H + GAP) + GAP, columns * (W + GAP) + GAP, 3].
     """
     rows, columns, height, width, _ = tiles.shape
     cells = np.full((rows, columns, height + GAP, width + GAP, 3), BACKGROUND, np.uint8)
@@ -61,14 +61,14 @@ def text_box(text: str, height: int, width: int, font_size: int, align: str) -> 
     """Draws text in the middle of an empty box, wrapped, shortened if it must be.
 
     Args:
-        text: What to write.
-        height: Height of the box in pixels, enough for one line.
-        width: Width of the box in pixels.
-        font_size: Size of the letters in pixels.
-        align: "left", "center" or "right".
+      text: what to write.
+      height: height of the box in pixels, enough for one line.
+      width: width of the box in pixels.
+      font_size: size of the letters in pixels.
+      align: "left", "center" or "right".
 
     Returns:
-        uint8 [height, width, 3].
+      uint8 [height, width, 3].
     """
     font = _font(font_size)
     line_height = sum(font.getmetrics())
@@ -90,11 +90,11 @@ def name_column(names: Sequence[str], tile_height: int) -> np.ndarray:
     """Draws one name beside every row of a tile_grid.
 
     Args:
-        names: A text for every row; long ones are wrapped.
-        tile_height: Of the grid's tiles, in pixels.
+      names: a text for every row; long ones are wrapped.
+      tile_height: of the grid's tiles, in pixels.
 
     Returns:
-        uint8 [height of the grid, w, 3].
+      uint8 [height of the grid, w, 3].
     """
     width = min(_LONGEST_NAME, max(text_width(name, FONT_SIZE) for name in names))
     boxes = [text_box(name, tile_height, width, FONT_SIZE, "right") for name in names]

@@ -29,14 +29,14 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     """Turns images on [-1, 1] into bytes, rounding to the nearest and clipping.
 
     Args:
-        images: Floats of any shape; -1 becomes 0 and 1 becomes 255.
+      images: floats of any shape; -1 becomes 0 and 1 becomes 255.
 
     Returns:
-        uint8 of the same shape.
+      uint8 of the same shape.
 
     Raises:
-        TypeError: If the images are integers, thus not on [-1, 1].
-        ValueError: If a value is NaN.
+      TypeError: if the images are integers, thus not on [-1, 1].
+      ValueError: if a value is NaN.
     """
     images = np.asarray(images)
     if images.dtype.kind in "iub":
@@ -55,16 +55,16 @@ def sample_sheet(images: np.ndarray, row_names: Sequence[str]) -> np.ndarray:
     if even the wrapped name is higher than its row.
 
     Args:
-        images: Floats [rows, columns, H, W, C] on [-1, 1], C 1 or 3.
-        row_names: The name of every row.
+      images: floats [rows, columns, H, W, C] on [-1, 1], C 1 or 3.
+      row_names: the name of every row.
 
     Returns:
-        uint8 [h, w, 3]. Tiles are 2 pixels apart and from the right and lower border.
+      uint8 [h, w, 3]. Tiles are 2 pixels apart and from the right and lower border.
 
     Raises:
-        TypeError: If the images are integers.
-        ValueError: If the shape is another, the names are not one a row, or a
-            value is NaN.
+      TypeError: if the images are integers.
+      ValueError: if the shape is another, the names are not one a row, or a
+        value is NaN.
     """
     images = np.asarray(images)
     if images.ndim != 5 or images.size == 0:
@@ -91,17 +91,17 @@ def attack_sheet(
     right.
 
     Args:
-        originals: Floats [N, H, W, C] on [-1, 1], C 1 or 3.
-        attacked: The same images after the attack, of the same shape.
-        epsilon_text: The radius of the attack, as `format_radius` writes it.
-        captions: A text for every image, such as "cat -> dog", or None.
+      originals: floats [N, H, W, C] on [-1, 1], C 1 or 3.
+      attacked: the same images after the attack, of the same shape.
+      epsilon_text: the radius of the attack, as `format_radius` writes it.
+      captions: a text for every image, such as "cat -> dog", or None.
 
     Returns:
-        uint8 [h, w, 3].
+      uint8 [h, w, 3].
 
     Raises:
-        TypeError: If the images are integers.
-        ValueError: If shapes or numbers do not agree, or a value is NaN.
+      TypeError: if the images are integers.
+      ValueError: if shapes or numbers do not agree, or a value is NaN.
     """
     originals, attacked = np.asarray(originals), np.asarray(attacked)
     _check_attack(originals, attacked, captions)
@@ -126,12 +126,12 @@ def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
     Saving the same picture again, as a resumed run does, changes nothing.
 
     Args:
-        path: The file; its parent directories are created.
-        image: uint8 [h, w, 3], in 0..255.
+      path: the file; its parent directories are created.
+      image: uint8 [h, w, 3], in 0..255.
 
     Raises:
-        ValueError: If the picture has another type or shape.
-        FileExistsError: If the file exists with other content; it is kept.
+      ValueError: if the picture has another type or shape.
+      FileExistsError: if the file exists with other content; it is kept.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
         raise ValueError(

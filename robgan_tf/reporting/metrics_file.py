@@ -28,11 +28,11 @@ class MetricsFile:
         """Opens the file, or prepares to create it at the first write.
 
         Args:
-            path: The file; its parent directories are created.
+          path: the file; its parent directories are created.
 
         Raises:
-            UserError: If a line is not one this class writes; the file is then
-                left as it is.
+          UserError: if a line is not one this class writes; the file is then
+            left as it is.
         """
         self._path = Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,19 +52,19 @@ class MetricsFile:
         """Appends one line, on disk for other programs when this returns.
 
         Args:
-            step: The number of steps done; at least 0.
-            values: Finite numbers by name: Python, NumPy or TensorFlow scalars.
-                Integers are kept as integers, all else becomes a float.
+          step: the number of steps done; at least 0.
+          values: finite numbers by name: Python, NumPy or TensorFlow scalars.
+            Integers are kept as integers, all else becomes a float.
 
         Returns:
-            True if the line was written; False if the file already holds this
-            step or a later one, and was left alone.
+          True if the line was written; False if the file already holds this
+          step or a later one, and was left alone.
 
         Raises:
-            ValueError: If a value is infinite or NaN, the step is negative, or a
-                name is "step".
-            TypeError: If a value is not a number, a name not a string or the
-                step not an integer.
+          ValueError: if a value is infinite or NaN, the step is negative, or a
+            name is "step".
+          TypeError: if a value is not a number, a name not a string or the
+            step not an integer.
         """
         step = operator.index(step)
         if step < 0:
@@ -85,14 +85,14 @@ def read_metrics(path: str | os.PathLike) -> list[dict]:
     """Reads a metrics file without changing it, also while a run is writing it.
 
     Args:
-        path: A file written by MetricsFile.
+      path: a file written by MetricsFile.
 
     Returns:
-        One dict a line, each with "step" and the metrics of that step; a last
-        line that is not yet complete is left out.
+      One dict a line, each with "step" and the metrics of that step; a last
+      line that is not yet complete is left out.
 
     Raises:
-        UserError: If there is no such file, or a line is not one MetricsFile writes.
+      UserError: if there is no such file, or a line is not one MetricsFile writes.
     """
     path = Path(path)
     if not path.is_file():

@@ -44,14 +44,14 @@ class Progress:
         """Shows the bar, if the stream is a terminal.
 
         Args:
-            total_steps: The step at which the run ends; at least 1.
-            start_step: The number of steps done before, in [0, total_steps].
-            images_per_step: How many training images a step takes; at least 1.
-            stream: Where to write; standard output if None.
-            clock: Returns the time in seconds from any origin.
+          total_steps: the step at which the run ends; at least 1.
+          start_step: the number of steps done before, in [0, total_steps].
+          images_per_step: how many training images a step takes; at least 1.
+          stream: where to write; standard output if None.
+          clock: returns the time in seconds from any origin.
 
         Raises:
-            ValueError: If an argument is out of its range.
+          ValueError: if an argument is out of its range.
         """
         if total_steps < 1:
             raise ValueError(f"total_steps must be at least 1, not {total_steps}")
@@ -100,8 +100,8 @@ class Progress:
         """Shows the speed since the last report and the losses.
 
         Args:
-            step: The number of steps done.
-            losses: Numbers by the name to show, for example {"D loss": 1.234}.
+          step: the number of steps done.
+          losses: numbers by the name to show, for example {"D loss": 1.234}.
         """
         self._throughput.end_interval(step)
         self._losses = dict(losses)

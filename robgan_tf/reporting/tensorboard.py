@@ -19,7 +19,7 @@ class TensorBoardWriter:
         """Creates the directory and an event file in it.
 
         Args:
-            log_dir: The directory that TensorBoard is pointed at.
+          log_dir: the directory that TensorBoard is pointed at.
         """
         self._writer = tf.summary.create_file_writer(os.fspath(log_dir))
 
@@ -27,8 +27,8 @@ class TensorBoardWriter:
         """Writes numbers.
 
         Args:
-            step: The number of steps done.
-            values: Numbers by tag, for example {"loss_D/real_source": 0.7}.
+          step: the number of steps done.
+          values: numbers by tag, for example {"loss_D/real_source": 0.7}.
         """
         with self._writer.as_default(step):
             for tag, value in values.items():
@@ -38,12 +38,12 @@ class TensorBoardWriter:
         """Writes one picture.
 
         Args:
-            tag: The name of the picture.
-            step: The number of steps done.
-            image: uint8 [h, w, 3], in 0..255.
+          tag: the name of the picture.
+          step: the number of steps done.
+          image: uint8 [h, w, 3], in 0..255.
 
         Raises:
-            ValueError: If the picture has another type or shape.
+          ValueError: if the picture has another type or shape.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] != 3:
             raise ValueError(
@@ -56,9 +56,9 @@ class TensorBoardWriter:
         """Writes a text, which TensorBoard shows as Markdown.
 
         Args:
-            tag: The name of the text.
-            step: The number of steps done.
-            markdown: The text.
+          tag: the name of the text.
+          step: the number of steps done.
+          markdown: the text.
         """
         with self._writer.as_default(step):
             tf.summary.text(tag, markdown)

@@ -17,7 +17,7 @@ class Throughput:
         """Starts with nothing measured.
 
         Args:
-            clock: Returns the time in seconds from any origin.
+          clock: returns the time in seconds from any origin.
         """
         self._clock = clock
         self._paused_seconds = 0.0

@@ -16,8 +16,8 @@ def load_digits(resolution: int, storage: int) -> tuple[ImageSource, ImageSource
     test, and depends on nothing else.
 
     Args:
-      resolution: Side of the fetched images in pixels.
-      storage: Side at which they are kept in memory.
+      resolution: side of the fetched images in pixels.
+      storage: side at which they are kept in memory.
 
     Returns:
       A tuple of training `ImageSource`, test `ImageSource`.

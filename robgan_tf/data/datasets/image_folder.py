@@ -28,10 +28,10 @@ def load_image_folder(
     """Lists the images below a data folder. The class names are those of the train split.
 
     Args:
-      data_dir: Folder that holds one folder for each split.
-      train_split: Name of the training split's folder.
-      test_split: Name of the test split's folder; it may lack some of the classes.
-      resolution: Side of the fetched images in pixels.
+      data_dir: folder that holds one folder for each split.
+      train_split: name of the training split's folder.
+      test_split: name of the test split's folder; it may lack some of the classes.
+      resolution: side of the fetched images in pixels.
       channels: 1 for grayscale, 3 for RGB.
 
     Returns:
@@ -73,7 +73,7 @@ def load_class_folders(
     Args:
       folder: path of the folder.
       class_names: the classes; the folder may lack some of them.
-      resolution: Side of the fetched images in pixels.
+      resolution: side of the fetched images in pixels.
       channels: 1 for grayscale, 3 for RGB.
 
     Returns:
@@ -100,7 +100,7 @@ def load_flat_folder(
     Args:
       folder: path of the folder.
       class_names: the classes.
-      resolution: Side of the fetched images in pixels.
+      resolution: side of the fetched images in pixels.
       channels: 1 for grayscale, 3 for RGB.
 
     Returns:
@@ -124,10 +124,10 @@ class FolderSource(ImageSource):
     first), whatever the order of fetching.
 
     Args:
-      files: List of N paths.
-      labels: Integer array `[N]`.
-      class_names: Names of the classes.
-      resolution: Side of the fetched images in pixels.
+      files: list of N paths.
+      labels: integer array `[N]`.
+      class_names: names of the classes.
+      resolution: side of the fetched images in pixels.
       channels: 1 for grayscale, 3 for RGB.
     """
 

@@ -27,14 +27,14 @@ class TfdsClassification:
     """A prepared dataset with an image and a label for each example.
 
     Args:
-      name: Name that `tfds.builder` understands, such as "cifar10" or "cifar10:3.0.2".
-      data_dir: Folder of prepared datasets; None for TFDS's own default.
-      resolution: Side of the fetched images in pixels.
-      channels: Channels the images must have.
+      name: name that `tfds.builder` understands, such as "cifar10" or "cifar10:3.0.2".
+      data_dir: folder of prepared datasets; None for TFDS's own default.
+      resolution: side of the fetched images in pixels.
+      channels: channels the images must have.
 
     Attributes:
-      name: Name of the dataset and its configuration, without version.
-      class_names: Tuple of strings.
+      name: name of the dataset and its configuration, without version.
+      class_names: tuple of strings.
 
     Raises:
       UserError: the dataset is unknown, neither prepared nor downloadable, or does not
@@ -65,7 +65,7 @@ class TfdsClassification:
         """Checks that images fit into memory, before any is decoded.
 
         Args:
-          images_by_side: Pairs of image count and side in pixels.
+          images_by_side: pairs of image count and side in pixels.
 
         Raises:
           UserError: they need more than `_MEMORY_FRACTION` of the available memory.
@@ -84,8 +84,8 @@ class TfdsClassification:
         """Decodes a split.
 
         Args:
-          split: Name of the split.
-          side: Side in pixels at which the images are kept.
+          split: name of the split.
+          side: side in pixels at which the images are kept.
           keep: None for all, or sorted int array: only these positions in stored order.
 
         Returns:
