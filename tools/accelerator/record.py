@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+from typing import Any
 
 RUNNING = "running"
 DONE = "done"
@@ -18,7 +19,7 @@ class Record:
 
     def __init__(self, path: str | pathlib.Path):
         self._path = pathlib.Path(path)
-        self.content = {"options": {}, "sections": {}}
+        self.content: dict[str, Any] = {"options": {}, "sections": {}}
         if self._path.exists():
             self.content = json.loads(self._path.read_text())
 

@@ -1,5 +1,7 @@
 """The record of a check as Markdown."""
 
+from typing import Any
+
 from tools.accelerator.record import DONE
 
 
@@ -39,7 +41,7 @@ def _ratio(sections: dict) -> list[str]:
     return lines
 
 
-def _text(value) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, dict):
         return "(" + ", ".join(f"{name} {_text(item)}" for name, item in value.items()) + ")"
     if isinstance(value, list):

@@ -5,8 +5,9 @@ import traceback
 from collections.abc import Iterable
 
 from robgan_tf.errors import first_line
+from tools.accelerator.options import Options
 from tools.accelerator.record import Record
-from tools.accelerator.sections import SECTIONS, Options
+from tools.accelerator.sections import SECTIONS
 
 
 def run_sections(

@@ -4,6 +4,7 @@ The sections of a group share a process, and with it TensorFlow's switches.
 """
 
 import dataclasses
+import functools
 import itertools
 import json
 import pathlib
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -25,12 +27,13 @@ from robgan_tf.data import load_image_data, training_batches
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import class_loss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
-from robgan_tf.quality.extractors import PIXELS, open_extractor
+from robgan_tf.quality.extractors import PIXELS, FeatureExtractor, open_extractor
 from robgan_tf.quality.generated_set import GeneratedSet
 from robgan_tf.reporting import read_metrics
 from robgan_tf.runs.directory import DATA_FOUND
 from robgan_tf.stages.joint import JointStage
 from tools.accelerator import training_step
+from tools.accelerator.options import Options
 from tools.accelerator.training_step import GIN_FILE, peak_memory_gib, reset_peak_memory, timed
 from tools.benchmarks.arithmetic import attack_flops
 from tools.benchmarks.machine import convolution_peaks, describe
@@ -43,31 +46,6 @@ PARTS = {
     "1 power iteration": ("ResNetDiscriminator.power_iterations=1",),
 }
 _LIBRARIES = re.compile(r"lib(?:cuda|cudart|cublas|cublasLt|cudnn|nvJitLink|cusolver)\.so[.\d]*$")
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What the sections are told.
-
-    Attributes:
-      base_width: of the networks; 64 is the published one.
-      steps: of the real training run.
-      data_dir: prepared CIFAR-10; None for scikit-learn's digits instead.
-      attack_batches: batch sizes of PGD-20.
-      images: generated and looked at by feature extractors.
-      seconds_per_timing: each timing is repeated for about so long.
-      reference: file of the CPU's first losses, or None.
-      with_inception: whether to time an Inception network, with random weights.
-    """
-
-    base_width: int = 64
-    steps: int = 300
-    data_dir: str | None = None
-    attack_batches: tuple[int, ...] = (100, 1000)
-    images: int = 5000
-    seconds_per_timing: float = 5.0
-    reference: str | None = None
-    with_inception: bool = True
 
 
 def devices(options: Options) -> dict:
@@ -136,7 +114,7 @@ def step_parts(options: Options) -> dict:
     result = {}
     for name, changes in PARTS.items():
         step = training_step.TrainingStep(options.base_width, more_bindings=changes)
-        seconds = timed(lambda step=step: step.run(1), options.seconds_per_timing / 2)
+        seconds = timed(functools.partial(step.run, 1), options.seconds_per_timing / 2)
         result[name] = statistics.median(seconds)
     return result
 
@@ -173,7 +151,7 @@ def training(options: Options) -> dict:
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         run_dir = pathlib.Path(folder) / "run"
-        JointStage(config, run_dir, options.data_dir).train()
+        JointStage(config, str(run_dir), options.data_dir).train()
         seconds = time.perf_counter() - start
         records = read_metrics(run_dir / "metrics.jsonl")
         data = json.loads((run_dir / "config.json").read_text())[DATA_FOUND]
@@ -206,7 +184,7 @@ def input_pipeline(options: Options) -> dict:
         )
     )
 
-    def ten_steps():
+    def ten_steps() -> None:
         for batch in itertools.islice(batches, 10):
             batch["images"].numpy()
 
@@ -224,7 +202,7 @@ def quality(options: Options) -> dict:
     list(make(100, 0))
     start = time.perf_counter()
     images = np.concatenate([batch for batch, _ in make(options.images, 1)])
-    result = {
+    result: dict[str, Any] = {
         "images": options.images,
         "generated_per_second": options.images / (time.perf_counter() - start),
     }
@@ -281,16 +259,19 @@ def _attacks(options: Options, precision: str, jit_compile: bool = False) -> dic
     pgd = ProjectedGradientDescent(EPSILON, ATTACK_STEPS, EPSILON / 5)
 
     @tf.function(autograph=False, jit_compile=jit_compile)
-    def attack(images, labels):
+    def attack(images: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         with hold_normalized_kernels(model):
             return pgd(lambda x: class_loss(model(x, training=False)[1], labels), images)
 
-    result = {"steps": ATTACK_STEPS}
+    def run(images: tf.Tensor, labels: tf.Tensor) -> None:
+        attack(images, labels).numpy()
+
+    result: dict[str, Any] = {"steps": ATTACK_STEPS}
     flops = ATTACK_STEPS * attack_flops(discriminator_flops(model))
     for batch in options.attack_batches:
         images, labels = attack_inputs(batch)
         seconds = timed(
-            lambda images=images, labels=labels: attack(images, labels).numpy(),
+            functools.partial(run, images, labels),
             options.seconds_per_timing / 2,
         )
         median = statistics.median(seconds)
@@ -310,7 +291,7 @@ def _run_bindings(options: Options) -> list[str]:
     return [*training_step.bindings(options.base_width), *changes]
 
 
-def _extracted(extractor, images: np.ndarray) -> float:
+def _extracted(extractor: FeatureExtractor, images: np.ndarray) -> float:
     extractor(images[:100])
     start = time.perf_counter()
     extractor(images)

@@ -4,7 +4,7 @@ import hashlib
 import resource
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -13,6 +13,7 @@ from robgan_tf.config.joint import JointConfig
 from robgan_tf.stages.build_joint import build_adversary, build_players, build_step
 from robgan_tf.training.distribution import make_strategy
 from tools.accelerator import reference
+from tools.accelerator.options import Options
 from tools.benchmarks.arithmetic import training_step_flops
 from tools.benchmarks.models import discriminator_flops, generator_flops, random_batches
 
@@ -102,7 +103,7 @@ def first_losses(step: TrainingStep) -> list[dict]:
 
 
 def measure(
-    options,
+    options: Options,
     precision: str,
     *,
     jit_compile: bool = False,
@@ -156,10 +157,12 @@ def measure(
     return result
 
 
-def timed(run, at_least: float, fewest: int = 3, most: int = 200) -> list[float]:
+def timed(
+    run: Callable[[], object], at_least: float, fewest: int = 3, most: int = 200
+) -> list[float]:
     """Seconds of each of several calls of a function that waits for its result."""
     run()
-    seconds = []
+    seconds: list[float] = []
     while len(seconds) < fewest or (sum(seconds) < at_least and len(seconds) < most):
         start = time.perf_counter()
         run()
