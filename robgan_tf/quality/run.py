@@ -3,15 +3,25 @@
 import json
 import pathlib
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
 from robgan_tf.data import evenly_spaced_rows
+from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
-from robgan_tf.quality.image_features import ReferenceFeatures, extract, is_same_network
+from robgan_tf.quality.extractors import FeatureExtractor
+from robgan_tf.quality.image_features import (
+    ImageFeatures,
+    ReferenceFeatures,
+    extract,
+    is_same_network,
+)
 from robgan_tf.quality.measure import SPLITS, short
+from robgan_tf.quality.measured_images import MeasuredImages
 from robgan_tf.quality.scores import bias_warning, check_counts, quality, quality_by_class
+from robgan_tf.typing import JsonObject, PathLike
 
 QUALITY_IMAGES = 10_000
 # What a result is of: a file of the same name that is of something else is kept.
@@ -20,18 +30,18 @@ _PROBE_NUMBERS = 16  # of the features of each probed image, in a result
 
 
 def evaluate_quality(
-    measured,
-    extractor,
-    source,
+    measured: MeasuredImages,
+    extractor: FeatureExtractor,
+    source: ImageSource,
     *,
-    real_name,
-    dataset,
-    directory,
-    statistics_directory,
-    name=None,
-    splits=SPLITS,
-    batch_size=100,
-):
+    real_name: str,
+    dataset: str,
+    directory: PathLike,
+    statistics_directory: PathLike,
+    name: str | None = None,
+    splits: int = SPLITS,
+    batch_size: int = 100,
+) -> str:
     """Measures generated images and writes `<name>.json` and `.md`.
 
     Args:
@@ -92,7 +102,7 @@ def evaluate_quality(
     return table
 
 
-def _refuse_other(path, record):
+def _refuse_other(path: pathlib.Path, record: JsonObject) -> None:
     """Makes the directory of a result; refuses a file that is of something else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,14 +119,19 @@ def _refuse_other(path, record):
         raise UserError(f"{path} exists and differs in {', '.join(differing)}: give another --name")
 
 
-def _probe_numbers(extractor):
+def _probe_numbers(extractor: FeatureExtractor) -> list[list[float]]:
     """Some of the features of the extractor's probe, as lists."""
     probe = extractor.probe
     columns = evenly_spaced_rows(probe.shape[1], _PROBE_NUMBERS)
     return [[float(f"{value:.5g}") for value in row] for row in probe[:, columns]]
 
 
-def _notes(measured, real, fake, by_class):
+def _notes(
+    measured: MeasuredImages,
+    real: ImageFeatures,
+    fake: ImageFeatures,
+    by_class: Mapping[str, float],
+) -> list[str]:
     notes, warning = measured.notes(), bias_warning(real, fake)
     if warning is not None:
         notes.append(warning)
@@ -128,7 +143,7 @@ def _notes(measured, real, fake, by_class):
     return notes
 
 
-def _table(record):
+def _table(record: JsonObject) -> str:
     lines = ["| measure | value |", "|---|---|"]
     lines += [f"| `{name}` | {value:.5g} |" for name, value in record["values"].items()]
     if record["by_class"]:

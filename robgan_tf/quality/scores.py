@@ -42,8 +42,8 @@ def quality(
     """
     has_probabilities = fake.probabilities is not None
     check_counts(len(real), len(fake), has_probabilities, splits)
-    rows = (_compared(features.features) for features in (real, fake))
-    compared = Compared(real, fake, *rows, extractor_name, real_name, splits)
+    real_rows, fake_rows = _compared(real.features), _compared(fake.features)
+    compared = Compared(real, fake, real_rows, fake_rows, extractor_name, real_name, splits)
     return {
         f"{kind}/{measure.rest_of_name(compared)}": value
         for measure in _measures(has_probabilities)

@@ -1,19 +1,28 @@
 """Image quality while training: the measures of `evaluate quality` on fewer images, and alarms."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.choices import SOURCE_LOSSES
+from robgan_tf.config.groups import AlarmSettings, QualitySettings
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import scale_images
+from robgan_tf.data.load import ImageData
 from robgan_tf.errors import UserError
 from robgan_tf.losses.source_loss import SourceLoss
 from robgan_tf.quality.alarms import ALARM_PREFIX, collapse_alarms
+from robgan_tf.quality.extractors import FeatureExtractor
 from robgan_tf.quality.generated_set import GeneratedSet
 from robgan_tf.quality.image_features import ReferenceFeatures, extract
 from robgan_tf.quality.measure import LOWER, measure_of
 from robgan_tf.quality.relative_diversity import RelativeDiversity
 from robgan_tf.quality.scores import bias_warning, quality
 from robgan_tf.reporting import read_metrics
+from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.training.joint_step import JointPlayers
+from robgan_tf.typing import PathLike, Scalars
 from robgan_tf.watching.gap import evenly_spaced
 
 BATCH_SIZE = 100
@@ -44,17 +53,17 @@ class QualityMeter:
 
     def __init__(
         self,
-        players,
-        extractor,
-        data,
-        settings,
-        alarms,
+        players: JointPlayers,
+        extractor: FeatureExtractor,
+        data: ImageData,
+        settings: QualitySettings,
+        alarms: AlarmSettings,
         *,
-        reference,
-        history,
-        seed,
+        reference: tuple[PathLike, str],
+        history: Iterable[Mapping[str, float]],
+        seed: int,
         source_loss: SourceLoss,
-    ):
+    ) -> None:
         self._players = players
         self._extractor = extractor
         self._settings = settings
@@ -84,7 +93,7 @@ class QualityMeter:
         self._live = GeneratedSet(players.generator)
         self._judge = tf.function(self._judged, autograph=False, reduce_retracing=True)
 
-    def description(self):
+    def description(self) -> str:
         """What is measured when, and why Fréchet distances of few images are too high, if so."""
         wanted = self._settings
         line = (
@@ -94,7 +103,7 @@ class QualityMeter:
         warning = bias_warning(self._real, range(wanted.images))
         return line if warning is None else f"{line}\n           {warning}"
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> tuple[dict[str, float], dict[str, str]]:
         """Measures.
 
         Args:
@@ -118,7 +127,7 @@ class QualityMeter:
         self._history.append({"step": step, **values})
         return {**values, **{f"{ALARM_PREFIX}{name}": 1.0 for name in alarms}}, alarms
 
-    def score(self, values):
+    def score(self, values: Mapping[str, float]) -> float | None:
         """What the best checkpoint is chosen by, higher being better; None if by nothing."""
         kind = self._settings.best
         if self._best is None:
@@ -126,7 +135,7 @@ class QualityMeter:
         (name,) = [name for name in values if name.startswith(f"{kind}/")]
         return -values[name] if self._best.numbers[kind].better == LOWER else values[name]
 
-    def _check_counts(self):
+    def _check_counts(self) -> None:
         """How images of a class differ is not to be seen in one of them."""
         num_classes = max(self._players.average_generator.num_classes, 1)
         if self._settings.images < 2 * num_classes:
@@ -136,7 +145,7 @@ class QualityMeter:
                 "quality.every = 0"
             )
 
-    def _raised(self, values, step):
+    def _raised(self, values: Mapping[str, float], step: int) -> dict[str, str]:
         if step < self._alarms.from_step:
             return {}
         has_classes = self._players.discriminator.class_head is not None
@@ -150,11 +159,11 @@ class QualityMeter:
             len(self._held_out),
         )
 
-    def _labels(self, labels):
+    def _labels(self, labels: np.ndarray) -> np.ndarray:
         """Classes as G knows them: one where it has none."""
         return labels if self._players.average_generator.num_classes else np.zeros_like(labels)
 
-    def _judgement(self):
+    def _judgement(self) -> dict[str, float]:
         """What D makes of held-out real images and of what G, not its average, makes now."""
         source = self._held_out
         real = scale_images(source.fetch(np.arange(len(source))))
@@ -171,13 +180,13 @@ class QualityMeter:
             for kind, values in zip(kinds, (of_real, of_fake), strict=True)
         }
 
-    def _judge_all(self, images, labels):
+    def _judge_all(self, images: tf.Tensor, labels: np.ndarray) -> dict[str, float]:
         """Means over images of what `_judged` sums up, by name."""
         parts = (slice(start, start + BATCH_SIZE) for start in range(0, len(labels), BATCH_SIZE))
         sums = [self._judge(images[part], tf.constant(labels[part], tf.int32)) for part in parts]
         return {name: sum(float(part[name]) for part in sums) / len(labels) for name in sums[0]}
 
-    def _judged(self, images, labels):
+    def _judged(self, images: tf.Tensor, labels: tf.Tensor) -> Scalars:
         source_logits, class_logits = self._players.discriminator(images, labels, training=False)
         values = {"realness": self._source_loss.realness(source_logits)}
         if class_logits is not None:
@@ -186,7 +195,13 @@ class QualityMeter:
         return {name: tf.reduce_sum(value) for name, value in values.items() if value is not None}
 
 
-def quality_meter(config, run, data, players, extractor):
+def quality_meter(
+    config: JointConfig,
+    run: RunDirectory,
+    data: ImageData,
+    players: JointPlayers,
+    extractor: FeatureExtractor,
+) -> QualityMeter:
     """Builds the QualityMeter of a run.
 
     Features of real images are kept in `reference_features` beside the run, where

@@ -97,6 +97,7 @@ class InceptionScore(Measure):
 
     @override
     def compute(self, compared: Compared) -> dict[str, float]:
+        assert compared.fake.probabilities is not None, "needs_probabilities"
         mean, deviation = inception_score(compared.fake.probabilities, compared.splits)
         return {"is": mean, "is_deviation": deviation}
 

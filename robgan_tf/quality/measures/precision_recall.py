@@ -16,7 +16,9 @@ from robgan_tf.quality.moments import check_feature_sets, row_blocks
 NEIGHBOURS = 3
 
 
-def precision_recall(real_features, fake_features, k=3, block_size=1000):
+def precision_recall(
+    real_features: np.ndarray, fake_features: np.ndarray, k: int = 3, block_size: int = 1000
+) -> tuple[float, float]:
     """Computes the share of each set that lies within the balls around the other set's points.
 
     The ball around a point reaches to its k-th nearest neighbour in the point's own set, and
@@ -65,7 +67,14 @@ def precision_recall(real_features, fake_features, k=3, block_size=1000):
     return float(fake_inside.mean()), float(real_inside.mean())
 
 
-def _find_inside(inside, points, centres, radii, distances, errors):
+def _find_inside(
+    inside: np.ndarray,
+    points: np.ndarray,
+    centres: np.ndarray,
+    radii: np.ndarray,
+    distances: np.ndarray,
+    errors: np.ndarray,
+) -> None:
     """Marks, in place, the points that lie in at least one ball.
 
     Args:
