@@ -62,7 +62,7 @@ def export(given: Values) -> int:
     if given.format == "onnx":
         check_converter()
     run = open_run(given.run_dir, given.checkpoint or best_or_last(given.run_dir))
-    data = flags.load_data(run.config.data, given)
+    data = run.data(flags.data_dir(given))
     print(f"Exporting  {run.identity}")
     paths = export_parts(
         run, data.class_names, given.export_dir, given.what, given.version, given.format

@@ -1,8 +1,18 @@
 """Attacks: how a perturbation is found. They know a function of images, never a model."""
 
+from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.norms.linf import CHOICE as _LINF
 from robgan_tf.attacks.pgd import ProjectedGradientDescent
+from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
+from robgan_tf.attacks.square import SquareSearch
 
 share_at_edge = _LINF.share_at_edge
 
-__all__ = ["ProjectedGradientDescent", "share_at_edge"]
+__all__ = [
+    "AutoPGD",
+    "PGDSearch",
+    "ProjectedGradientDescent",
+    "SquareSearch",
+    "fgsm",
+    "share_at_edge",
+]

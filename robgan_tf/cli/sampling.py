@@ -91,7 +91,9 @@ class Sampling:
 
     def class_names(self) -> Sequence[str]:
         """Names of the generator's classes; empty if it has none."""
-        return self.load_data().class_names if self.generator.num_classes else ()
+        if not self.generator.num_classes:
+            return ()
+        return self.run.data(flags.data_dir(self._given)).class_names
 
     def chosen(self, names: Sequence[str], most: int) -> list[int]:
         """The numbers of the classes that are asked for, or else of at most so many."""

@@ -71,10 +71,28 @@ class GeneratedSet:
           (uint8 images [n, H, W, C], labels int32 [n]).
         """
         labels = generated_labels(count, seed, self._generator.num_classes)
-        for start in range(first, count, batch_size):
-            part = labels[start : start + batch_size]
-            images = self._compiled(seed, tf.constant(start), tf.constant(part))
-            yield to_uint8(images.numpy()), part
+        starts = range(first, count, batch_size)
+        batches = self.floats(labels, seed, batch_size, first)
+        for start, images in zip(starts, batches, strict=True):
+            yield to_uint8(images), labels[start : start + batch_size]
+
+    def floats(
+        self, labels: np.ndarray, seed: int, batch_size: int = 100, first: int = 0
+    ) -> Iterator[np.ndarray]:
+        """Makes the images of given labels, unrounded.
+
+        Args:
+          labels: int32 [N], the class of every image.
+          seed: of the latents.
+          batch_size: images at a time.
+          first: number of the first image wanted.
+
+        Yields:
+          float32 [n, H, W, C] in [-1, 1].
+        """
+        for start in range(first, len(labels), batch_size):
+            part = tf.constant(labels[start : start + batch_size])
+            yield self._compiled(seed, tf.constant(start), part).numpy()
 
     def _images(self, seed: tf.Tensor, first: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
         seeds = tf.map_fn(

@@ -2,6 +2,7 @@
 
 config.json      every setting of the run          metrics.jsonl   numbers
 config.gin       the same as a gin file            tensorboard/    event files
+data.json        classes, image shape, fingerprint
 checkpoints/     newest checkpoints                samples/ attacks/   pictures
 best_checkpoint/ of classifiers                    gap.csv gap.png     train against test
 """
@@ -15,6 +16,7 @@ import filelock
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius
+from robgan_tf.runs.data_record import DataRecord
 
 DATA_FOUND = "data (found)"
 CHECKPOINTS = "checkpoints"
@@ -90,23 +92,26 @@ class RunDirectory:
         """Where the picture of a kind ("samples", "attacks") at a step belongs."""
         return self.path / kind / f"step_{step:08d}.png"
 
-    def write_config(self, gin_text, data):
+    def write_config(self, gin_text: str, data: DataRecord) -> None:
         """Stores the settings, now that everything made from them has been built.
 
         Args:
           gin_text: the settings as a gin file, for people.
-          data: description of the data found, which must stay the same.
+          data: of the data found, whose description must stay the same.
 
         Raises:
           UserError: if the run was begun on other data.
         """
-        stored = self._stored_config().get(DATA_FOUND, data)
-        if stored != data:
+        found = data.description
+        stored = self._stored_config().get(DATA_FOUND, found)
+        if stored != found:
             raise UserError(
                 f"run directory {self.path} was begun on other data: {stored!r} there and "
-                f"{data!r} here (--data_dir)"
+                f"{found!r} here (--data_dir)"
             )
-        self.write_json(self.config_path, {**self._config, DATA_FOUND: data})
+        if DataRecord.read(self.path) is None:
+            data.write(self.path)
+        self.write_json(self.config_path, {**self._config, DATA_FOUND: found})
         write_atomically(self.path / "config.gin", gin_text)
 
     def write_json(self, path, value):

@@ -9,10 +9,12 @@ import keras
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
+from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.extensions import explain_choices_of
 from robgan_tf.files import digest
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
+from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import BEST_CHECKPOINT, CHECKPOINTS
 from robgan_tf.stages.build import build_classifier, build_discriminator
 from robgan_tf.stages.build_joint import build_generator
@@ -64,6 +66,27 @@ class FinishedRun:
         """Whether it is a run of joint training, otherwise of the finetune command."""
         return isinstance(self.config, JointConfig)
 
+    def data(self, data_dir: str | None = None) -> DataRecord:
+        """What the run says of its data, which need not be there.
+
+        Args:
+          data_dir: where the data of a run is that an earlier version made: its directory does not
+            say, so the data does.
+
+        Raises:
+          UserError: if the run does not say and the data cannot be used.
+        """
+        found = DataRecord.read(self.path)
+        if found is not None:
+            return found
+        try:
+            return data_record(load_image_data(**self.config.data.loading(data_dir)))
+        except UserError as error:
+            raise UserError(
+                f"{self.path} was made by a version that did not keep the names of classes, and "
+                f"the data that would say cannot be used: {error}"
+            ) from error
+
     def load_classifier(self, precision=None):
         """Builds the run's D or other classifier with the weights of the checkpoint.
 
@@ -83,6 +106,18 @@ class FinishedRun:
         else:
             model = build_classifier(self.config, precision=precision)
         load_weights(self.checkpoint, {self.model_name: model})
+        return model
+
+    def load_discriminator(self) -> keras.Model:
+        """Builds D of a run of joint training, with whichever heads it has.
+
+        Raises:
+          UserError: if it is another run, or the checkpoint does not fit.
+        """
+        if not self.is_joint:
+            raise UserError(f"{self.path} holds no discriminator: it is a run of finetune")
+        model = build_discriminator(self.config, self.config.train.precision)
+        load_weights(self.checkpoint, {"discriminator": model})
         return model
 
     def load_generator(self, precision=None, live=False):
@@ -109,6 +144,17 @@ class FinishedRun:
                 f"{self.path} holds no classifier: its D was trained with "
                 f"ResNetDiscriminator.head = {head!r}"
             )
+
+
+def data_record(data: ImageData, with_fingerprint: bool = False) -> DataRecord:
+    """What a run keeps of its data; the fingerprint takes a look at every training image."""
+    train = data.train
+    return DataRecord(
+        data.class_names,
+        (train.resolution, train.resolution, train.channels),
+        data.description,
+        train.content_digest() if with_fingerprint else "",
+    )
 
 
 def best_or_last(run_dir):

@@ -16,6 +16,7 @@ from robgan_tf.runs.checkpoints import BestCheckpoint, Checkpoints
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
 from robgan_tf.runs.stopping import StopRequest
+from robgan_tf.stages.finished import data_record
 from robgan_tf.stages.report import print_corrupt_files
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.watching.final_evaluation import (
@@ -112,7 +113,7 @@ class Stage(abc.ABC):
         data = self._load_data()
         players = self.build_players()
         built = self.build(run, data, players, self.build_step(players))
-        run.write_config(self.config.as_gin(), data.description)
+        run.write_config(self.config.as_gin(), data_record(data, with_fingerprint=True))
         keep_copies(run.path, self._extensions)
         best = {} if built.best is None else built.best.objects()
         checkpoints = Checkpoints(

@@ -1,11 +1,13 @@
 """A run directory's guard; what the train command says of it: tests/commands."""
 
+import dataclasses
 import json
 
 import pytest
 
 from robgan_tf.cli import start as command
 from robgan_tf.errors import NonFiniteError, UserError
+from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import RunDirectory
 
 CONFIG = {"train.steps": 5, "train.seed": 0}
@@ -13,6 +15,10 @@ CONFIG = {"train.steps": 5, "train.seed": 0}
 
 def opened(path, **changes):
     return RunDirectory(path, {**CONFIG, **changes}, grows="train.steps")
+
+
+def record(description):
+    return DataRecord(("cat", "dog"), (8, 8, 1), description, "0123")
 
 
 def test_one_process_at_a_time(tmp_path):
@@ -24,15 +30,26 @@ def test_one_process_at_a_time(tmp_path):
 
 
 def test_other_data_is_refused_and_the_stored_description_stays(tmp_path):
-    opened(tmp_path).write_config("", "1342 images")
+    opened(tmp_path).write_config("", record("1342 images"))
     with pytest.raises(UserError, match="begun on other data: '1342 images' there and '7 images'"):
-        opened(tmp_path).write_config("", "7 images")
+        opened(tmp_path).write_config("", record("7 images"))
     assert "1342 images" in (tmp_path / "config.json").read_text()
 
 
+def test_what_a_run_says_of_its_data_is_of_its_first_start(tmp_path):
+    assert DataRecord.read(tmp_path) is None
+    opened(tmp_path).write_config("", record("images"))
+    assert DataRecord.read(tmp_path) == record("images")
+    opened(tmp_path).write_config("", dataclasses.replace(record("images"), fingerprint="4567"))
+    assert DataRecord.read(tmp_path) == record("images")
+    (tmp_path / "data.json").write_text('{"class_names": []}')
+    with pytest.raises(UserError, match=r"data.json cannot be read: KeyError"):
+        DataRecord.read(tmp_path)
+
+
 def test_only_the_number_of_steps_may_grow(tmp_path):
-    opened(tmp_path).write_config("", "data")
-    opened(tmp_path, **{"train.steps": 9}).write_config("", "data")
+    opened(tmp_path).write_config("", record("data"))
+    opened(tmp_path, **{"train.steps": 9}).write_config("", record("data"))
     assert json.loads((tmp_path / "config.json").read_text())["train.steps"] == 9
     with pytest.raises(UserError, match=r"train\.steps is 9 there and 5 here"):
         opened(tmp_path)
@@ -41,7 +58,7 @@ def test_only_the_number_of_steps_may_grow(tmp_path):
 
 
 def test_a_setting_that_the_run_did_not_know_has_its_default_there(tmp_path):
-    opened(tmp_path).write_config("", "data")
+    opened(tmp_path).write_config("", record("data"))
 
     def with_new_setting(value):
         config = {**CONFIG, "train.new": value}

@@ -1,0 +1,179 @@
+"""Accuracy under attack of any classifier, as one call."""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+
+from robgan_tf.attacks import SquareSearch
+from robgan_tf.attacks.protocol import make_attacks
+from robgan_tf.errors import UserError, first_line
+from robgan_tf.library.images import as_floats, as_labels
+from robgan_tf.library.run import Run
+from robgan_tf.robustness.evaluation import Outcome, RobustnessEvaluation, confidence_interval
+from robgan_tf.robustness.subjects import Classifier, check_classifier, discriminator_classifier
+from robgan_tf.robustness.verification import verify
+from robgan_tf.units import format_radius, parse_radius
+
+Subject = Run | keras.Model | Callable[[tf.Tensor], tf.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class RobustAccuracy:
+    """What attacks of one radius did to N images.
+
+    Attributes:
+      clean: share of the images that are classified correctly as they are, in [0, 1].
+      robust: share that is classified correctly as they are and under every attack.
+      clean_interval: 95 % Wilson interval of `clean`, (low, high).
+      interval: the same of `robust`.
+      epsilon: the radius, on [-1, 1].
+      norm: "linf" or "l2".
+      protocol: name of the protocol.
+      predictions: int [N], predicted classes of the images as they are.
+      fooled_by: str [N]: the first attack that succeeded, "clean" where the image is misclassified
+        as it is, "" where all attacks failed.
+      survived: bool [N]: whether the image counts for `robust`.
+      adversarial: float32 [N, H, W, C]: the adversarial image that succeeded, else the last tried.
+    """
+
+    clean: float
+    robust: float
+    clean_interval: tuple[float, float]
+    interval: tuple[float, float]
+    epsilon: float
+    norm: str
+    protocol: str
+    predictions: np.ndarray
+    fooled_by: np.ndarray
+    survived: np.ndarray
+    adversarial: np.ndarray
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{self.clean:.1%} clean, {self.robust:.1%} ({low:.1%} to {high:.1%}) of "
+            f"{len(self.survived)} images under {self.protocol!r} of radius "
+            f"{format_radius(self.epsilon, self.norm)}"
+        )
+
+
+def robust_accuracy(
+    model_or_run: Subject,
+    images: npt.ArrayLike,
+    labels: npt.ArrayLike,
+    epsilon: float | str,
+    norm: str = "linf",
+    protocol: str = "published",
+    batch_size: int = 100,
+    seed: int = 0,
+) -> RobustAccuracy:
+    """Measures the accuracy of a classifier under attack, as `evaluate robustness` does.
+
+    Every result is checked again without trusting the attack: radius, range, predictions.
+
+    Args:
+      model_or_run: a Run; a Keras model that gives logits [N, K], or a pair of which they are the
+        second, as the models here do; or a function from images [N, H, W, C] in [-1, 1] to logits,
+        differentiable by TensorFlow.
+      images: [N, H, W, C] floats in [-1, 1], or uint8 pixels.
+      labels: [N] integers.
+      epsilon: radius on [-1, 1], or text such as "8/255" of the [0, 1] scale.
+      norm: "linf" or "l2".
+      protocol: name of a protocol: "published" (the paper's PGD-20), "strong", "fgsm", ...
+      batch_size: images attacked at a time; changes no result.
+      seed: of all random numbers.
+
+    Returns:
+      A RobustAccuracy.
+
+    Raises:
+      UserError: if something given cannot be used, such as a model that gives probabilities.
+      VerificationError: if a result does not stand up to recomputation.
+    """
+    floats, classes = as_floats(images), as_labels(labels)
+    if len(floats) != len(classes) or not len(floats):
+        raise UserError(f"{len(floats)} images and {len(classes)} labels were given")
+    radius = _radius(epsilon)
+    classifier = _classifier(model_or_run)
+    num_classes = check_classifier(classifier, floats, int(classes.max()) + 1)
+    attacks = make_attacks(protocol, radius, norm, num_classes)
+    outcome = _outcome(classifier, attacks, floats, classes, batch_size, seed)
+    survived, clean = outcome.survived, outcome.clean_correct
+    verify(classifier, floats, classes, outcome.adversarial, survived, radius, norm, batch_size)
+    shares = float(clean.mean()), float(survived.mean())
+    intervals = [confidence_interval(share, len(floats)) for share in shares]
+    return RobustAccuracy(
+        *shares,
+        *intervals,
+        epsilon=radius,
+        norm=norm,
+        protocol=protocol,
+        predictions=outcome.predictions,
+        fooled_by=outcome.fooled_by,
+        survived=survived,
+        adversarial=outcome.adversarial,
+    )
+
+
+def _radius(epsilon: float | str) -> float:
+    try:
+        radius = parse_radius(str(epsilon))
+    except ValueError as error:
+        raise UserError(f"epsilon: {error}") from error
+    if not radius:
+        raise UserError("epsilon must be above 0: at 0 there is nothing to attack with")
+    return radius
+
+
+def _classifier(subject: Subject) -> Classifier:
+    if isinstance(subject, Run):
+        return discriminator_classifier(subject.classifier, subject.path, subject.identity)
+    name = getattr(subject, "name", None) or getattr(subject, "__name__", "the model")
+    # A network of this package, whose spectral normalization is computed once a call.
+    if hasattr(subject, "class_head"):
+        return discriminator_classifier(subject, name, name)
+    if isinstance(subject, keras.Model):
+        return Classifier(name, lambda images: _logits(subject(images, training=False)), name)
+    if not callable(subject):
+        raise UserError(f"a {type(subject).__name__} is no run, model or function")
+    return Classifier(name, lambda images: _logits(subject(images)), name)
+
+
+def _logits(outputs: tf.Tensor | tuple | list) -> tf.Tensor:
+    return outputs[1] if isinstance(outputs, tuple | list) and len(outputs) == 2 else outputs
+
+
+def _outcome(
+    classifier: Classifier,
+    attacks: list,
+    images: np.ndarray,
+    labels: np.ndarray,
+    batch_size: int,
+    seed: int,
+) -> Outcome:
+    needs_gradients = not all(isinstance(attack, SquareSearch) for attack in attacks)
+    # Without this an attack would find nothing, and the model would look robust.
+    if needs_gradients and not _is_differentiable(classifier, images[:1]):
+        raise UserError(
+            f"{classifier.name} cannot be differentiated by TensorFlow, as this protocol needs: "
+            "write it in TensorFlow, or take the protocol 'square', which asks for logits only"
+        )
+    evaluation = RobustnessEvaluation(classifier, attacks, images.shape[1:], batch_size, seed)
+    try:
+        return evaluation.run(images, labels)
+    except NotImplementedError as error:
+        raise UserError(
+            f"{classifier.name} is no function of TensorFlow tensors: {first_line(error)}"
+        ) from error
+
+
+def _is_differentiable(classifier: Classifier, images: np.ndarray) -> bool:
+    images = tf.constant(images)
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        total = tf.reduce_sum(classifier.logits(images))
+    return tape.gradient(total, images) is not None
