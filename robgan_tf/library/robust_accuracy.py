@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import TypeAlias
 
 import keras
 import numpy as np
@@ -18,7 +19,7 @@ from robgan_tf.robustness.subjects import Classifier, check_classifier, discrimi
 from robgan_tf.robustness.verification import verify
 from robgan_tf.units import format_radius, parse_radius
 
-Subject = Run | keras.Model | Callable[[tf.Tensor], tf.Tensor]
+Subject: TypeAlias = Run | keras.Model | Callable[[tf.Tensor], tf.Tensor]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,11 +105,12 @@ def robust_accuracy(
     outcome = _outcome(classifier, attacks, floats, classes, batch_size, seed)
     survived, clean = outcome.survived, outcome.clean_correct
     verify(classifier, floats, classes, outcome.adversarial, survived, radius, norm, batch_size)
-    shares = float(clean.mean()), float(survived.mean())
-    intervals = [confidence_interval(share, len(floats)) for share in shares]
+    correct, withstood = float(clean.mean()), float(survived.mean())
     return RobustAccuracy(
-        *shares,
-        *intervals,
+        clean=correct,
+        robust=withstood,
+        clean_interval=confidence_interval(correct, len(floats)),
+        interval=confidence_interval(withstood, len(floats)),
         epsilon=radius,
         norm=norm,
         protocol=protocol,
