@@ -134,7 +134,7 @@ def _radius(epsilon: float | str) -> float:
 def _classifier(subject: Subject) -> Classifier:
     if isinstance(subject, Run):
         return discriminator_classifier(subject.classifier, subject.path, subject.identity)
-    name = getattr(subject, "name", None) or getattr(subject, "__name__", "the model")
+    name = str(getattr(subject, "name", None) or getattr(subject, "__name__", "the model"))
     # A network of this package, whose spectral normalization is computed once a call.
     if hasattr(subject, "class_head"):
         return discriminator_classifier(subject, name, name)
