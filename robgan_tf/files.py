@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 Contents: TypeAlias = "bytes | np.ndarray"
 
 
+_BLOCK = 2**20  # bytes held at a time
+
+
 class OtherContentError(FileExistsError):
     """A file that must not be replaced holds something else."""
 
@@ -98,6 +101,12 @@ def tree_digest(path: PathLike) -> str:
     path = pathlib.Path(path)
     files = [path] if path.is_file() else sorted(x for x in path.rglob("*") if x.is_file())
     return digest(*(file.read_bytes() for file in files))
+
+
+def file_digest(path: PathLike) -> str:
+    """The `digest` of one file, of which little is held at a time."""
+    with open(path, "rb") as file:
+        return digest_all(iter(lambda: file.read(_BLOCK), b""))
 
 
 def digest(*contents: Contents) -> str:

@@ -119,8 +119,9 @@ def _of_run(given: Values) -> tuple[DataSettings, Callable, pathlib.Path, pathli
         live=given.weights == "live",
         batch_size=given.batch_size,
     )
-    path = pathlib.Path(run_dir)
-    return run.config.data, lambda names: measured, path / "evaluations", path.parent
+    directory = run.results("evaluations", given.output_dir)
+    beside = directory if run.archive else pathlib.Path(run_dir).parent
+    return run.config.data, lambda names: measured, directory, beside
 
 
 def _of_stored_images(given: Values) -> tuple[DataSettings, Callable, pathlib.Path, pathlib.Path]:

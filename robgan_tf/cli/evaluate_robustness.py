@@ -1,6 +1,5 @@
 """evaluate robustness: accuracy of classifiers under attack."""
 
-import pathlib
 from typing import Any
 
 from robgan_tf.choices import NORMS, PROTOCOLS
@@ -12,7 +11,7 @@ from robgan_tf.config.gin_files import read_group
 from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
 
-OF_MODELS = ("gin_file", "output_dir", "input_range", "input_mean", "input_deviation")
+OF_MODELS = ("gin_file", "input_range", "input_mean", "input_deviation")
 # What says which images of a split there are, of the settings of the data.
 _IMAGES = ("dataset", "resolution", "channels", "num_classes")
 _TEST_IMAGES = (*_IMAGES, "test_split")
@@ -69,7 +68,12 @@ def add_flags(parser: Parser) -> None:
     parser.switch("masking", "Look for signs of masked gradients too.", default=True)
     parser.group("Results")
     parser.flag("name", "Of the result files; by default it says what is measured and how.")
-    parser.flag("output_dir", "For --model: where results are written.", form="DIR")
+    parser.flag(
+        "output_dir",
+        "Where results are written; evaluations/ of the run by default, needed by --model and by "
+        "archives.",
+        form="DIR",
+    )
     parser.switch("save_images", "Write the adversarial images as npz.")
     parser.group("Input of models")
     parser.flag(
@@ -147,7 +151,10 @@ def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
         classifier = discriminator_classifier(
             run.load_classifier(), title, f"{run.model_name} at step {run.step}"
         )
-        subjects.append((classifier, pathlib.Path(run_dir) / "evaluations", name + at_step))
+        directory = run.results("evaluations", given.output_dir)
+        # In one folder the results of several runs need names of their own.
+        of_run = f"_{run.name}" if given.output_dir and len(given.run_dir) > 1 else ""
+        subjects.append((classifier, directory, name + of_run + at_step))
     return subjects, first
 
 

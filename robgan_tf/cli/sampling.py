@@ -77,6 +77,7 @@ class Sampling:
 
         self._given = given
         self.run = open_run(given.run_dir, given.checkpoint or best_or_last(given.run_dir))
+        self._directory = self.run.results("generated", given.output_dir)
         self.generator = self.run.load_generator(live=given.weights == "live")
         print(f"Sampling   {self.subject}, seed {given.seed}", flush=True)
 
@@ -118,8 +119,7 @@ class Sampling:
             name += f"_truncation_{given.truncation:g}"
         if given.weights == "live":
             name += "_live"
-        directory = pathlib.Path(given.output_dir or pathlib.Path(self.run.path) / "generated")
-        return directory / f"{name}{suffix}"
+        return self._directory / f"{name}{suffix}"
 
     def write(self, kind: str, suffix: str, content: bytes | str) -> None:
         """Writes a result; one that is there already must be the same."""

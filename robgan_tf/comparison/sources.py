@@ -34,10 +34,10 @@ def parse_source(text: str) -> Source:
     # A path may have an equals sign itself.
     name, equals, path = text.partition("=")
     if not equals or pathlib.Path(text).exists():
-        return Source(None, pathlib.Path(text))
+        return Source(None, run_directory(text))
     if not name or not path:
         raise UserError(f"--run={text}: give a path or NAME=PATH")
-    return Source(name, pathlib.Path(path))
+    return Source(name, run_directory(path))
 
 
 def read_runs(sources: Sequence[Source]) -> list[Run]:

@@ -9,6 +9,7 @@ from robgan_tf.data.load import ImageData
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius
+from robgan_tf.runs.archive import is_archive
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.directory import CHECKPOINTS
 from robgan_tf.stages.finished import open_run
@@ -33,6 +34,11 @@ def measure_checkpoints(
     Raises:
       UserError: if there is no run, or none of its checkpoints is left.
     """
+    if is_archive(run_dir):
+        raise UserError(
+            f"{run_dir} is an archive, which holds one checkpoint: the gap is measured over those "
+            "of a run directory (--run_dir)"
+        )
     directory = pathlib.Path(run_dir)
     steps = kept_steps(directory / CHECKPOINTS)
     if not steps:

@@ -13,6 +13,7 @@ from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.extensions import explain_choices_of
 from robgan_tf.files import digest
+from robgan_tf.runs.archive import is_archive, run_directory
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import BEST_CHECKPOINT, CHECKPOINTS
@@ -25,14 +26,16 @@ class FinishedRun:
     """A run, and one of its checkpoints.
 
     Attributes:
-      path: its run directory, as given.
+      path: its run directory, as given; of an archive, where it is unpacked.
       config: its configuration.
       checkpoint: path prefix of the checkpoint.
+      archive: the archive it was opened from, which nothing is written to; None of a directory.
     """
 
     path: str
     config: JointConfig | FinetuneConfig
     checkpoint: str
+    archive: str | None = None
 
     @property
     def step(self):
@@ -65,6 +68,25 @@ class FinishedRun:
     def is_joint(self):
         """Whether it is a run of joint training, otherwise of the finetune command."""
         return isinstance(self.config, JointConfig)
+
+    def results(self, folder: str, output_dir: str | None = None) -> pathlib.Path:
+        """Where results of the run are written.
+
+        Args:
+          folder: of the run directory.
+          output_dir: in place of it.
+
+        Raises:
+          UserError: if the run is in an archive and no other place is given.
+        """
+        if output_dir is not None:
+            return pathlib.Path(output_dir)
+        if self.archive is not None:
+            raise UserError(
+                f"{self.archive} is an archive, which nothing is written to: say where results go "
+                "(--output_dir)"
+            )
+        return pathlib.Path(self.path) / folder
 
     def data(self, data_dir: str | None = None) -> DataRecord:
         """What the run says of its data, which need not be there.
@@ -159,15 +181,16 @@ def data_record(data: ImageData, with_fingerprint: bool = False) -> DataRecord:
 
 def best_or_last(run_dir):
     """The checkpoint to use of a run where none is asked for: the best if there is one."""
-    return "best" if kept_steps(pathlib.Path(run_dir) / BEST_CHECKPOINT) else "last"
+    return "best" if kept_steps(run_directory(run_dir) / BEST_CHECKPOINT) else "last"
 
 
 def open_run(run_dir, checkpoint="last"):
     """Opens a run.
 
     Args:
-      run_dir: the run directory.
-      checkpoint: "last", "best", or the number of a step that was kept.
+      run_dir: the run directory, or the archive of a run.
+      checkpoint: "last", "best", or the number of a step that was kept; "last" of an archive is
+        the one that it holds.
 
     Returns:
       A FinishedRun.
@@ -175,8 +198,11 @@ def open_run(run_dir, checkpoint="last"):
     Raises:
       UserError: if there is no run or no such checkpoint, or another version made it.
     """
-    path = pathlib.Path(run_dir)
+    path = run_directory(run_dir)
     config = read_run_config(run_dir)
+    archive = str(run_dir) if is_archive(run_dir) else None
+    if archive is not None and checkpoint == "last":
+        checkpoint = best_or_last(path)
     if checkpoint == "best":
         if not kept_steps(path / BEST_CHECKPOINT):
             raise UserError(
@@ -187,7 +213,7 @@ def open_run(run_dir, checkpoint="last"):
         found = checkpoint_of_step(path / BEST_CHECKPOINT)
     else:
         found = checkpoint_of_step(path / CHECKPOINTS, checkpoint)
-    return FinishedRun(str(run_dir), config, found)
+    return FinishedRun(str(run_dir) if archive is None else str(path), config, found, archive)
 
 
 def read_run_config(run_dir):
@@ -199,7 +225,7 @@ def read_run_config(run_dir):
     Raises:
       UserError: if there is no run, or another version of this package made it.
     """
-    path = pathlib.Path(run_dir)
+    path = run_directory(run_dir)
     if not (path / "config.gin").exists():
         raise UserError(f"{run_dir} holds no run: there is no config.gin")
     try:
@@ -207,6 +233,6 @@ def read_run_config(run_dir):
     except (OSError, ValueError) as error:
         raise UserError(f"{path / 'config.json'} cannot be read: {error}") from error
     kind = FinetuneConfig if "finetune.steps" in stored else JointConfig
-    explain_choices_of(run_dir)
+    explain_choices_of(path)
     # Models are rebuilt without the run's loss: the program that brought it may be elsewhere.
     return read_config(kind, [str(path / "config.gin")], [], any_choice=True)

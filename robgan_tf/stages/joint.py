@@ -99,7 +99,7 @@ class JointStage(Stage):
     def load_other_weights(self, players: JointPlayers) -> bool:
         if self._warm_start is None:
             return False
-        loaded = checkpoint_of_step(os.path.join(self._warm_start, "checkpoints"))
+        loaded = open_run(self._warm_start).checkpoint
         load_weights(loaded, _models(players))
         print(f"Weights from {loaded}; optimizers and steps start anew.")
         return True
