@@ -3,8 +3,8 @@
     python -m robgan_tf.pack --run_dir=runs/cifar10 --output=cifar10.tar.gz
 
 The archive holds configuration, class names, one checkpoint, the newest sheets, tables, numbers and
-a card. Every command, and `robgan_tf.load_run`, takes it in place of the run directory; the data set
-is not needed to sample, classify or export.
+a card. Every command, and `robgan_tf.load_run`, takes it in place of the run directory; the data
+set is not needed to sample, classify or export.
 """
 
 import sys

@@ -10,6 +10,7 @@ from typing import Any
 from robgan_tf.comparison.run import Run
 from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
+from robgan_tf.runs.archive import run_directory
 
 
 @dataclasses.dataclass(frozen=True)

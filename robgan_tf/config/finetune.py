@@ -111,12 +111,18 @@ class FinetuneConfig(Configuration):
 
     finetune: FinetuneSettings
     data: DataSettings
-    discriminator: DiscriminatorSettings
-    preact_resnet18: PreActResNet18Settings
+    discriminator: DiscriminatorSettings = dataclasses.field(default_factory=DiscriminatorSettings)
+    preact_resnet18: PreActResNet18Settings = dataclasses.field(
+        default_factory=PreActResNet18Settings
+    )
     attack: AttackSettings
-    classifier_optimizer: ClassifierOptimizerSettings
-    gap: GapSettings
-    final_evaluation: FinalEvaluationSettings
+    classifier_optimizer: ClassifierOptimizerSettings = dataclasses.field(
+        default_factory=ClassifierOptimizerSettings
+    )
+    gap: GapSettings = dataclasses.field(default_factory=GapSettings)
+    final_evaluation: FinalEvaluationSettings = dataclasses.field(
+        default_factory=FinalEvaluationSettings
+    )
 
     @property
     def stage(self) -> FinetuneSettings:

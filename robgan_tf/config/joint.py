@@ -76,17 +76,23 @@ class JointConfig(Configuration):
 
     train: TrainSettings
     data: DataSettings
-    generator: GeneratorSettings
-    discriminator: DiscriminatorSettings
-    loss: LossSettings
+    generator: GeneratorSettings = dataclasses.field(default_factory=GeneratorSettings)
+    discriminator: DiscriminatorSettings = dataclasses.field(default_factory=DiscriminatorSettings)
+    loss: LossSettings = dataclasses.field(default_factory=LossSettings)
     attack: AttackSettings
-    adversary: AdversarySettings
-    generator_optimizer: GeneratorOptimizerSettings
-    discriminator_optimizer: DiscriminatorOptimizerSettings
-    gap: GapSettings
-    quality: QualitySettings
-    alarms: AlarmSettings
-    final_evaluation: FinalEvaluationSettings
+    adversary: AdversarySettings = dataclasses.field(default_factory=AdversarySettings)
+    generator_optimizer: GeneratorOptimizerSettings = dataclasses.field(
+        default_factory=GeneratorOptimizerSettings
+    )
+    discriminator_optimizer: DiscriminatorOptimizerSettings = dataclasses.field(
+        default_factory=DiscriminatorOptimizerSettings
+    )
+    gap: GapSettings = dataclasses.field(default_factory=GapSettings)
+    quality: QualitySettings = dataclasses.field(default_factory=QualitySettings)
+    alarms: AlarmSettings = dataclasses.field(default_factory=AlarmSettings)
+    final_evaluation: FinalEvaluationSettings = dataclasses.field(
+        default_factory=FinalEvaluationSettings
+    )
 
     @property
     def stage(self) -> TrainSettings:

@@ -48,7 +48,8 @@ def write_archive(path: PathLike, name: str, files: Mapping[str, pathlib.Path | 
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror} (--output)") from error
     finally:
-        aside.unlink(missing_ok=True)
+        if aside.exists():
+            aside.unlink()
 
 
 def is_archive(path: PathLike) -> bool:

@@ -1,6 +1,5 @@
 """Stage 1, joint training of the three players: what the train command does."""
 
-import os
 from collections.abc import Iterable, Sequence
 
 import tensorflow as tf
@@ -12,8 +11,9 @@ from robgan_tf.data import ImageData, training_batches
 from robgan_tf.errors import UserError
 from robgan_tf.extensions import Extension
 from robgan_tf.quality.extractors import PIXELS, FeatureExtractor
+from robgan_tf.runs.archive import run_directory
 from robgan_tf.runs.checkpoints import BestCheckpoint, checkpoint_of_step, load_weights
-from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.runs.directory import CHECKPOINTS, RunDirectory
 from robgan_tf.stages import joint_report
 from robgan_tf.stages.build_joint import build_adversary, build_players, build_step
 from robgan_tf.stages.features import open_features
@@ -99,7 +99,7 @@ class JointStage(Stage):
     def load_other_weights(self, players: JointPlayers) -> bool:
         if self._warm_start is None:
             return False
-        loaded = open_run(self._warm_start).checkpoint
+        loaded = checkpoint_of_step(run_directory(self._warm_start) / CHECKPOINTS)
         load_weights(loaded, _models(players))
         print(f"Weights from {loaded}; optimizers and steps start anew.")
         return True
