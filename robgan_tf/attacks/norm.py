@@ -35,7 +35,14 @@ class Norm(abc.ABC):
     def random(
         self, shape: tf.Tensor, epsilon: float | tf.Tensor, seed: tf.Tensor, dtype: tf.DType
     ) -> tf.Tensor:
-        """Returns one sample's perturbation, uniform in the ball; `seed` is int [2]."""
+        """Returns one sample's perturbation, uniform in the ball; `seed` is int [2].
+
+        Args:
+          shape: of the sample.
+          epsilon: radius of the ball.
+          seed: int [2].
+          dtype: of the perturbation.
+        """
 
     @abc.abstractmethod
     def distance(self, change: np.ndarray) -> np.ndarray:
@@ -51,6 +58,12 @@ class Norm(abc.ABC):
     def share_at_edge(
         self, images: tf.Tensor, attacked: tf.Tensor, epsilon: float | tf.Tensor
     ) -> tf.Tensor | None:
-        """Share of pixel values moved to the edge of the ball; None where each has no edge."""
+        """Share of pixel values moved to the edge of the ball; None where each has no edge.
+
+        Args:
+          images: [N, ...] originals.
+          attacked: [N, ...] adversarial images.
+          epsilon: radius on [-1, 1].
+        """
         del images, attacked, epsilon
         return None

@@ -74,7 +74,13 @@ FEWEST_CLASSES = {"cross_entropy": 2, "margin": 2, "dlr": 3, "targeted_dlr": 4}
 
 
 def check_objective(owner: str, objective: str, choices: Iterable[str]) -> None:
-    """Raises ValueError unless an attack's objective is one of its choices."""
+    """Raises ValueError unless an attack's objective is one of its choices.
+
+    Args:
+      owner: name of the attack, for the message.
+      objective: its name.
+      choices: the names that the attack takes.
+    """
     if objective not in choices:
         raise ValueError(
             f"{owner}.objective {objective!r} does not exist; choose one of {', '.join(choices)}"
@@ -83,6 +89,11 @@ def check_objective(owner: str, objective: str, choices: Iterable[str]) -> None:
 
 def check_classes(owner: str, objective: str, logits: tf.Tensor) -> int:
     """Checks that logits [N, K] have enough classes for an objective.
+
+    Args:
+      owner: name of the attack, for the message.
+      objective: a name in `OBJECTIVES`.
+      logits: [N, K].
 
     Returns:
       K.

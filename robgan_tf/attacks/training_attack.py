@@ -43,7 +43,13 @@ class TrainingAttack(abc.ABC):
     def start(
         self, images: tf.Tensor, seed: tf.Tensor | None, epsilon: float | tf.Tensor
     ) -> tf.Tensor:
-        """Where free adversarial training starts from: the images as they are."""
+        """Where free adversarial training starts from: the images as they are.
+
+        Args:
+          images: [N, ...] floats in [-1, 1].
+          seed: as in a call.
+          epsilon: radius.
+        """
         del seed, epsilon
         return images
 
@@ -54,7 +60,14 @@ class TrainingAttack(abc.ABC):
         gradient: tf.Tensor,
         epsilon: float | tf.Tensor,
     ) -> tf.Tensor:
-        """Makes one step of free adversarial training, by the gradient of a training update."""
+        """Makes one step of free adversarial training, by the gradient of a training update.
+
+        Args:
+          images: [N, ...] the originals, in [-1, 1].
+          attacked: [N, ...] where the attack stands.
+          gradient: [N, ...] of the losses with respect to `attacked`.
+          epsilon: radius.
+        """
         raise NotImplementedError
 
     def check_free(self) -> None:

@@ -108,7 +108,13 @@ class Parser(argparse_flags.ArgumentParser):
         )
 
     def switch(self, name: str, meaning: str, default: bool = False) -> None:
-        """Declares a flag that is on or off."""
+        """Declares a flag that is on or off.
+
+        Args:
+          name: of the flag.
+          meaning: what its help says.
+          default: what it is where it is not given.
+        """
         self._group.add_argument(
             f"--{name}",
             f"--no{name}",

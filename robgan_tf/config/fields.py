@@ -31,6 +31,15 @@ def setting(
     `choices` is a tuple, or a `Choices`: then programs outside this package may add some, and
     only `Settings.check_choices` holds the field to them. A `radius` is a float on the scale of
     images, [-1, 1]; it may be written as a string "k/255", of the [0, 1] scale, too.
+
+    Args:
+      meaning: for the reference page; starts after the field's name.
+      default: its value where nothing is bound; without one a value is required.
+      minimum: the lowest value.
+      above: a value that it must exceed.
+      below: a value that it must stay below.
+      choices: the values it takes.
+      radius: whether it is a radius.
     """
     metadata = {
         "radius": radius,

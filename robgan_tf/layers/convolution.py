@@ -123,7 +123,13 @@ class StridedConvolution2D(Convolution2D):
 
 
 def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
-    """Same-padded convolution of [N, H, W, C] with a kernel [height, width, C, filters]."""
+    """Same-padded convolution of [N, H, W, C] with a kernel [height, width, C, filters].
+
+    Args:
+      inputs: [N, H, W, C], float32 or bfloat16.
+      kernel: [height, width, C, filters] of the same type.
+      strides: step between outputs in pixels.
+    """
     return _in_float32_where_needed(
         lambda inputs, kernel: tf.nn.conv2d(inputs, kernel, strides, "SAME"), inputs, kernel
     )
@@ -132,7 +138,14 @@ def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tenso
 def convolve_transposed(
     inputs: tf.Tensor, kernel: tf.Tensor, output_shape: tf.Tensor, strides: int
 ) -> tf.Tensor:
-    """Transposed same-padded convolution with a kernel [height, width, filters, C]."""
+    """Transposed same-padded convolution with a kernel [height, width, filters, C].
+
+    Args:
+      inputs: [N, H, W, C], float32 or bfloat16.
+      kernel: [height, width, filters, C] of the same type.
+      output_shape: of the result, [4] integers.
+      strides: step between inputs in pixels of the result.
+    """
     return _in_float32_where_needed(
         lambda inputs, kernel: tf.nn.conv2d_transpose(
             inputs, kernel, output_shape, strides, "SAME"

@@ -114,7 +114,13 @@ class AdversarialLoss:
     def discriminator_fake(
         self, source_logits: tf.Tensor, class_logits: tf.Tensor | None, labels: tf.Tensor
     ) -> LossTerms:
-        """D's loss on generated images; `labels` are the classes G was asked for."""
+        """D's loss on generated images; `labels` are the classes G was asked for.
+
+        Args:
+          source_logits: [N] output of S.
+          class_logits: [N, K] output of C, or None.
+          labels: [N] the classes G was asked for.
+        """
         weights = self.term_weights
         source = self.of_source.discriminator_fake(source_logits)
         if not weights.fake_class:
@@ -124,7 +130,13 @@ class AdversarialLoss:
     def generator(
         self, source_logits: tf.Tensor, class_logits: tf.Tensor | None, labels: tf.Tensor
     ) -> LossTerms:
-        """G's loss on its images; `labels` are the classes G was asked for."""
+        """G's loss on its images; `labels` are the classes G was asked for.
+
+        Args:
+          source_logits: [N] output of S.
+          class_logits: [N, K] output of C, or None.
+          labels: [N] the classes G was asked for.
+        """
         weights = self.term_weights
         source = self.of_source.generator(source_logits)
         return _terms(

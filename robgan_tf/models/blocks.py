@@ -60,7 +60,14 @@ def convolution_3x3(
 
 
 def convolution_1x1(width: int, name: str, precision: str, use_bias: bool = True) -> Convolution2D:
-    """A 1x1 convolution."""
+    """A 1x1 convolution.
+
+    Args:
+      width: channels of the output.
+      name: the layer's name.
+      precision: "float32" or "bfloat16".
+      use_bias: whether it carries a bias.
+    """
     return Convolution2D(
         width,
         1,

@@ -11,7 +11,14 @@ from robgan_tf.quality.moments import row_blocks
 
 
 def squared_radii(features: np.ndarray, origin: np.ndarray, k: int, block_size: int) -> np.ndarray:
-    """float64 [n]: squared distance of each row to its k-th nearest other row."""
+    """float64 [n]: squared distance of each row to its k-th nearest other row.
+
+    Args:
+      features: [n, d].
+      origin: [d], near the features, so that little cancels.
+      k: which neighbour.
+      block_size: rows compared at a time.
+    """
     blocks = row_blocks(len(features), block_size)
     nearest = np.full([len(features), k], np.inf)
     neighbours = np.zeros([len(features), k], np.int64)
@@ -54,6 +61,11 @@ def squared_distances(
     first: np.ndarray, second: np.ndarray, origin: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Computes squared distances by |x|^2 + |y|^2 - 2 x.y, seen from an origin.
+
+    Args:
+      first: [m, d].
+      second: [n, d].
+      origin: [d], near both, so that little cancels.
 
     Returns:
       (distances, errors): float64 [m, n] both, the second an upper bound of the rounding error.

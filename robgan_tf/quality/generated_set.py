@@ -35,7 +35,16 @@ def generated_set(
     truncation: float | None = None,
     first: int = 0,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yields the images of a `GeneratedSet` that is used once; see there."""
+    """Yields the images of a `GeneratedSet` that is used once; see there.
+
+    Args:
+      generator: a built `ResNetGenerator`.
+      count: how many images.
+      seed: of latents and of the order of classes.
+      batch_size: images at a time.
+      truncation: bound of the latents, above 0, or None.
+      first: number of the first image wanted; those before it are not made.
+    """
     yield from GeneratedSet(generator, truncation)(count, seed, batch_size, first)
 
 

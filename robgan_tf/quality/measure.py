@@ -117,7 +117,14 @@ def short(count: int) -> str:
 
 
 def check_neighbours(what: str, real: int, fake: int, neighbours: int) -> None:
-    """Raises UserError unless each image has so many neighbours in its own set."""
+    """Raises UserError unless each image has so many neighbours in its own set.
+
+    Args:
+      what: needs the neighbours, for the message.
+      real: how many real images there are.
+      fake: how many generated ones.
+      neighbours: how many are needed.
+    """
     if min(real, fake) <= neighbours:
         raise UserError(
             f"{min(real, fake)} images are too few for {what} with {neighbours} neighbours"

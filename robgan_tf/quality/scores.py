@@ -91,6 +91,12 @@ def _compared(features: np.ndarray) -> np.ndarray:
 def check_counts(real: int, fake: int, has_probabilities: bool, splits: int = SPLITS) -> None:
     """Refuses counts of real and generated images that are too small for a measure.
 
+    Args:
+      real: how many real images there are.
+      fake: how many generated ones.
+      has_probabilities: whether the features come with class probabilities.
+      splits: of the Inception Score.
+
     Raises:
       UserError: if one is.
     """

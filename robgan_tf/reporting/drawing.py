@@ -47,7 +47,13 @@ def tile_grid(tiles: np.ndarray) -> np.ndarray:
 
 
 def pad_to(sheet: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Adds background below and on the right of uint8 [h, w, 3] up to the given size."""
+    """Adds background below and on the right of uint8 [h, w, 3] up to the given size.
+
+    Args:
+      sheet: uint8 [h, w, 3].
+      height: at least this many rows.
+      width: at least this many columns.
+    """
     missing = ((0, max(0, height - sheet.shape[0])), (0, max(0, width - sheet.shape[1])), (0, 0))
     return np.pad(sheet, missing, constant_values=BACKGROUND)
 

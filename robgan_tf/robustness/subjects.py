@@ -78,6 +78,11 @@ class InputRange:
 def discriminator_classifier(discriminator: keras.Model, name: str, source: str) -> Classifier:
     """Makes a Classifier of the class head of a D.
 
+    Args:
+      discriminator: a built `ResNetDiscriminator`, or another model with a `class_head`.
+      name: for tables.
+      source: what identifies its weights, for records.
+
     Raises:
       UserError: if D has no class head.
     """

@@ -70,6 +70,11 @@ def verify(
 def perturbation_norms(images: np.ndarray, adversarial: np.ndarray, norm: str) -> np.ndarray:
     """Norms of adversarial - images in float64, [N].
 
+    Args:
+      images: float [N, H, W, C], the originals.
+      adversarial: float [N, H, W, C].
+      norm: "linf" or "l2".
+
     Raises:
       ValueError: if the norm does not exist.
     """

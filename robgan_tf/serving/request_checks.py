@@ -43,7 +43,13 @@ def checked_labels(labels: tf.Tensor, num_classes: int) -> tf.Tensor:
 
 
 def checked_length(values: tf.Tensor, labels: tf.Tensor, name: str) -> tf.Tensor:
-    """Returns values, of which there must be as many as labels."""
+    """Returns values, of which there must be as many as labels.
+
+    Args:
+      values: [M, ...].
+      labels: [N].
+      name: what the message calls the values.
+    """
     same = tf.debugging.assert_equal(
         tf.shape(values)[0], tf.shape(labels)[0], f"{name} and labels must have the same length"
     )

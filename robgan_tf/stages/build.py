@@ -73,6 +73,11 @@ def build_classifier(
 ) -> Network:
     """Builds the network that `finetune.network` names, in the run's precision or another.
 
+    Args:
+      config: of the run.
+      name: of the model.
+      precision: "float32" or "bfloat16"; that of the run if None.
+
     Raises:
       UserError: if it cannot be built so, or would have no class head.
     """

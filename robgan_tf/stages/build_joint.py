@@ -64,6 +64,11 @@ def build_generator(
     """Builds G alone, in the run's precision or another; see `build_players`.
 
     Where D has no head that knows classes, G has none either.
+
+    Args:
+      config: of the run.
+      name: of the model.
+      precision: "float32" or "bfloat16"; that of the run if None.
     """
     return build_model(
         ResNetGenerator,
@@ -107,7 +112,14 @@ def build_step(
     adversary: TrainingAdversary,
     strategy: tf.distribute.Strategy,
 ) -> JointStep:
-    """Builds the compiled training step."""
+    """Builds the compiled training step.
+
+    Args:
+      config: of the run.
+      players: of `build_players`.
+      adversary: of `build_adversary`.
+      strategy: the distribution strategy in whose scope the players were built.
+    """
     train = config.train
     return JointStep(
         players,

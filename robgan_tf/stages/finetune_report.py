@@ -23,7 +23,16 @@ def print_start(
     run: RunDirectory,
     start_step: int,
 ) -> None:
-    """Prints what is about to be trained, on what, and from which step."""
+    """Prints what is about to be trained, on what, and from which step.
+
+    Args:
+      config: of the run.
+      strategy: the run's strategy.
+      data: its ImageData.
+      origin: what the run is made from besides its configuration, by flag.
+      run: its RunDirectory.
+      start_step: steps already made.
+    """
     wanted = config.finetune
     _print_conditions(config, strategy, data, origin)
     print(f"Run        {run.path}")
@@ -42,7 +51,16 @@ def print_plan(
     origin: Mapping[str, str | None],
     run_dir: PathLike,
 ) -> None:
-    """Prints the configuration, the model and the data shapes of a run that is not made."""
+    """Prints the configuration, the model and the data shapes of a run that is not made.
+
+    Args:
+      config: of the run.
+      strategy: the run's strategy.
+      data: its ImageData.
+      players: its models and optimizer.
+      origin: what the run is made from besides its configuration, by flag.
+      run_dir: where it would be.
+    """
     wanted, prepared = config.finetune, config.data
     side = prepared.resolution
     print(config.as_gin())

@@ -23,7 +23,15 @@ def print_start(
     run: RunDirectory,
     start_step: int,
 ) -> None:
-    """Prints what is about to be trained, on what, and from which step."""
+    """Prints what is about to be trained, on what, and from which step.
+
+    Args:
+      config: of the run.
+      strategy: the run's strategy.
+      data: its ImageData.
+      run: its RunDirectory.
+      start_step: steps already made.
+    """
     train = config.train
     updates = f"{train.discriminator_updates} D updates"
     if config.adversary.free:
@@ -46,7 +54,15 @@ def print_plan(
     players: JointPlayers,
     run_dir: PathLike,
 ) -> None:
-    """Prints the configuration, the models and the data shapes of a run that is not made."""
+    """Prints the configuration, the models and the data shapes of a run that is not made.
+
+    Args:
+      config: of the run.
+      strategy: the run's strategy.
+      data: its ImageData.
+      players: its models and optimizers.
+      run_dir: where it would be.
+    """
     train, prepared = config.train, config.data
     evaluation = config.final_evaluation
     batches = f"{train.discriminator_updates}, {train.batch_size}"

@@ -146,7 +146,14 @@ class Stage(abc.ABC):
 
     @abc.abstractmethod
     def build(self, run: RunDirectory, data: ImageData, players: Any, step: Any) -> Built:
-        """Builds what the loop runs and what watches it."""
+        """Builds what the loop runs and what watches it.
+
+        Args:
+          run: the run directory.
+          data: the images.
+          players: of `build_players`.
+          step: of `build_step`.
+        """
 
     @abc.abstractmethod
     def load_other_weights(self, players: Any) -> bool:
@@ -160,13 +167,27 @@ class Stage(abc.ABC):
     def print_start(
         self, run: RunDirectory, data: ImageData, built: Built, start_step: int
     ) -> None:
-        """Prints what is about to be trained, on what, and from which step."""
+        """Prints what is about to be trained, on what, and from which step.
+
+        Args:
+          run: the run directory.
+          data: the images.
+          built: of `build`.
+          start_step: steps already made.
+        """
 
     @abc.abstractmethod
     def print_summary(
         self, run: RunDirectory, built: Built, checkpoint: str | None, accuracy: dict | None
     ) -> None:
-        """Prints where everything is and how well the classifier does."""
+        """Prints where everything is and how well the classifier does.
+
+        Args:
+          run: the run directory.
+          built: of `build`.
+          checkpoint: path prefix of the newest checkpoint.
+          accuracy: as `final_accuracy` returns it.
+        """
 
     def _load_data(self) -> ImageData:
         return load_image_data(**self.config.data.loading(self._data_dir))

@@ -35,7 +35,13 @@ def build_evaluation_attack(config: JointConfig | FinetuneConfig) -> ProjectedGr
 def gap_meter(
     config: JointConfig | FinetuneConfig, data: ImageData, model: keras.Model
 ) -> GapMeter:
-    """Builds the GapMeter of a run, of the model that is measured, on the ImageData."""
+    """Builds the GapMeter of a run, of the model that is measured, on the ImageData.
+
+    Args:
+      config: of the run.
+      data: its ImageData.
+      model: the model that is measured.
+    """
     sources = {"train": data.train, "validation": data.validation, "test": data.test}
     attack = build_evaluation_attack(config)
     return GapMeter(model, sources, config.gap.images, attack)

@@ -125,7 +125,13 @@ class TfdsClassification:
         )
 
     def load_later(self, split: str, side: int, keep: np.ndarray | None = None) -> LazySource:
-        """Like `load`, but decodes the split when it is first used."""
+        """Like `load`, but decodes the split when it is first used.
+
+        Args:
+          split: name of the split.
+          side: side in pixels at which the images are kept.
+          keep: as in `load`.
+        """
         length = self.split_length(split) if keep is None else len(keep)
         return LazySource(
             lambda: self.load(split, side, keep),
