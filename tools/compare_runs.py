@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
+from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.typing import JsonObject, LabelledImages, PathLike
 
@@ -37,7 +38,6 @@ from robgan_tf.reporting import read_metrics
 from robgan_tf.robustness.accuracy import accuracy_under_attack
 from robgan_tf.runs.checkpoints import kept_steps
 from robgan_tf.stages.finished import open_run, read_run_config
-from robgan_tf.watching.gap import evenly_spaced
 
 ATTACK_STEPS = 20
 LOSSES = {
@@ -170,9 +170,11 @@ def _accuracies(run_dir: pathlib.Path, arguments: argparse.Namespace) -> list[Js
     return [known[step] for step in sorted(known, key=int)]
 
 
-def _test_batches(config: JointConfig, arguments: argparse.Namespace) -> list[LabelledImages]:
+def _test_batches(
+    config: JointConfig | FinetuneConfig, arguments: argparse.Namespace
+) -> list[LabelledImages]:
     test = load_image_data(**config.data.loading(arguments.data_dir)).test
-    return list(evaluation_batches(evenly_spaced(test, arguments.images), 100))
+    return list(evaluation_batches(test.evenly_spaced(arguments.images), 100))
 
 
 def _draw(records: Sequence[JsonObject], path: PathLike) -> None:

@@ -20,7 +20,6 @@ from robgan_tf.typing import PathLike
 from robgan_tf.config.gin_files import read_group
 from robgan_tf.config.groups import DataSettings
 from robgan_tf.data import load_image_data
-from robgan_tf.watching.gap import evenly_spaced
 
 NOISES = (10, 20)  # standard deviations, of 255
 BLURS = (0.5, 1.0)  # standard deviations in pixels
@@ -37,7 +36,7 @@ def main() -> None:
     settings = read_group(DataSettings, [arguments.gin_file])
     data = load_image_data(**settings.loading(arguments.data_dir))
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    sources = [evenly_spaced(source, arguments.images) for source in (data.test, data.train)]
+    sources = [source.evenly_spaced(arguments.images) for source in (data.test, data.train)]
     test, train = (source.fetch(np.arange(len(source))) for source in sources)
     _write(arguments.folder / "test.npz", test, sources[0].labels)
     for name, images in degraded(train).items():

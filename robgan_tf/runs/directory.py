@@ -10,6 +10,7 @@ best_checkpoint/ of classifiers                    gap.csv gap.png     train aga
 import json
 import pathlib
 import tempfile
+from typing import Any
 
 import filelock
 
@@ -17,6 +18,7 @@ from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius
 from robgan_tf.runs.data_record import DataRecord
+from robgan_tf.typing import JsonObject, PathLike
 
 DATA_FOUND = "data (found)"
 CHECKPOINTS = "checkpoints"
@@ -37,7 +39,9 @@ class RunDirectory:
         settings, or is in use by another process.
     """
 
-    def __init__(self, path, config, grows, defaults=None):
+    def __init__(
+        self, path: PathLike, config: JsonObject, grows: str, defaults: JsonObject | None = None
+    ) -> None:
         self.path = pathlib.Path(path)
         self._config = config
         self._defaults = defaults or {}
@@ -88,7 +92,7 @@ class RunDirectory:
         """Train against test over steps, as a picture."""
         return self.path / "gap.png"
 
-    def picture_path(self, kind, step):
+    def picture_path(self, kind: str, step: int) -> pathlib.Path:
         """Where the picture of a kind ("samples", "attacks") at a step belongs."""
         return self.path / kind / f"step_{step:08d}.png"
 
@@ -114,12 +118,12 @@ class RunDirectory:
         self.write_json(self.config_path, {**self._config, DATA_FOUND: found})
         write_atomically(self.path / "config.gin", gin_text)
 
-    def write_json(self, path, value):
+    def write_json(self, path: pathlib.Path, value: Any) -> None:
         """Writes a JSON file of the run, whole or not at all."""
         path.parent.mkdir(exist_ok=True)
         write_atomically(path, json.dumps(value, indent=1) + "\n")
 
-    def _refuse_patterns(self):
+    def _refuse_patterns(self) -> None:
         # TensorFlow takes them for patterns and would not find the checkpoints again.
         if set("*?[]\\") & set(str(self.path)):
             raise UserError(
@@ -127,7 +131,7 @@ class RunDirectory:
                 "give one without (--run_dir)"
             )
 
-    def _refuse_foreign(self):
+    def _refuse_foreign(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise UserError(f"run directory {self.path} is a file; give a directory (--run_dir)")
         if self.config_path.exists() or not self.path.is_dir():
@@ -138,7 +142,7 @@ class RunDirectory:
                 "give a new one (--run_dir)"
             )
 
-    def _refuse_other_config(self, config, grows):
+    def _refuse_other_config(self, config: JsonObject, grows: str) -> None:
         if not self.config_path.exists():
             return
         stored, given = {**self._defaults, **self._stored_config()}, config
@@ -155,7 +159,7 @@ class RunDirectory:
                 + ". Give a new --run_dir, or the settings of that run"
             )
 
-    def _stored_config(self):
+    def _stored_config(self) -> JsonObject:
         if not self.config_path.exists():
             return {}
         try:
@@ -163,12 +167,12 @@ class RunDirectory:
         except ValueError as error:
             raise UserError(f"{self.config_path} cannot be read: {error}") from error
 
-    def _make_writable(self):
+    def _make_writable(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.path):
             pass
 
-    def _take_lock(self):
+    def _take_lock(self) -> Any:
         lock = filelock.FileLock(self.path / "lock", timeout=0)
         try:
             lock.acquire()
@@ -180,7 +184,7 @@ class RunDirectory:
         return lock
 
 
-def _show(config, name):
+def _show(config: JsonObject, name: str) -> str:
     if config.get(name) is None:
         return "None"
     if name.endswith((".epsilon", ".step_size")):

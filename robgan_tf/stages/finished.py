@@ -13,12 +13,14 @@ from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.extensions import explain_choices_of
 from robgan_tf.files import digest
+from robgan_tf.models import ResNetGenerator
 from robgan_tf.runs.archive import is_archive, run_directory
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import BEST_CHECKPOINT, CHECKPOINTS
 from robgan_tf.stages.build import build_classifier, build_discriminator
 from robgan_tf.stages.build_joint import build_generator
+from robgan_tf.typing import PathLike
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,26 +40,26 @@ class FinishedRun:
     archive: str | None = None
 
     @property
-    def step(self):
+    def step(self) -> int:
         """The step of the checkpoint."""
         return int(self.checkpoint.rpartition("-")[2])
 
     @property
-    def identity(self):
+    def identity(self) -> str:
         """The run and its checkpoint by name and content, wherever they are."""
         # The index holds a checksum of every tensor.
         content = digest(pathlib.Path(f"{self.checkpoint}.index").read_bytes())
         return f"{self.name} at step {self.step} ({content})"
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What the run is called: its directory."""
         return pathlib.Path(self.path).resolve().name
 
     @property
-    def model_name(self):
+    def model_name(self) -> str:
         """What the model that is measured is called in the checkpoint."""
-        if self.is_joint:
+        if isinstance(self.config, JointConfig):
             return "discriminator"
         is_best = pathlib.Path(self.checkpoint).parent.name == BEST_CHECKPOINT
         if self.config.finetune.average_decay and not is_best:
@@ -65,7 +67,7 @@ class FinishedRun:
         return "classifier"
 
     @property
-    def is_joint(self):
+    def is_joint(self) -> bool:
         """Whether it is a run of joint training, otherwise of the finetune command."""
         return isinstance(self.config, JointConfig)
 
@@ -109,7 +111,7 @@ class FinishedRun:
                 f"the data that would say cannot be used: {error}"
             ) from error
 
-    def load_classifier(self, precision=None):
+    def load_classifier(self, precision: str | None = None) -> keras.Model:
         """Builds the run's D or other classifier with the weights of the checkpoint.
 
         Where the run keeps a moving average of its weights, that is what is loaded.
@@ -121,7 +123,7 @@ class FinishedRun:
           UserError: if the checkpoint does not fit, or D has no class head.
         """
         keras.utils.set_random_seed(0)
-        if self.is_joint:
+        if isinstance(self.config, JointConfig):
             self._check_class_head()
             own = self.config.train.precision
             model = build_discriminator(self.config, precision or own)
@@ -136,13 +138,13 @@ class FinishedRun:
         Raises:
           UserError: if it is another run, or the checkpoint does not fit.
         """
-        if not self.is_joint:
+        if not isinstance(self.config, JointConfig):
             raise UserError(f"{self.path} holds no discriminator: it is a run of finetune")
         model = build_discriminator(self.config, self.config.train.precision)
         load_weights(self.checkpoint, {"discriminator": model})
         return model
 
-    def load_generator(self, precision=None, live=False):
+    def load_generator(self, precision: str | None = None, live: bool = False) -> ResNetGenerator:
         """Builds the averaged G of a run of joint training with the weights of the checkpoint.
 
         Args:
@@ -152,14 +154,14 @@ class FinishedRun:
         Raises:
           UserError: if the checkpoint does not fit.
         """
-        if not self.is_joint:
+        if not isinstance(self.config, JointConfig):
             raise UserError(f"{self.path} holds no generator: it is a run of finetune")
         generator = build_generator(self.config, precision=precision)
         name = "generator" if live else "average_generator"
         load_weights(self.checkpoint, {name: generator})
         return generator
 
-    def _check_class_head(self):
+    def _check_class_head(self) -> None:
         head = self.config.discriminator.head
         if head != "class":
             raise UserError(
@@ -179,12 +181,12 @@ def data_record(data: ImageData, with_fingerprint: bool = False) -> DataRecord:
     )
 
 
-def best_or_last(run_dir):
+def best_or_last(run_dir: PathLike) -> str:
     """The checkpoint to use of a run where none is asked for: the best if there is one."""
     return "best" if kept_steps(run_directory(run_dir) / BEST_CHECKPOINT) else "last"
 
 
-def open_run(run_dir, checkpoint="last"):
+def open_run(run_dir: PathLike, checkpoint: str = "last") -> "FinishedRun":
     """Opens a run.
 
     Args:
@@ -216,7 +218,7 @@ def open_run(run_dir, checkpoint="last"):
     return FinishedRun(str(run_dir) if archive is None else str(path), config, found, archive)
 
 
-def read_run_config(run_dir):
+def read_run_config(run_dir: PathLike) -> JointConfig | FinetuneConfig:
     """Reads the configuration of a run.
 
     Returns:
@@ -232,7 +234,9 @@ def read_run_config(run_dir):
         stored = json.loads((path / "config.json").read_text())
     except (OSError, ValueError) as error:
         raise UserError(f"{path / 'config.json'} cannot be read: {error}") from error
-    kind = FinetuneConfig if "finetune.steps" in stored else JointConfig
     explain_choices_of(path)
     # Models are rebuilt without the run's loss: the program that brought it may be elsewhere.
-    return read_config(kind, [str(path / "config.gin")], [], any_choice=True)
+    files = [str(path / "config.gin")]
+    if "finetune.steps" in stored:
+        return read_config(FinetuneConfig, files, [], any_choice=True)
+    return read_config(JointConfig, files, [], any_choice=True)

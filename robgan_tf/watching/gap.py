@@ -47,11 +47,6 @@ class GapMeter:
         return values
 
 
-def evenly_spaced(source: ImageSource, count: int) -> ImageSource:
-    """See `ImageSource.evenly_spaced`."""
-    return source.evenly_spaced(count)
-
-
 def gap_records(records: Iterable[Mapping[str, float]]) -> list[dict[str, float]]:
     """Those records of metrics.jsonl in which the gap was measured, gap values and step only."""
     return [

@@ -23,7 +23,6 @@ from robgan_tf.reporting import read_metrics
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.training.joint_step import JointPlayers
 from robgan_tf.typing import PathLike, Scalars
-from robgan_tf.watching.gap import evenly_spaced
 
 BATCH_SIZE = 100
 # Images on which D's judgement is measured: enough for accuracies to 5 points.
@@ -79,12 +78,12 @@ class QualityMeter:
                 f"quality.best = {settings.best!r}: {extractor.name} gives no class logits, which "
                 "it needs; choose another measure, or other --features"
             )
-        real = evenly_spaced(data.train, settings.real_images)
+        real = data.train.evenly_spaced(settings.real_images)
         directory, dataset = reference
         kept = ReferenceFeatures(directory, extractor, real, f"{dataset}-train", BATCH_SIZE)
         self._real = kept.load()
-        self._held_out = evenly_spaced(
-            data.validation if len(data.validation) else data.test, JUDGED_IMAGES
+        self._held_out = (data.validation if len(data.validation) else data.test).evenly_spaced(
+            JUDGED_IMAGES
         )
         self._diversity = RelativeDiversity(
             self._real.features, self._labels(real.labels), real, seed
