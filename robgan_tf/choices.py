@@ -97,9 +97,12 @@ class Choices:
     def unknown(self, name: str) -> str:
         """The end of a message about a name that does not exist, which it begins with."""
         known = ", ".join(repr(choice) for choice in self.names())
+        return f"{name!r} does not exist; choose one of {known}{self.origin(name)}"
+
+    def origin(self, name: str) -> str:
+        """Where a name that does not exist came from, in parentheses; empty if not known."""
         origin = _origins.get((self.folder, name))
-        hint = f" ({origin})" if origin else ""
-        return f"{name!r} does not exist; choose one of {known}{hint}"
+        return f" ({origin})" if origin else ""
 
     def check_contract(self, name: str, choice: Any) -> None:
         """Raises UserError unless a choice is of the folder's class, or a subclass of it."""
@@ -135,11 +138,12 @@ TRAINING_ATTACKS = Choices(
     "robgan_tf.attacks.training_attack:TrainingAttack",
     are_classes=True,
 )
+DATASETS = Choices("data/datasets", "kind of data set", "robgan_tf.data.dataset_kind:DatasetKind")
 MEASURES = Choices("quality/measures", "measure", "robgan_tf.quality.measure:Measure")
 
 FOLDERS = {
     choices.folder: choices
-    for choices in (SOURCE_LOSSES, NORMS, PROTOCOLS, TRAINING_ATTACKS, MEASURES)
+    for choices in (SOURCE_LOSSES, NORMS, PROTOCOLS, TRAINING_ATTACKS, DATASETS, MEASURES)
 }
 
 

@@ -22,6 +22,9 @@ from robgan_tf.config.configuration import as_gin
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.groups import AlarmSettings, LossSettings
 from robgan_tf.config.joint import JointConfig
+from robgan_tf.data import load_image_data
+from robgan_tf.data.dataset_kind import DatasetKind, OpenedDataset
+from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.losses import AdversarialLoss, SourceLoss
 from robgan_tf.quality.alarms import collapse_alarms
@@ -303,3 +306,24 @@ def test_another_measure_is_computed_named_compared_and_may_choose_the_best(regi
     assert tiny.config("quality.best = 'brightness'").quality.best == "brightness"
     with pytest.raises(UserError, match=r"quality.best = 'is_deviation' does not exist; choose"):
         tiny.config("quality.best = 'is_deviation'")
+
+
+class Stripes(DatasetKind):
+    """Images of as many shades as there are classes."""
+
+    def open(self, request):
+        request.check_classes("ab")
+        labels = np.arange(20) % 2
+        pixels = np.ones([20, 8, 8, 1], np.uint8) * (100 * labels)[:, None, None, None]
+        source = InMemorySource(pixels.astype(np.uint8), labels, "ab", request.resolution)
+        return OpenedDataset("stripes", source, source, source.subset)
+
+
+def test_another_kind_of_data_set_is_opened_by_its_name(registered):
+    registered("data/datasets", "stripes", Stripes())
+    settings = {"resolution": 8, "channels": 1, "num_classes": 2, "validation_examples": 4}
+    data = load_image_data("stripes", **settings)
+    assert (len(data.train), len(data.validation), data.class_names) == (16, 4, ("a", "b"))
+    assert data.description.startswith("stripes: 16 training, 4 validation and 20 test images")
+    with pytest.raises(UserError, match=r"has 2 classes, but data\.num_classes is 3"):
+        load_image_data("stripes", **{**settings, "num_classes": 3})

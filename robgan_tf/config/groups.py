@@ -27,8 +27,8 @@ class DataSettings(Settings):
     gin_name = "data"
 
     dataset: str = setting(
-        "a TensorFlow Datasets name, `image_folder` (folders of class folders below "
-        "`--data_dir`) or `digits`"
+        "a TensorFlow Datasets name, or a kind of its own: `image_folder` (folders of class "
+        "folders below `--data_dir`), `digits`, or what an extension adds"
     )
     resolution: int = setting("side of the images in pixels", minimum=4)
     channels: int = setting("1 or 3", 3, choices=(1, 3))

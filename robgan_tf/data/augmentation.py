@@ -4,10 +4,17 @@ Every function takes its random numbers from a seed made by `derive_seed`, and w
 uint8 images so that it runs before the costly conversion to float.
 """
 
+import math
+
 import tensorflow as tf
 
 PADDING = 4  # pixels, for pad_crop_flip
 CROP_AREA = (0.8, 0.9)  # fraction of the image's area, for area_crop_flip
+
+
+def storage_side(resolution: int, augmentation: str) -> int:
+    """Side in pixels at which images are kept, so that random crops are not enlarged."""
+    return math.ceil(resolution * 1.125) if augmentation == "area_crop_flip" else resolution
 
 
 def area_boxes(seed: tf.Tensor, count: int) -> tf.Tensor:

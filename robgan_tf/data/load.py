@@ -1,17 +1,19 @@
 """Opens a dataset by name and divides it into train, validation and test images."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from robgan_tf.choices import DATASETS
 from robgan_tf.config.groups import DATASET_AUGMENTATIONS
-from robgan_tf.data.datasets.digits import load_digits
-from robgan_tf.data.datasets.image_folder import FolderSource, load_image_folder
-from robgan_tf.data.datasets.tfds import TfdsClassification, storage_side
+from robgan_tf.data.augmentation import storage_side
+from robgan_tf.data.dataset_kind import DatasetRequest
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.splits import choose_training_subset, hold_out_validation
 from robgan_tf.errors import UserError
+
+# The kind of a data set whose name is that of no kind.
+ANY_OTHER = "tfds"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +36,6 @@ class ImageData:
 
 
 # Name, training images, the function from positions to validation images, test images.
-_Opened = tuple[str, ImageSource, Callable[[np.ndarray], ImageSource], ImageSource]
 
 
 def load_image_data(
@@ -57,7 +58,7 @@ def load_image_data(
     not on `train_examples`.
 
     Args:
-      dataset: "digits", "image_folder", or the name of a TensorFlow Datasets
+      dataset: Name of a module of `data.datasets`, such as "digits", or of a TensorFlow Datasets
         classification dataset such as "cifar10" or "cifar10:3.0.2".
       resolution: side of the images in pixels; images of other sizes are cut to their
         centre square and resized.
@@ -83,24 +84,24 @@ def load_image_data(
             f"unknown augmentation {augmentation!r}: give one of "
             + ", ".join(DATASET_AUGMENTATIONS)
         )
-    side = storage_side(resolution, augmentation)
-    if dataset == "digits":
-        name, train, validation_of, test = _open_digits(resolution, side, channels)
-    elif dataset == "image_folder":
-        train, test = load_image_folder(
-            data_dir, train_split, test_split, resolution=resolution, channels=channels
-        )
-        name, validation_of = dataset, train.subset
-    else:
-        name, train, validation_of, test = _open_tfds(
-            dataset, data_dir, train_split, test_split, resolution, side, channels, num_classes
-        )
-    _check_classes(dataset, train.class_names, num_classes)
+    request = DatasetRequest(
+        dataset=dataset,
+        resolution=resolution,
+        storage=storage_side(resolution, augmentation),
+        channels=channels,
+        num_classes=num_classes,
+        data_dir=data_dir,
+        train_split=train_split,
+        test_split=test_split,
+    )
+    opened = DATASETS.get(dataset if dataset in DATASETS else ANY_OTHER).open(request)
+    name, train = opened.name, opened.train
+    request.check_classes(train.class_names)
 
     held_out = hold_out_validation(
         train.labels, validation_examples, train.class_names, dataset=name, split_seed=split_seed
     )
-    validation = validation_of(held_out)
+    validation = opened.validation_of(held_out)
     if len(held_out):
         train = train.subset(np.setdiff1d(np.arange(len(train)), held_out))
     if train_examples is not None:
@@ -109,54 +110,9 @@ def load_image_data(
                 train.labels, train_examples, train.class_names, dataset=name, split_seed=split_seed
             )
         )
-    if isinstance(train, FolderSource):
-        train.check_every_class_is_readable()
+    train.check_every_class_is_readable()
     description = (
-        f"{dataset}: {len(train)} training, {len(validation)} validation and {len(test)} test "
-        f"images of {resolution}x{resolution}x{channels} in {num_classes} classes"
+        f"{dataset}: {len(train)} training, {len(validation)} validation and {len(opened.test)} "
+        f"test images of {resolution}x{resolution}x{channels} in {num_classes} classes"
     )
-    return ImageData(train, validation, test, train.class_names, description)
-
-
-def _open_digits(resolution: int, side: int, channels: int) -> _Opened:
-    if channels != 1:
-        raise UserError(f"digits has 1 channel, but data.channels is {channels}: set it to 1")
-    train, test = load_digits(resolution, side)
-    # Only training crops need the larger images; the rest is shown as the test split is.
-    plain_train, _ = load_digits(resolution, resolution)
-    return "digits", train, plain_train.subset, test
-
-
-def _open_tfds(
-    dataset: str,
-    data_dir: str | None,
-    train_split: str,
-    test_split: str,
-    resolution: int,
-    side: int,
-    channels: int,
-    num_classes: int,
-) -> _Opened:
-    opened = TfdsClassification(dataset, data_dir, resolution=resolution, channels=channels)
-    _check_classes(dataset, opened.class_names, num_classes)
-    lengths = opened.split_length(train_split), opened.split_length(test_split)
-    for split, length in zip((train_split, test_split), lengths, strict=True):
-        if not length:
-            raise UserError(f"the split {split!r} of the dataset {dataset} has no images")
-    opened.check_memory([(lengths[0], side), (lengths[1], resolution)])
-    train = opened.load(train_split, side)
-
-    def validation_of(held_out: np.ndarray) -> ImageSource:
-        if side == resolution:
-            return train.subset(held_out)
-        return opened.load_later(train_split, resolution, keep=held_out)
-
-    return opened.name, train, validation_of, opened.load_later(test_split, resolution)
-
-
-def _check_classes(dataset: str, class_names: Sequence[str], num_classes: int) -> None:
-    if len(class_names) != num_classes:
-        raise UserError(
-            f"the dataset {dataset} has {len(class_names)} classes, but data.num_classes is "
-            f"{num_classes}: set data.num_classes to {len(class_names)}"
-        )
+    return ImageData(train, validation, opened.test, train.class_names, description)

@@ -91,6 +91,13 @@ class ImageSource(abc.ABC):
         """
         return self.subset(evenly_spaced_rows(len(self), count))
 
+    def check_every_class_is_readable(self) -> None:  # noqa: B027  most have nothing to check.
+        """Looks at an image of each class, where images may be unreadable.
+
+        Raises:
+          UserError: a class has no readable image.
+        """
+
     def content_digest(self) -> str:
         """Hexadecimal digits that tell the pixels of these images, in their order, from others."""
         starts = range(0, len(self), _DIGEST_BLOCK)

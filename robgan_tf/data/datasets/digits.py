@@ -2,8 +2,11 @@
 
 import numpy as np
 from PIL import Image
+from typing_extensions import override
 
+from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
 from robgan_tf.data.sources import ImageSource, InMemorySource
+from robgan_tf.errors import UserError
 
 _LARGEST_VALUE = 16  # the pixels are counts from 0 to 16
 _TEST_EVERY = 5  # every fifth example of each class, 20 %
@@ -45,3 +48,21 @@ def _resize(image: np.ndarray, side: int) -> np.ndarray:
     """Resizes a uint8 image `[8, 8]` to `[side, side, 1]` with PIL's antialiased bicubic."""
     resized = Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC)
     return np.asarray(resized)[..., None]
+
+
+class Digits(DatasetKind):
+    """The one data set of its kind; splits have no names."""
+
+    @override
+    def open(self, request: DatasetRequest) -> OpenedDataset:
+        if request.channels != 1:
+            raise UserError(
+                f"digits has 1 channel, but data.channels is {request.channels}: set it to 1"
+            )
+        train, test = load_digits(request.resolution, request.storage)
+        # Only training crops need the larger images; the rest is shown as the test split is.
+        plain_train, _ = load_digits(request.resolution, request.resolution)
+        return OpenedDataset("digits", train, test, plain_train.subset)
+
+
+CHOICE = Digits()

@@ -13,6 +13,7 @@ from absl import logging
 from PIL import Image
 from typing_extensions import override
 
+from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
 from robgan_tf.data.image_file import DECODE_ERRORS, picture_size, read_image
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
@@ -304,3 +305,21 @@ def _image_files(folder: pathlib.Path) -> list[str]:
         for entry in os.scandir(folder)
         if os.path.splitext(entry.name)[1].lower() in known and entry.name[0] != "."
     )
+
+
+class ImageFolder(DatasetKind):
+    """Files of a user's own, decoded when they are needed."""
+
+    @override
+    def open(self, request: DatasetRequest) -> OpenedDataset:
+        train, test = load_image_folder(
+            request.data_dir,
+            request.train_split,
+            request.test_split,
+            resolution=request.resolution,
+            channels=request.channels,
+        )
+        return OpenedDataset(request.dataset, train, test, train.subset)
+
+
+CHOICE = ImageFolder()

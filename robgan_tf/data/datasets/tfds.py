@@ -4,7 +4,6 @@ import contextlib
 import difflib
 import io
 import logging as python_logging
-import math
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -13,8 +12,11 @@ from typing import Any
 import numpy as np
 import psutil
 import tensorflow as tf
+from typing_extensions import override
 
-from robgan_tf.data.sources import InMemorySource, LazySource, resize_antialiased
+from robgan_tf.choices import DATASETS
+from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
+from robgan_tf.data.sources import ImageSource, InMemorySource, LazySource, resize_antialiased
 from robgan_tf.errors import UserError
 
 _MEMORY_FRACTION = 0.7  # of the available memory; the rest is for the training itself
@@ -176,11 +178,6 @@ class TfdsClassification:
         return examples.batch(_READ_BATCH).prefetch(2).as_numpy_iterator()
 
 
-def storage_side(resolution: int, augmentation: str) -> int:
-    """Side in pixels at which images are kept, so that random crops are not enlarged."""
-    return math.ceil(resolution * 1.125) if augmentation == "area_crop_flip" else resolution
-
-
 def _square(image: tf.Tensor, side: int) -> tf.Tensor:
     """Cuts the centre square out of an image `[h, w, c]` and resizes it to `side`."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
@@ -210,14 +207,18 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
         )
         hint = f" (did you mean {' or '.join(close)}?)" if close else ""
         raise UserError(
-            f"unknown dataset {name!r}{hint}: give digits, image_folder, or the name of a "
-            "TensorFlow Datasets classification dataset such as cifar10"
+            f"unknown dataset {name!r}{hint}{DATASETS.origin(name)}: give {_other_kinds()}, or the "
+            "name of a TensorFlow Datasets classification dataset such as cifar10"
         ) from error
     except (ValueError, AssertionError, TypeError, RuntimeError, ImportError) as error:
         raise UserError(f"cannot open the dataset {name!r}: {_one_line(error)}") from error
     if not prepared:
         _download(builder, name)
     return builder
+
+
+def _other_kinds() -> str:
+    return ", ".join(kind for kind in DATASETS.names() if DATASETS.get(kind) is not CHOICE)
 
 
 def _download(builder: Any, name: str) -> None:
@@ -285,3 +286,36 @@ def _check_images(name: str, feature: Any, channels: int) -> None:
 def _one_line(error: BaseException) -> str:
     text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) <= 300 else text[:300] + "..."
+
+
+class Tfds(DatasetKind):
+    """Any data set of images with one label each, by its name in TensorFlow Datasets."""
+
+    @override
+    def open(self, request: DatasetRequest) -> OpenedDataset:
+        resolution, storage, name = request.resolution, request.storage, request.dataset
+        opened = TfdsClassification(
+            name, request.data_dir, resolution=resolution, channels=request.channels
+        )
+        request.check_classes(opened.class_names)
+        lengths = {
+            split: opened.split_length(split) for split in (request.train_split, request.test_split)
+        }
+        for split, length in lengths.items():
+            if not length:
+                raise UserError(f"the split {split!r} of the dataset {name} has no images")
+        opened.check_memory(
+            [(lengths[request.train_split], storage), (lengths[request.test_split], resolution)]
+        )
+        train = opened.load(request.train_split, storage)
+
+        def validation_of(held_out: np.ndarray) -> ImageSource:
+            if storage == resolution:
+                return train.subset(held_out)
+            return opened.load_later(request.train_split, resolution, keep=held_out)
+
+        test = opened.load_later(request.test_split, resolution)
+        return OpenedDataset(opened.name, train, test, validation_of)
+
+
+CHOICE = Tfds()
