@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from robgan_tf import extensions
 from robgan_tf.cli import values
 from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.config.groups import DataSettings
 from robgan_tf.extensions import Extension
 
@@ -60,7 +61,11 @@ def add_extension(parser: Parser) -> None:
 
 def load_extensions(given: Values) -> list[Extension]:
     """Runs what --extension names and returns its records; before anything reads a choice."""
-    return extensions.load(given.extension)
+    if not given.extension:
+        return extensions.load([])
+    # An extension may be the first to import TensorFlow.
+    with tensorflow_loading():
+        return extensions.load(given.extension)
 
 
 def data_dir(given: Values) -> str | None:

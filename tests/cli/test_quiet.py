@@ -53,3 +53,28 @@ def test_they_are_shown_where_that_is_asked(monkeypatch):
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip
     assert "oneDNN" in ended.stderr
+
+
+def test_an_extension_may_be_the_first_to_load_it(tmp_path):
+    extension = tmp_path / "mine.py"
+    extension.write_text(
+        "import os\n"
+        "import robgan_tf\n"
+        "from robgan_tf.quality.measure import Measure\n"
+        f'os.write(2, b"{NOTES}")\n'
+        '@robgan_tf.register("quality/measures", "mine")\n'
+        "class Mine(Measure):\n"
+        "    numbers = {}\n"
+        "    def compute(self, compared):\n"
+        "        return {}\n"
+    )
+    program = (
+        "from robgan_tf.cli.flags import load_extensions\n"
+        "from robgan_tf.cli.parser import Values\n"
+        f"print(len(load_extensions(Values(extension=[{str(extension)!r}]))))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ended.stdout.endswith("\n1\n")
+    assert ended.stderr == ""
