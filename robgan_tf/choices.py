@@ -139,11 +139,24 @@ TRAINING_ATTACKS = Choices(
     are_classes=True,
 )
 DATASETS = Choices("data/datasets", "kind of data set", "robgan_tf.data.dataset_kind:DatasetKind")
+NETWORKS = Choices(
+    "models/classifiers",
+    "network",
+    "robgan_tf.models.classifier_network:ClassifierNetwork",
+)
 MEASURES = Choices("quality/measures", "measure", "robgan_tf.quality.measure:Measure")
 
 FOLDERS = {
     choices.folder: choices
-    for choices in (SOURCE_LOSSES, NORMS, PROTOCOLS, TRAINING_ATTACKS, DATASETS, MEASURES)
+    for choices in (
+        SOURCE_LOSSES,
+        NORMS,
+        PROTOCOLS,
+        TRAINING_ATTACKS,
+        DATASETS,
+        NETWORKS,
+        MEASURES,
+    )
 }
 
 

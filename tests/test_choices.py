@@ -1,7 +1,9 @@
 """Choices as files: listed without importing, found by name, added from outside."""
 
+import dataclasses
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.choices import FOLDERS, SOURCE_LOSSES, Choices
 from robgan_tf.comparison.measures import better_direction, is_of_features
 from robgan_tf.config.configuration import as_gin
+from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.groups import AlarmSettings, LossSettings
 from robgan_tf.config.joint import JointConfig
@@ -27,12 +30,17 @@ from robgan_tf.data.dataset_kind import DatasetKind, OpenedDataset
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.losses import AdversarialLoss, SourceLoss
+from robgan_tf.models import ResNetDiscriminator
+from robgan_tf.models.building import build_model
+from robgan_tf.models.classifier_network import ClassifierNetwork
 from robgan_tf.quality.alarms import collapse_alarms
 from robgan_tf.quality.image_features import ImageFeatures
 from robgan_tf.quality.measure import LOWER, Measure, Number
 from robgan_tf.quality.scores import quality
 from robgan_tf.robustness.run import Protocol
 from robgan_tf.robustness.verification import perturbation_norms
+from robgan_tf.stages.agreement import check_sources
+from robgan_tf.stages.build import build_classifier
 from robgan_tf.stages.build_joint import build_adversary
 from robgan_tf.units import format_radius
 from tests import tiny
@@ -327,3 +335,23 @@ def test_another_kind_of_data_set_is_opened_by_its_name(registered):
     assert data.description.startswith("stripes: 16 training, 4 validation and 20 test images")
     with pytest.raises(UserError, match=r"has 2 classes, but data\.num_classes is 3"):
         load_image_data("stripes", **{**settings, "num_classes": 3})
+
+
+class OneLayer(ClassifierNetwork):
+    """A network of its author's own: D's class under another name, the smallest there is."""
+
+    def build(self, config, precision, name):
+        small = dataclasses.replace(config.discriminator, base_width=1, widths="1-")
+        return build_model(ResNetDiscriminator, small, config.data, precision, name)
+
+
+def test_another_network_is_built_by_its_name_and_does_not_start_from_d(registered):
+    registered("models/classifiers", "one_layer", OneLayer())
+    bindings = [*tiny.BINDINGS, "finetune.steps = 1", "finetune.network = 'one_layer'"]
+    config = read_config(FinetuneConfig, [], bindings)
+    network = build_classifier(config, "mine")
+    assert network.name == "mine"
+    assert network(tf.zeros([2, 16, 16, 1]))[1].shape == (2, 10)
+    gan = SimpleNamespace(config=tiny.config(), path="gan")
+    with pytest.raises(UserError, match="'one_layer' cannot start from the D of a run"):
+        check_sources(config, gan, None)

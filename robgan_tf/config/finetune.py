@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from robgan_tf.choices import TRAINING_ATTACKS
+from robgan_tf.choices import NETWORKS, TRAINING_ATTACKS
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
@@ -19,7 +19,6 @@ from robgan_tf.config.groups import (
 from robgan_tf.errors import UserError
 
 STARTS = ("gan", "scratch")
-CLASSIFIER_NETWORKS = ("discriminator", "preact_resnet18")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,9 +41,9 @@ class FinetuneSettings(Settings):
         choices=STARTS,
     )
     network: str = setting(
-        "what is trained: `ResNetDiscriminator` or `PreActResNet18`",
+        "what is trained",
         "discriminator",
-        choices=CLASSIFIER_NETWORKS,
+        choices=NETWORKS,
     )
     generated_share: float = setting(
         "of generated images in a batch; 0 for none", 0.5, minimum=0.0, below=1.0

@@ -35,9 +35,6 @@ class ImageData:
     description: str
 
 
-# Name, training images, the function from positions to validation images, test images.
-
-
 def load_image_data(
     dataset: str,
     *,

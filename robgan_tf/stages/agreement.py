@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from robgan_tf.choices import NETWORKS
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
@@ -69,7 +70,7 @@ def _check_classes(gan: FinishedRun) -> None:
 
 def _check_same_network(config: FinetuneConfig, gan: FinishedRun) -> None:
     network = config.finetune.network
-    if network != "discriminator":
+    if not NETWORKS.get(network).is_discriminator:
         raise UserError(
             f"finetune.network = {network!r} cannot start from the D of a run: bind "
             "finetune.start = 'scratch', or finetune.network = 'discriminator'"

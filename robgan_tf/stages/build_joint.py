@@ -7,10 +7,9 @@ from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.losses.adversarial import AdversarialLoss
 from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.building import build_discriminator, build_model
 from robgan_tf.stages.build import (
     build_attack,
-    build_discriminator,
-    build_model,
     build_optimizer,
 )
 from robgan_tf.training.adversary import TrainingAdversary

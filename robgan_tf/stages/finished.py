@@ -14,11 +14,12 @@ from robgan_tf.errors import UserError
 from robgan_tf.extensions import explain_choices_of
 from robgan_tf.files import digest
 from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.building import build_discriminator
 from robgan_tf.runs.archive import is_archive, run_directory
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import BEST_CHECKPOINT, CHECKPOINTS
-from robgan_tf.stages.build import build_classifier, build_discriminator
+from robgan_tf.stages.build import build_classifier
 from robgan_tf.stages.build_joint import build_generator
 from robgan_tf.typing import PathLike
 

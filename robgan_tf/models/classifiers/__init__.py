@@ -1,0 +1,1 @@
+"""Networks of the finetune command: each module is one, and its name is what gin takes."""
