@@ -3,16 +3,19 @@
 import json
 
 import pytest
+import tensorflow as tf
 
 from robgan_tf import choices, extensions
 from robgan_tf.choices import SOURCE_LOSSES
 from robgan_tf.errors import UserError
 from robgan_tf.evaluate import main as evaluate
 from robgan_tf.sample import main as sample
+from robgan_tf.serving.exported_parts import build_part
 from robgan_tf.stages.finished import open_run, read_run_config
 from robgan_tf.train import main as train
 from tests import tiny
 
+DIGITS = tuple("0123456789")
 LOSS = '''
 """A loss of its author's own."""
 
@@ -146,6 +149,9 @@ def test_models_of_a_run_are_used_without_its_extension(trained, capsys):
     extensions.load([])
     assert read_run_config(run).loss.source == "lopsided"
     assert open_run(run).load_generator().latent_size == 16
+    assert "realness" not in build_part(open_run(run), "classifier", DIGITS).signatures["classify"](
+        tf.zeros([1, 16, 16, 1])
+    )
     assert sample(["sheet", f"--run_dir={run}"]) == 0
     arguments = ["robustness", f"--run_dir={run}", "--attack=fgsm", "--images=10"]
     assert evaluate([*arguments, "--epsilons=0.1", "--nomasking"]) == 0

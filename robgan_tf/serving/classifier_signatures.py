@@ -1,6 +1,6 @@
 """What an exported classifier and an exported discriminator answer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -17,10 +17,12 @@ from robgan_tf.serving.request_checks import (
 from robgan_tf.typing import Scalars
 
 TOP_CLASSES = 5
+# From source logits [N] to values in [0, 1], or to None: `SourceLoss.realness`.
+Realness = Callable[[tf.Tensor], tf.Tensor | None]
 
 
 def classifier_signatures(
-    model: keras.Model, class_names: Sequence[str], with_realness: bool
+    model: keras.Model, class_names: Sequence[str], realness: Realness | None
 ) -> dict[str, Any]:
     """Builds the signatures of a classifier in inference mode.
 
@@ -29,12 +31,13 @@ def classifier_signatures(
     `classify_bytes`: image_bytes [N], encoded PNG, JPEG, BMP or GIF (its first frame).
     Images of other sizes are cut to their centre square and resized, as training images are.
     All give `probabilities` and `logits` [N, K], `top_classes` (names) and `top_probabilities`
-    [N, 5], and `realness` [N], the probability that D gives to "real".
+    [N, 5], and `realness` [N], how certain D is of "real", where the source loss knows that.
 
     Args:
       model: a built float32 model that returns (source logits, class logits).
       class_names: names of the classes.
-      with_realness: whether the source head was ever trained.
+      realness: the function from source logits to it, of the loss that the source head was
+        trained with; None where it was never trained.
 
     Returns:
       Dict from name to tf.function with an input signature.
@@ -42,12 +45,10 @@ def classifier_signatures(
     side, channels = model.resolution, model.channels
 
     def answer(images: tf.Tensor) -> Scalars:
-        outputs = classified(model, images)
+        outputs = classified(model, images, realness)
         top, indices = tf.math.top_k(outputs["probabilities"], min(TOP_CLASSES, len(class_names)))
         outputs["top_classes"] = tf.gather(tf.constant(class_names), indices)
         outputs["top_probabilities"] = top
-        if not with_realness:
-            del outputs["realness"]
         return outputs
 
     floats = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
@@ -83,14 +84,15 @@ def classifier_signatures(
     }
 
 
-def discriminator_signatures(model: keras.Model) -> dict[str, Any]:
+def discriminator_signatures(model: keras.Model, realness: Realness | None) -> dict[str, Any]:
     """Builds the signature of a discriminator in inference mode.
 
-    `discriminate`: images float32 [N, H, W, C] in [-1, 1] -> `source_logits` [N], positive for
-    real, `realness` [N] their sigmoid, `class_logits` [N, K].
+    `discriminate`: images float32 [N, H, W, C] in [-1, 1] -> `source_logits` [N], higher for
+    real, `realness` [N] and `class_logits` [N, K].
 
     Args:
       model: a built float32 D.
+      realness: as in `classifier_signatures`.
 
     Returns:
       Dict from name to tf.function with an input signature.
@@ -101,29 +103,34 @@ def discriminator_signatures(model: keras.Model) -> dict[str, Any]:
     @tf.function(input_signature=[spec])
     def discriminate(images: tf.Tensor) -> Scalars:
         images = checked_images(checked_count(checked_shape(images, spec)))
-        return discriminated(model, images)
+        return discriminated(model, images, realness)
 
     return {"discriminate": discriminate}
 
 
-def classified(model: keras.Model, images: tf.Tensor) -> Scalars:
+def classified(model: keras.Model, images: tf.Tensor, realness: Realness | None) -> Scalars:
     """What a classifier says of images that have been checked: a dict of numbers."""
     source_logits, logits = model(images, training=False)
     return {
         "logits": logits,
         "probabilities": tf.nn.softmax(logits),
-        "realness": tf.sigmoid(source_logits),
+        **_realness(source_logits, realness),
     }
 
 
-def discriminated(model: keras.Model, images: tf.Tensor) -> Scalars:
+def discriminated(model: keras.Model, images: tf.Tensor, realness: Realness | None) -> Scalars:
     """What a discriminator says of images that have been checked: a dict of numbers."""
     source_logits, class_logits = model(images, training=False)
     return {
         "source_logits": source_logits,
-        "realness": tf.sigmoid(source_logits),
+        **_realness(source_logits, realness),
         "class_logits": class_logits,
     }
+
+
+def _realness(source_logits: tf.Tensor, realness: Realness | None) -> Scalars:
+    value = None if realness is None else realness(source_logits)
+    return {} if value is None else {"realness": value}
 
 
 def fit(images: tf.Tensor, side: int) -> tf.Tensor:

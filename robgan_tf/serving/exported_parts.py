@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from robgan_tf.choices import SOURCE_LOSSES
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.serving.classifier_signatures import (
+    Realness,
     classifier_signatures,
     discriminator_signatures,
 )
@@ -28,11 +31,13 @@ class ExportedPart:
       model: a built float32 Keras model.
       signatures: dict from name to tf.function; the first is the obvious one.
       description: one line on the model, for its card.
+      realness: the function from its source logits to how certain they are of "real", if known.
     """
 
     model: keras.Model
     signatures: dict[str, Any]
     description: str
+    realness: Realness | None = None
 
 
 def parts_of(run: FinishedRun) -> tuple[str, ...]:
@@ -62,12 +67,24 @@ def build_part(run: FinishedRun, name: str, class_names: Sequence[str]) -> Expor
             model, generator_signatures(model), "Moving average of G, in inference mode."
         )
     model = run.load_classifier("float32").folded()
+    realness = _realness(run)
     if name == "discriminator":
-        return ExportedPart(
-            model, discriminator_signatures(model), "D: source and class of an image."
-        )
-    signatures = classifier_signatures(model, class_names, _has_source_head(run))
-    return ExportedPart(model, signatures, _classifier_description(run))
+        signatures = discriminator_signatures(model, realness)
+        return ExportedPart(model, signatures, "D: source and class of an image.", realness)
+    signatures = classifier_signatures(model, class_names, realness)
+    return ExportedPart(model, signatures, _classifier_description(run), realness)
+
+
+def _realness(run: FinishedRun) -> Realness | None:
+    """What the run's source loss makes of a logit; None where nothing is known of it."""
+    if not _has_source_head(run):
+        return None
+    if not isinstance(run.config, JointConfig):
+        # The head of another run, of whose loss this one says nothing: taken for the paper's.
+        return tf.sigmoid
+    # An extension's loss may be elsewhere by now; the models are exported all the same.
+    source = run.config.loss.source
+    return SOURCE_LOSSES.get(source).realness if source in SOURCE_LOSSES else None
 
 
 def _has_source_head(run: FinishedRun) -> bool:
@@ -77,7 +94,7 @@ def _has_source_head(run: FinishedRun) -> bool:
 
 def _classifier_description(run: FinishedRun) -> str:
     if run.is_joint:
-        return "Class head of D after joint training; realness from its source head."
+        return "Class head of D after joint training; realness, if any, from its source head."
     if _has_source_head(run):
         return (
             "Class head of a fine-tuned D. Its source head was last trained in joint training, "

@@ -12,7 +12,6 @@ import pathlib
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
@@ -47,7 +46,7 @@ def onnx_part(part: ExportedPart) -> ExportedPart:
     `generate`: latents float32 [N, Z], labels int64 [N] -> `images`;
     `classify`: images float32 [N, H, W, C] -> `logits`, `probabilities`, and `realness` where the
     part gives it;
-    `discriminate`: images -> `source_logits`, `realness`, `class_logits`.
+    `discriminate`: images -> `source_logits`, `class_logits`, and `realness` likewise.
 
     Args:
       part: an ExportedPart whose first signature is one of these.
@@ -60,7 +59,7 @@ def onnx_part(part: ExportedPart) -> ExportedPart:
 
     @tf.function(input_signature=checked.input_signature)
     def unchecked(*inputs: tf.Tensor) -> Scalars:
-        outputs = _ANSWERS[name](part.model, *inputs)
+        outputs = _ANSWERS[name](part, *inputs)
         return {output: value for output, value in outputs.items() if output in kept}
 
     return dataclasses.replace(
@@ -110,12 +109,20 @@ def converted(function: Any) -> Any:
     return model
 
 
-def _generated(model: keras.Model, latents: tf.Tensor, labels: tf.Tensor) -> Scalars:
-    return {"images": model(latents, tf.cast(labels, tf.int32), training=False)}
+def _generated(part: ExportedPart, latents: tf.Tensor, labels: tf.Tensor) -> Scalars:
+    return {"images": part.model(latents, tf.cast(labels, tf.int32), training=False)}
+
+
+def _classified(part: ExportedPart, images: tf.Tensor) -> Scalars:
+    return classified(part.model, images, part.realness)
+
+
+def _discriminated(part: ExportedPart, images: tf.Tensor) -> Scalars:
+    return discriminated(part.model, images, part.realness)
 
 
 _ANSWERS: dict[str, Callable[..., Scalars]] = {
     "generate": _generated,
-    "classify": classified,
-    "discriminate": discriminated,
+    "classify": _classified,
+    "discriminate": _discriminated,
 }

@@ -58,8 +58,8 @@ def discriminator(**arguments):
     return of_any_variables(ResNetDiscriminator(16, 3, 10, **settings))
 
 
-def part_of(model, signatures):
-    return onnx_part(ExportedPart(model, signatures, "A model."))
+def part_of(model, signatures, realness=None):
+    return onnx_part(ExportedPart(model, signatures, "A model.", realness))
 
 
 def in_onnx_runtime(model, inputs):
@@ -124,7 +124,7 @@ CLASSIFIERS = {
 @pytest.mark.parametrize("build", CLASSIFIERS.values(), ids=CLASSIFIERS)
 def test_logits_in_onnx_runtime_are_the_classifiers(build):
     model = build()
-    part = part_of(model, classifier_signatures(model, NAMES, with_realness=True))
+    part = part_of(model, classifier_signatures(model, NAMES, tf.sigmoid), tf.sigmoid)
     converted_model = converted(part.signatures["classify"])
     assert free_and_fixed_sizes(converted_model.graph.input) == {"images": ["N", 16, 16, 3]}
     for count in (1, 5):
@@ -144,7 +144,7 @@ def test_logits_in_onnx_runtime_are_the_classifiers(build):
 @with_onnx
 def test_what_is_written_is_one_model_and_its_card(tmp_path, monkeypatch):
     model = discriminator()
-    part = ExportedPart(model, discriminator_signatures(model), "A model.")
+    part = ExportedPart(model, discriminator_signatures(model, tf.sigmoid), "A model.", tf.sigmoid)
     monkeypatch.setattr(export_run, "read_evaluations", lambda run: {})
     monkeypatch.setattr(export_run, "build_part", lambda run, name, class_names: part)
     monkeypatch.setattr(
@@ -179,11 +179,11 @@ def test_what_is_written_is_one_model_and_its_card(tmp_path, monkeypatch):
 
 def test_a_part_keeps_one_signature_without_checks_or_names():
     model = discriminator()
-    for with_realness in (False, True):
-        part = part_of(model, classifier_signatures(model, NAMES, with_realness))
+    for realness in (None, tf.sigmoid):
+        part = part_of(model, classifier_signatures(model, NAMES, realness), realness)
         ((name, function),) = part.signatures.items()
         concrete = function.get_concrete_function()
-        kept = {"logits", "probabilities"} | ({"realness"} if with_realness else set())
+        kept = {"logits", "probabilities"} | ({"realness"} if realness else set())
         assert name == "classify" and set(concrete.structured_outputs) == kept
         assert not [x.type for x in concrete.graph.get_operations() if "Assert" in x.type]
     assert part.description.startswith("A model. ONNX")

@@ -1,5 +1,7 @@
 """What exported models answer, against the networks themselves."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from robgan_tf.latents import truncated_normal
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from robgan_tf.serving.classifier_signatures import classifier_signatures, fit
 from robgan_tf.serving.examples import as_png
+from robgan_tf.serving.exported_parts import build_part
 from robgan_tf.serving.generator_signatures import generator_signatures
+from tests import tiny
 
 NAMES = tuple("abcdefghij")
 
@@ -34,7 +38,7 @@ def pixels(*shape, seed=0):
 
 @pytest.fixture(scope="module")
 def classifier():
-    return classifier_signatures(discriminator("none"), NAMES, with_realness=True)
+    return classifier_signatures(discriminator("none"), NAMES, tf.sigmoid)
 
 
 @pytest.fixture(scope="module")
@@ -171,3 +175,29 @@ def test_every_check_comes_before_the_network(classifier, generator, name):
     assert len(checks) >= 3
     for op in guarded:
         assert checks <= ancestors(op)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("bce", lambda logits: 1.0 / (1.0 + np.exp(-logits))),
+        ("hinge", lambda logits: np.clip(0.5 + 0.5 * logits, 0.0, 1.0)),
+        ("wasserstein", None),
+    ],
+)
+def test_realness_is_that_of_the_loss_that_d_was_trained_with(source, expected):
+    model = discriminator("none")
+    run = SimpleNamespace(
+        is_joint=True,
+        path="run",
+        config=tiny.config(f"AdversarialLoss.source = '{source}'"),
+        load_classifier=lambda precision: SimpleNamespace(folded=lambda: model),
+    )
+    for name, signature in (("classifier", "classify"), ("discriminator", "discriminate")):
+        part = build_part(run, name, NAMES)
+        answer = part.signatures[signature](images())
+        if expected is None:
+            assert "realness" not in answer
+        else:
+            logits = model(images(), training=False)[0].numpy()
+            np.testing.assert_allclose(answer["realness"], expected(logits), rtol=1e-4)
