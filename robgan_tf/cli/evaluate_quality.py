@@ -120,8 +120,7 @@ def _of_run(given: Values) -> tuple[DataSettings, Callable, pathlib.Path, pathli
         batch_size=given.batch_size,
     )
     directory = run.results("evaluations", given.output_dir)
-    beside = directory if run.archive else pathlib.Path(run_dir).parent
-    return run.config.data, lambda names: measured, directory, beside
+    return run.config.data, lambda names: measured, directory, run.beside(given.output_dir)
 
 
 def _of_stored_images(given: Values) -> tuple[DataSettings, Callable, pathlib.Path, pathlib.Path]:

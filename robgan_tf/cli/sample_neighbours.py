@@ -1,7 +1,6 @@
 """sample neighbours: samples beside the nearest training images."""
 
 import json
-import pathlib
 from typing import TYPE_CHECKING
 
 from robgan_tf.cli import flags, sampling, values
@@ -56,7 +55,7 @@ def sample(given: Values) -> int:
     check_count(source, given.neighbours)
     names = source.class_names if asked.generator.num_classes else ()
     labels = asked.chosen(names, _CLASSES)
-    directory = given.statistics_dir or pathlib.Path(asked.run.path).parent / "reference_features"
+    directory = given.statistics_dir or asked.run.beside(given.output_dir) / "reference_features"
     reference = ReferenceFeatures(
         directory, extractor, source, f"{data.file_name}-train", given.batch_size
     )

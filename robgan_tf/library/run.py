@@ -41,8 +41,8 @@ class Run:
 
     @property
     def path(self) -> str:
-        """The run directory."""
-        return self._finished.path
+        """The run directory or archive that was opened."""
+        return self._finished.archive or self._finished.path
 
     @property
     def step(self) -> int:

@@ -91,6 +91,14 @@ class FinishedRun:
             )
         return pathlib.Path(self.path) / folder
 
+    def beside(self, output_dir: str | None = None) -> pathlib.Path:
+        """The folder whose runs share features of real images: of a directory the one it is in.
+
+        Args:
+          output_dir: where results go; of an archive it is that one.
+        """
+        return self.results("", output_dir) if self.archive else pathlib.Path(self.path).parent
+
     def data(self, data_dir: str | None = None) -> DataRecord:
         """What the run says of its data, which need not be there.
 

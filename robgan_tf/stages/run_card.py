@@ -96,9 +96,11 @@ def _rows(name: str, record: dict[str, Any]) -> list[str]:
     if "clean" not in record:
         return []
     radius = format_radius(record["epsilon"])
+    # Measured when training ended, which may be long after the checkpoint that is packed.
+    step = f"step {int(name.removeprefix('step_'))}"
     return [
-        f"| {name} | | 0 | {record['clean']:.2%} | {record['images']} |",
-        f"| {name}, PGD-{record['attack_steps']} | | {radius} | {record['attacked']:.2%} | "
+        f"| as it is | {step} | 0 | {record['clean']:.2%} | {record['images']} |",
+        f"| PGD-{record['attack_steps']} | {step} | {radius} | {record['attacked']:.2%} | "
         f"{record['images']} |",
     ]
 

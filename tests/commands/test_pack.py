@@ -55,7 +55,7 @@ def test_what_is_in_it(folder):
         "16x16x1",
         "10 classes: 0, 1, 2",
         "radius 0.02 (2.55/255)",
-        "| step_00002000 | | 0 | ",
+        "| as it is | step 2000 | 0 | ",
         'robgan_tf.load_run("joint.tar.gz")',
         "- metrics.jsonl",
     ):
@@ -96,6 +96,7 @@ def test_commands_read_it_and_write_elsewhere(folder, tmp_path):
         ("sample", "sheet", run, out, "--columns=2"),
         ("evaluate", "robustness", run, out, *robustness),
         ("evaluate", "quality", run, out, "--features=pixels", "--num_images=100"),
+        ("sample", "neighbours", run, out, "--features=pixels", "--training_images=50"),
         ("export", run, f"--export_dir={tmp_path / 'exports'}", "--what=classifier"),
         (
             "compare",
