@@ -7,13 +7,13 @@ import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.models import ResNetDiscriminator
-from robgan_tf.training.classifier_step import (
-    ClassifierObjective,
-    ClassifierPlayers,
-    ClassifierStep,
+from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.finetune_step import (
+    FinetuneObjective,
+    FinetunePlayers,
+    FinetuneStep,
     trained_variables,
 )
-from robgan_tf.training.distribution import make_strategy
 from tests import tiny
 
 ATTACK = ProjectedGradientDescent(0.1, 2, 0.05, random_start=True)
@@ -51,10 +51,10 @@ def build(
                 variable.assign(value)
         optimizer = make_optimizer()
         optimizer.build(trained_variables(model))
-    return ClassifierStep(
-        ClassifierPlayers(model, average, optimizer),
+    return FinetuneStep(
+        FinetunePlayers(model, average, optimizer),
         attack,
-        objective or ClassifierObjective(),
+        objective or FinetuneObjective(),
         strategy=strategy,
         seed=seed,
         average_decay=average_decay,
@@ -68,7 +68,7 @@ def batches(real=8, generated=4):
 
 
 def changed_objective(**changes):
-    return dataclasses.replace(ClassifierObjective(), **changes)
+    return dataclasses.replace(FinetuneObjective(), **changes)
 
 
 def step_number(step=1):

@@ -23,7 +23,7 @@ STARTS = ("gan", "scratch")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FinetuneSettings(Settings):
-    """`finetune`: stage 2 and its baselines (`training.classifier_step.ClassifierStep`).
+    """`finetune`: stage 2 and its baselines (`training.finetune_step.FinetuneStep`).
 
     A step is one update of the classifier (the replays of free adversarial training are several).
     """

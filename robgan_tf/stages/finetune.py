@@ -15,17 +15,17 @@ from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages import finetune_report
 from robgan_tf.stages.agreement import check_sources
 from robgan_tf.stages.build import build_attack, build_classifier, build_optimizer
-from robgan_tf.stages.finetune_task import ClassifierTask
+from robgan_tf.stages.finetune_task import FinetuneTask
 from robgan_tf.stages.finished import FinishedRun
 from robgan_tf.stages.generated_stream import open_generated
 from robgan_tf.stages.stage import Built, Stage
-from robgan_tf.training.classifier_step import (
-    ClassifierObjective,
-    ClassifierPlayers,
-    ClassifierStep,
+from robgan_tf.training.distribution import check_batch_size
+from robgan_tf.training.finetune_step import (
+    FinetuneObjective,
+    FinetunePlayers,
+    FinetuneStep,
     trained_variables,
 )
-from robgan_tf.training.distribution import check_batch_size
 from robgan_tf.watching.final_evaluation import gap_meter
 
 
@@ -72,7 +72,7 @@ class FinetuneStage(Stage):
         return {"--gan_run_dir": gan, "--generated": generated}
 
     @override
-    def build_players(self) -> ClassifierPlayers:
+    def build_players(self) -> FinetunePlayers:
         wanted = self.config.finetune
         keras.utils.set_random_seed(wanted.seed)
         with self.strategy.scope():
@@ -86,12 +86,12 @@ class FinetuneStage(Stage):
                 trained_variables(classifier),
                 self._attack.steps if wanted.free else 1,
             )
-        return ClassifierPlayers(classifier, average, optimizer)
+        return FinetunePlayers(classifier, average, optimizer)
 
     @override
-    def build_step(self, players: ClassifierPlayers) -> ClassifierStep:
+    def build_step(self, players: FinetunePlayers) -> FinetuneStep:
         wanted = self.config.finetune
-        objective = ClassifierObjective(
+        objective = FinetuneObjective(
             wanted.generated_weight,
             wanted.generated_label_smoothing,
             wanted.lipschitz_weight,
@@ -99,7 +99,7 @@ class FinetuneStage(Stage):
             wanted.free,
         )
         try:
-            return ClassifierStep(
+            return FinetuneStep(
                 players,
                 self._attack,
                 objective,
@@ -112,14 +112,14 @@ class FinetuneStage(Stage):
 
     @override
     def build(
-        self, run: RunDirectory, data: ImageData, players: ClassifierPlayers, step: ClassifierStep
+        self, run: RunDirectory, data: ImageData, players: FinetunePlayers, step: FinetuneStep
     ) -> Built:
         generated = self._open_generated(data)
         best = BestCheckpoint(run.best_checkpoint_path, {"classifier": players.measured})
         meter = gap_meter(self.config, data, players.measured)
         shown = data.validation if len(data.validation) else data.train
         return Built(
-            task=ClassifierTask(step, shown, meter, self.config.gap.every, best),
+            task=FinetuneTask(step, shown, meter, self.config.gap.every, best),
             saved=players.saved(),
             batches=lambda start_step: self._batches(data, generated, start_step),
             measured=players.measured,
@@ -127,7 +127,7 @@ class FinetuneStage(Stage):
         )
 
     @override
-    def load_other_weights(self, players: ClassifierPlayers) -> bool:
+    def load_other_weights(self, players: FinetunePlayers) -> bool:
         if self._gan is None or self.config.finetune.start != "gan":
             return False
         load_weights(self._gan.checkpoint, {"discriminator": players.classifier})
@@ -137,7 +137,7 @@ class FinetuneStage(Stage):
         return True
 
     @override
-    def print_plan(self, data: ImageData, players: ClassifierPlayers) -> None:
+    def print_plan(self, data: ImageData, players: FinetunePlayers) -> None:
         finetune_report.print_plan(
             self.config, self.strategy, data, players, self.origin(), self.run_dir
         )

@@ -11,7 +11,7 @@ from robgan_tf.models.summary import summary_table
 from robgan_tf.runs.checkpoints import BestCheckpoint
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages.report import print_conditions, print_results
-from robgan_tf.training.classifier_step import ClassifierPlayers
+from robgan_tf.training.finetune_step import FinetunePlayers
 from robgan_tf.typing import PathLike
 
 
@@ -47,7 +47,7 @@ def print_plan(
     config: FinetuneConfig,
     strategy: tf.distribute.Strategy,
     data: ImageData,
-    players: ClassifierPlayers,
+    players: FinetunePlayers,
     origin: Mapping[str, str | None],
     run_dir: PathLike,
 ) -> None:

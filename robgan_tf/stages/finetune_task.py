@@ -9,17 +9,17 @@ from robgan_tf.data.sources import ImageSource
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.runs.checkpoints import BestCheckpoint
 from robgan_tf.runs.loop import Due
-from robgan_tf.training.classifier_step import ClassifierStep
+from robgan_tf.training.finetune_step import FinetuneStep
 from robgan_tf.typing import LabelledImages, Scalars
 from robgan_tf.watching.attack_sheet import AttackPictures
 from robgan_tf.watching.gap import GapMeter
 
 
-class ClassifierTask:
+class FinetuneTask:
     """Fine-tuning or adversarial training.
 
     Args:
-      classifier_step: the compiled step.
+      finetune_step: the compiled step.
       source: an ImageSource whose first images are shown attacked; best not trained on.
       gap_meter: a GapMeter of the model that is measured.
       gap_every: steps between its measurements.
@@ -28,23 +28,23 @@ class ClassifierTask:
 
     def __init__(
         self,
-        classifier_step: ClassifierStep,
+        finetune_step: FinetuneStep,
         source: ImageSource,
         gap_meter: GapMeter,
         gap_every: int,
         best: BestCheckpoint,
     ) -> None:
-        self._step = classifier_step
+        self._step = finetune_step
         self._gap_meter = gap_meter
         self._gap_every = gap_every
         self._best = best
-        model = classifier_step.players.measured
+        model = finetune_step.players.measured
         self._attack_pictures = AttackPictures(
             model,
-            classifier_step.attack,
+            finetune_step.attack,
             lambda labels: lambda x: class_loss(model(x, training=False)[1], labels),
             source,
-            classifier_step.seed,
+            finetune_step.seed,
         )
 
     def train_step(

@@ -18,13 +18,13 @@ from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.stages.build import build_attack, build_classifier, build_optimizer
 from robgan_tf.stages.build_joint import build_adversary, build_generator, build_players, build_step
 from robgan_tf.stages.generated_stream import stream_of_generator
-from robgan_tf.training.classifier_step import (
-    ClassifierObjective,
-    ClassifierPlayers,
-    ClassifierStep,
+from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.finetune_step import (
+    FinetuneObjective,
+    FinetunePlayers,
+    FinetuneStep,
     trained_variables,
 )
-from robgan_tf.training.distribution import make_strategy
 from robgan_tf.typing import LabelledImages
 from tools.benchmarks.arithmetic import Flops, attack_flops, forward_flops, training_step_flops
 from tools.benchmarks.timing import Variant
@@ -98,10 +98,10 @@ def classifier_step(
     wanted, data = config.finetune, config.data
     classifier = build_classifier(config)
     optimizer = build_optimizer(config.classifier_optimizer, trained_variables(classifier))
-    step = ClassifierStep(
-        ClassifierPlayers(classifier, None, optimizer),
+    step = FinetuneStep(
+        FinetunePlayers(classifier, None, optimizer),
         build_attack(wanted.attack, config.attack),
-        ClassifierObjective(wanted.generated_weight),
+        FinetuneObjective(wanted.generated_weight),
         strategy=make_strategy("single_device"),
         seed=0,
     )

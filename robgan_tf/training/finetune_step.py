@@ -33,7 +33,7 @@ from robgan_tf.typing import LabelledImages, Scalars
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassifierPlayers:
+class FinetunePlayers:
     """The models and the optimizer that an update changes, built in the strategy's scope.
 
     Attributes:
@@ -57,7 +57,7 @@ class ClassifierPlayers:
 
 
 @dataclasses.dataclass(frozen=True)
-class ClassifierObjective:
+class FinetuneObjective:
     """What an update minimises.
 
     Attributes:
@@ -98,7 +98,7 @@ def trained_variables(classifier: keras.Model) -> list[keras.Variable]:
     return [v for v in classifier.trainable_variables if id(v) not in of_source]
 
 
-class ClassifierStep:
+class FinetuneStep:
     """A compiled update, on all replicas.
 
     As in `JointStep`, every random number is a function of (seed, purpose, step, position).
@@ -117,9 +117,9 @@ class ClassifierStep:
 
     def __init__(
         self,
-        players: ClassifierPlayers,
+        players: FinetunePlayers,
         attack: TrainingAttack,
-        objective: ClassifierObjective,
+        objective: FinetuneObjective,
         *,
         strategy: tf.distribute.Strategy,
         seed: int,
