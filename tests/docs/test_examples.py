@@ -22,3 +22,8 @@ def test_the_program_of_a_recipe_registers_a_choice(path, monkeypatch):
     for folder, name in registered:
         assert f"`robgan_tf/{folder}/`" in path.read_text()
         choices.FOLDERS[folder].check_contract(name, choices.FOLDERS[folder].get(name))
+
+
+def test_every_kind_of_choice_is_in_the_table_of_recipes():
+    page = (PAGES / "index.md").read_text()
+    assert [folder for folder in choices.FOLDERS if f"`robgan_tf/{folder}/`" not in page] == []
