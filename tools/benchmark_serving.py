@@ -123,7 +123,7 @@ def _c_process(
     """A process that runs the signature in the C++ loader and answers with the seconds it took."""
     program = (
         "import sys, time, pickle\n"
-        "from tests.serving.c_loader import LoadedModel\n"
+        "from tools.serving_c.c_loader import LoadedModel\n"
         "path, signature = sys.argv[1:]\n"
         "inputs = pickle.load(sys.stdin.buffer)\n"
         "with LoadedModel(path) as model:\n"

@@ -40,7 +40,7 @@ def in_c(version, card, folder):
         inputs[name] = example_inputs(card, name if name in card["signatures"] else names[0])
         np.savez(folder / f"{name}_inputs.npz", **inputs[name])
         calls += [name, str(folder / f"{name}_inputs.npz"), str(folder / f"{name}_outputs.npz")]
-    command = [sys.executable, "-m", "tests.serving.c_loader", str(version), *calls]
+    command = [sys.executable, "-m", "tools.serving_c.c_loader", str(version), *calls]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     outputs = {

@@ -25,9 +25,10 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from tests.serving import c_api, rest_json
-from tests.serving.c_api import INVALID_ARGUMENT, NOT_FOUND, TensorFlowError
-from tests.serving.c_loader import LoadedModel
+from tests.serving import rest_json
+from tools.serving_c import c_api
+from tools.serving_c.c_api import INVALID_ARGUMENT, NOT_FOUND, TensorFlowError
+from tools.serving_c.c_loader import LoadedModel
 
 HOST = "127.0.0.1"
 THREADS = 8

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tests.serving.c_api import INVALID_ARGUMENT, STRING, UNIMPLEMENTED, TensorFlowError
+from tools.serving_c.c_api import INVALID_ARGUMENT, STRING, UNIMPLEMENTED, TensorFlowError
 
 DEFAULT_SIGNATURE = "serving_default"
 ROW, COLUMNAR = "instances", "inputs"

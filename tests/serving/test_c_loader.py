@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import meta_graph_pb2
 
 from tests.serving import example_model
-from tests.serving.c_loader import TensorInfo, read_signatures
+from tools.serving_c.c_loader import TensorInfo, read_signatures
 
 ROOT = pathlib.Path(__file__).parents[2]
 INVALID_ARGUMENT, FAILED_PRECONDITION = 3, 9
@@ -35,7 +35,7 @@ ARGUMENTS = {
 WRONG_CALLS = """
 import json, sys
 import numpy as np
-from tests.serving.c_loader import LoadedModel, TensorFlowError
+from tools.serving_c.c_loader import LoadedModel, TensorFlowError
 
 good = {"x": np.ones([2, 3], np.float32)}
 wrong = {
@@ -68,7 +68,7 @@ def python(*arguments):
 
 
 def c_loader(*arguments):
-    return python("-m", "tests.serving.c_loader", *arguments)
+    return python("-m", "tools.serving_c.c_loader", *arguments)
 
 
 @pytest.fixture(scope="module")

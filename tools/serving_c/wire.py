@@ -3,10 +3,13 @@
 TensorFlow's own message classes would bring `tensorflow` into a process that must do without.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 
 
-def fields(message):
+def fields(message: bytes) -> Iterator[tuple[int, Any]]:
     """Yields (number, value) of a message's fields: integers as int, all else as bytes.
 
     Args:
@@ -28,28 +31,28 @@ def fields(message):
         position += size
 
 
-def every(message, number):
+def every(message: bytes, number: int) -> list[Any]:
     """Returns the values of a repeated field, in order."""
     return [value for found, value in fields(message) if found == number]
 
 
-def single(message, number, default=None):
+def single(message: bytes, number: int, default: Any = None) -> Any:
     """Returns the value of a field; the last one counts where there are several."""
     return [default, *every(message, number)][-1]
 
 
-def mapping(message, number):
+def mapping(message: bytes, number: int) -> dict[str, bytes]:
     """Returns a map field as a dictionary from names to the bytes of its messages."""
     entries = every(message, number)
     return {single(entry, 1, b"").decode(): single(entry, 2, b"") for entry in entries}
 
 
-def signed(value):
+def signed(value: int) -> int:
     """A varint read as int64, in which negative numbers are stored as large ones."""
     return value - (1 << 64) if value >> 63 else value
 
 
-def _varint(message, position):
+def _varint(message: bytes, position: int) -> tuple[int, int]:
     value = shift = 0
     while True:
         byte = message[position]

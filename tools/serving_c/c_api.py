@@ -9,6 +9,7 @@ import ctypes
 import functools
 import importlib.util
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class TensorFlowError(Exception):
       message: text of the status.
     """
 
-    def __init__(self, code, message):
+    def __init__(self, code: int, message: str):
         super().__init__(f"status {code}: {message}")
         self.code = code
         self.message = message
@@ -93,10 +94,10 @@ _PROTOTYPES = {
 
 
 @functools.cache
-def library():
+def library() -> ctypes.CDLL:
     """The C library of the installed wheel, found without importing the package."""
     spec = importlib.util.find_spec("tensorflow")
-    if spec is None:
+    if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("tensorflow is not installed")
     folder = pathlib.Path(spec.submodule_search_locations[0])
     found = ctypes.CDLL(str(next(folder.glob("libtensorflow_cc.so.*"))))
@@ -107,7 +108,7 @@ def library():
 
 
 @contextlib.contextmanager
-def checked():
+def checked() -> Iterator[int]:
     """A TF_Status for one call; an error that the call puts into it is raised."""
     status = library().TF_NewStatus()
     try:
@@ -121,7 +122,7 @@ def checked():
 
 
 @contextlib.contextmanager
-def tensor(value):
+def tensor(value: np.ndarray | bytes) -> Iterator[int]:
     """A TF_Tensor for the time of a `with` block.
 
     Args:
@@ -144,7 +145,7 @@ def tensor(value):
             library().TF_DeleteTensor(pointer)
 
 
-def to_array(pointer):
+def to_array(pointer: int) -> np.ndarray:
     """Copies a TF_Tensor into a numpy array, strings into an object array of bytes."""
     number = library().TF_TensorType(pointer)
     if number not in DTYPE_NAMES:
@@ -163,7 +164,7 @@ def to_array(pointer):
     return np.frombuffer(content, DTYPE_NAMES[number]).reshape(shape).copy()
 
 
-def _allocate(dtype, shape, size):
+def _allocate(dtype: str, shape: tuple[int, ...], size: int) -> int:
     if dtype not in DTYPES:
         raise TypeError(f"no tensors of type {dtype}; there are {', '.join(DTYPES)}")
     dims = (ctypes.c_int64 * len(shape))(*shape)
@@ -171,7 +172,7 @@ def _allocate(dtype, shape, size):
 
 
 @contextlib.contextmanager
-def _parsed(proto):
+def _parsed(proto: bytes) -> Iterator[int]:
     buffer = library().TF_NewBufferFromString(proto, len(proto))
     pointer = _allocate("bool", (0,), 0)
     try:
@@ -184,7 +185,7 @@ def _parsed(proto):
 
 
 @contextlib.contextmanager
-def _strings(array):
+def _strings(array: np.ndarray) -> Iterator[int]:
     if not all(isinstance(item, bytes) for item in array.flat):
         raise TypeError("an array of strings must hold bytes")
     pointer = _allocate(STRING, array.shape, STRING_SIZE * array.size)
@@ -201,6 +202,6 @@ def _strings(array):
         library().TF_DeleteTensor(pointer)
 
 
-def _string_items(pointer, count):
+def _string_items(pointer: int, count: int) -> list[int]:
     start = library().TF_TensorData(pointer) if count else 0
     return [start + STRING_SIZE * index for index in range(count)]

@@ -3,8 +3,8 @@
 Nothing of TensorFlow's Python takes part: what only Python's loader understands fails here as it
 would fail in a server. From the command line,
 
-    python -m tests.serving.c_loader MODEL_DIR
-    python -m tests.serving.c_loader MODEL_DIR SIGNATURE INPUTS.npz OUTPUTS.npz ...
+    python -m tools.serving_c.c_loader MODEL_DIR
+    python -m tools.serving_c.c_loader MODEL_DIR SIGNATURE INPUTS.npz OUTPUTS.npz ...
 
 prints the signatures as JSON, or runs one signature after another on the arrays of a file. An
 error of TensorFlow ends it with status 1 and is printed as JSON with its code and message.
@@ -15,12 +15,14 @@ import ctypes
 import json
 import os
 import sys
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tests.serving import c_api, wire
-from tests.serving.c_api import FAILED_PRECONDITION, INVALID_ARGUMENT, TensorFlowError, library
+from robgan_tf.typing import PathLike
+from tools.serving_c import c_api, wire
+from tools.serving_c.c_api import FAILED_PRECONDITION, INVALID_ARGUMENT, TensorFlowError, library
 
 TAG = b"serve"
 # Numbers of the fields of TensorFlow's messages that are read here.
@@ -62,7 +64,7 @@ class LoadedModel:
       meta_graph: bytes of the model's MetaGraphDef.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: PathLike):
         """Loads the model, or raises the loader's TensorFlowError.
 
         Args:
@@ -76,13 +78,13 @@ class LoadedModel:
             raise
         self.signatures = read_signatures(self.meta_graph)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Frees the model, which cannot be run any more."""
         with c_api.checked() as status:
             library().TF_CloseSession(self._session, status)
@@ -90,7 +92,12 @@ class LoadedModel:
             library().TF_DeleteSession(self._session, status)
         library().TF_DeleteGraph(self._graph)
 
-    def run(self, signature, inputs, outputs=None):
+    def run(
+        self,
+        signature: str,
+        inputs: Mapping[str, np.ndarray | bytes],
+        outputs: Sequence[str] | None = None,
+    ) -> dict[str, np.ndarray]:
         """Runs a signature once.
 
         As in TensorFlow Serving the names of the inputs are checked, and types and shapes are
@@ -115,7 +122,9 @@ class LoadedModel:
             arrays = self._run(wanted.inputs.values(), values, wanted.outputs.values())
         return dict(zip(wanted.outputs, arrays, strict=True))
 
-    def _signature(self, name, inputs, outputs):
+    def _signature(
+        self, name: str, inputs: Mapping[str, object], outputs: Sequence[str] | None
+    ) -> Signature:
         """The signature of a call, with the wanted outputs only."""
         if name not in self.signatures:
             raise TensorFlowError(FAILED_PRECONDITION, f"no serving signature {name!r}")
@@ -130,25 +139,27 @@ class LoadedModel:
             raise TensorFlowError(INVALID_ARGUMENT, f"no such outputs: {_listed(unknown)}")
         return Signature(found.inputs, {name: found.outputs[name] for name in outputs})
 
-    def _run(self, inputs, values, outputs):
+    def _run(
+        self, inputs: Collection[TensorInfo], values: list[int], outputs: Collection[TensorInfo]
+    ) -> list[np.ndarray]:
         feeds, fetches = self._places(inputs), self._places(outputs)
-        values = (ctypes.c_void_p * len(feeds))(*values)
+        given = (ctypes.c_void_p * len(feeds))(*values)
         results = (ctypes.c_void_p * len(fetches))()
         try:
             with c_api.checked() as status:
                 library().TF_SessionRun(
-                    self._session, None, feeds, values, len(feeds), fetches, results, len(fetches),
+                    self._session, None, feeds, given, len(feeds), fetches, results, len(fetches),
                     None, 0, None, status,
                 )  # fmt: skip
-            return [c_api.to_array(result) for result in results]
+            return [c_api.to_array(result) for result in results if result]
         finally:
             for result in filter(None, results):
                 library().TF_DeleteTensor(result)
 
-    def _places(self, infos):
+    def _places(self, infos: Collection[TensorInfo]) -> ctypes.Array:
         return (c_api.Output * len(infos))(*(self._place(info.name) for info in infos))
 
-    def _place(self, tensor):
+    def _place(self, tensor: str) -> c_api.Output:
         operation, _, index = tensor.rpartition(":")
         found = library().TF_GraphOperationByName(self._graph, operation.encode())
         if not found:
@@ -156,7 +167,7 @@ class LoadedModel:
         return c_api.Output(found, int(index))
 
 
-def read_signatures(meta_graph):
+def read_signatures(meta_graph: bytes) -> dict[str, Signature]:
     """Reads the signatures out of the bytes of a MetaGraphDef."""
     found = wire.mapping(meta_graph, SIGNATURES_OF_META_GRAPH)
     return {
@@ -169,7 +180,7 @@ def read_signatures(meta_graph):
     }
 
 
-def _load(graph, path):
+def _load(graph: int, path: PathLike) -> tuple[int, bytes]:
     options, meta_graph = library().TF_NewSessionOptions(), library().TF_NewBuffer()
     try:
         tags = (ctypes.c_char_p * 1)(TAG)
@@ -184,12 +195,12 @@ def _load(graph, path):
         library().TF_DeleteSessionOptions(options)
 
 
-def _tensor_infos(signature, number):
+def _tensor_infos(signature: bytes, number: int) -> dict[str, TensorInfo]:
     infos = wire.mapping(signature, number)
     return {name: _tensor_info(info) for name, info in sorted(infos.items())}
 
 
-def _tensor_info(info):
+def _tensor_info(info: bytes) -> TensorInfo:
     number = wire.single(info, DTYPE_OF_TENSOR, 0)
     return TensorInfo(
         name=wire.single(info, NAME_OF_TENSOR, b"").decode(),
@@ -198,7 +209,7 @@ def _tensor_info(info):
     )
 
 
-def _shape(message):
+def _shape(message: bytes) -> tuple[int | None, ...] | None:
     if wire.single(message, SHAPE_IS_UNKNOWN, 0):
         return None
     sizes = [
@@ -207,20 +218,20 @@ def _shape(message):
     return tuple(None if size < 0 else size for size in sizes)
 
 
-def _listed(names):
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
 
 
-def _run_files(model, calls):
+def _run_files(model: LoadedModel, calls: Sequence[str]) -> None:
     while calls:
         signature, inputs, outputs, *calls = calls
         # Arrays of strings are pickled; the files are the tests' own.
         with np.load(inputs, allow_pickle=True) as arrays:
-            results = model.run(signature, dict(arrays))
+            results: dict[str, Any] = dict(model.run(signature, dict(arrays)))
         np.savez(outputs, **results)
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> int:
     """Runs the command line; returns the exit status."""
     if len(arguments) % 3 != 1:
         print(__doc__, file=sys.stderr)
