@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import importlib.util
 import json
+import os
 import pathlib
 import sys
 from collections.abc import Iterable, Sequence
@@ -99,7 +100,10 @@ def explain_choices_of(run_dir: PathLike) -> None:
 
     It runs nothing, and says nothing where there is no run.
     """
-    for path in sorted((pathlib.Path(run_dir) / FOLDER).glob("*.json")):
+    folder = pathlib.Path(run_dir) / FOLDER
+    # What cannot be a folder's name is said elsewhere.
+    found = sorted(folder.glob("*.json")) if os.path.isdir(folder) else []
+    for path in found:
         try:
             facts = dict(json.loads(path.read_text()))
             extension, provided = str(facts["extension"]), list(facts[_PROVIDED])

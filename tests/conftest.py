@@ -39,9 +39,15 @@ def tuned(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def exported(trained, tmp_path_factory):
-    """The folder of its models, each exported as version 1; shared likewise."""
+def export_ended(trained, tmp_path_factory):
+    """Where its models have been exported to, and how the command ended."""
     folder = tmp_path_factory.mktemp("exported")
     ended = in_process.run("export", f"--run_dir={trained}", f"--export_dir={folder}")
     assert ended.returncode == 0, ended.stderr
-    return folder
+    return folder, ended
+
+
+@pytest.fixture(scope="session")
+def exported(export_ended):
+    """The folder of its models, each exported as version 1; shared likewise."""
+    return export_ended[0]

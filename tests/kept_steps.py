@@ -12,7 +12,7 @@ import re
 import numpy as np
 import pytest
 
-from robgan_tf.stages import joint_task
+from robgan_tf.stages import finetune, finetune_task, joint_task
 from robgan_tf.stages.finetune import FinetuneStage
 from robgan_tf.stages.joint import JointStage
 
@@ -29,7 +29,34 @@ def kept():
         for stage in (JointStage, FinetuneStage):
             _keep(stage, patched)
         patched.setattr(joint_task, "Diagnostics", functools.cache(joint_task.Diagnostics))
+        _keep_gap_meters(patched)
+        for module in (joint_task, finetune_task):
+            _keep_attack_pictures(module, patched)
         yield
+
+
+def _keep_attack_pictures(module, patched):
+    make, pictures = module.AttackPictures, {}
+
+    def kept_pictures(model, *others):
+        # The model is kept, so that its identity is no other's; its attack and data are its own.
+        if id(model) not in pictures:
+            pictures[id(model)] = make(model, *others)
+        return pictures[id(model)]
+
+    patched.setattr(module, "AttackPictures", kept_pictures)
+
+
+def _keep_gap_meters(patched):
+    make, meters = finetune.gap_meter, {}
+
+    def kept_meter(config, data, model):
+        key = id(model), repr(config.gap), repr(config.final_evaluation), repr(config.data)
+        if key not in meters:
+            meters[key] = make(config, data, model)
+        return meters[key]
+
+    patched.setattr(finetune, "gap_meter", kept_meter)
 
 
 def _keep(stage_class, patched):

@@ -39,4 +39,4 @@ def write(path, config, saved, step=7):
 
 def save(folder, saved, step):
     """Writes a checkpoint of a dict of models."""
-    Checkpoints(folder, saved, keep=1).save(step)
+    Checkpoints(folder, saved, keep=3).save(step)

@@ -24,7 +24,8 @@ def make_strategy(
       A tf.distribute.Strategy.
 
     Raises:
-      UserError: if there are fewer GPUs than replicas, or a single device is to hold several.
+      UserError: if there are fewer GPUs than replicas, a single device is to hold several, or
+        logical devices are needed after this process has used TensorFlow's.
     """
     gpus = tf.config.list_physical_devices("GPU")
     count = replicas or len(gpus) or 1
@@ -38,7 +39,13 @@ def make_strategy(
     if gpus and count > len(gpus):
         raise UserError(f"{group}.replicas = {count}, but this machine has {len(gpus)} GPU(s)")
     if not gpus and count > 1:
-        _make_logical_cpus(count)
+        try:
+            _make_logical_cpus(count)
+        except RuntimeError as error:
+            raise UserError(
+                f"{group}.replicas = {count} needs a new process: TensorFlow's devices, which this "
+                "one has used already, are set up once"
+            ) from error
     kind = "GPU" if gpus else "CPU"
     return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count)])
 

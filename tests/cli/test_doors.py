@@ -85,8 +85,9 @@ def test_an_unknown_command_is_one_line():
 
 
 def test_flags_may_come_before_the_kind():
-    ended = run("evaluate", "--run_dir", "nowhere", "gap", "--images=5")
-    assert ended.returncode == 2 and ended.stderr.startswith("error: nowhere has no checkpoint")
+    ended = run("evaluate", "--run_dir", "nowhere", "gap", "--images=0")
+    assert ended.returncode == 2 and ended.stderr == "error: --images=0: give at least 1\n"
+    assert "--masking is nothing that gap uses" in run("evaluate", "--masking", "gap").stderr
     assert "nothing was given" in run("evaluate", "--run_dir", "gap").stderr
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from robgan_tf.reporting import MetricsFile, read_metrics
 from robgan_tf.stages.finished import open_run
-from tests import kept_steps, tiny
+from tests import kept_steps, made_run, tiny
 from tests.in_process import deterministic, run, start
 
 STEPS = 30
+NO_FINAL = "--gin_param=final_evaluation.images = 0"
 OVERLAY = (
     f"finetune.steps = {STEPS}",
     "finetune.batch_size = 16",
@@ -116,10 +117,10 @@ def test_a_signal_saves_and_the_same_command_continues_exactly(
 
     with monkeypatch.context() as patched:
         patched.setattr(MetricsFile, "write", write_and_terminate)
-        stopped = run("finetune", *arguments(folder, gan, run_dir))
+        stopped = run("finetune", *arguments(folder, gan, run_dir, NO_FINAL))
     assert stopped.returncode == 128 + signal.SIGTERM
     assert len(read_metrics(run_dir / "metrics.jsonl")) == 12
-    continued = run("finetune", *arguments(folder, gan, run_dir))
+    continued = run("finetune", *arguments(folder, gan, run_dir, NO_FINAL))
     assert continued.returncode == 0, continued.stderr
     assert deterministic(run_dir) == deterministic(finished[0])
     for checkpoint in ("last", "best"):
@@ -148,7 +149,9 @@ def test_robustness_of_the_best_checkpoint(finished):
 
 
 def test_adversarial_training_needs_no_generator(folder, tmp_path):
-    process = from_scratch(folder, tmp_path / "at", "finetune.average_decay = 0.9")
+    process = from_scratch(
+        folder, tmp_path / "at", "finetune.average_decay = 0.9", "final_evaluation.images = 0"
+    )
     assert process.returncode == 0, process.stderr
     assert "Start      discriminator, fresh weights" in process.stdout
     assert "Generated" not in process.stdout
@@ -165,7 +168,7 @@ def test_adversarial_training_needs_no_generator(folder, tmp_path):
     [
         ("finetune.free = True",),
         ("finetune.lipschitz_weight = 0.1", "ProjectedGradientDescent.steps = 0"),
-        ("finetune.network = 'preact_resnet18'", "PreActResNet18.base_width = 2",
+        ("finetune.network = 'preact_resnet18'", "PreActResNet18.base_width = 8",
          "PreActResNet18.normalization = 'batch'"),
     ],
     ids=["free", "penalty", "preact_resnet18"],
@@ -233,7 +236,7 @@ def test_dry_run_writes_nothing(folder, gan, tmp_path):
         (["--gin_param=data.validation_examples = 0"], "same held-out images"),
         (["--gin_param=ResNetDiscriminator.base_width = 8"], "ResNetDiscriminator.base_width is 2"),
         (["--gin_param=finetune.network = 'preact_resnet18'"], "cannot start from the D of a run"),
-        (["--gin_param=finetune.replicas = 3"], "the number of real images in a batch, 8 is not"),
+        (["--gin_param=finetune.replicas = 3"], "finetune.replicas = 3 needs a new process"),
         (["--gin_param=finetune.free = True", "--gin_param=ProjectedGradientDescent.steps = 1"],
          "needs at least 2, not 1"),
         (["--gan_checkpoint=3"], "there is no checkpoint of step 3"),
@@ -265,11 +268,12 @@ def test_another_state_of_the_gan_is_another_run(folder, gan, finished, tmp_path
     """G is used in every step, so the run cannot go on with that of a later step."""
     gan = shutil.copytree(gan, tmp_path / "gan")
     tuned = shutil.copytree(finished[0], tmp_path / "tuned")
-    longer = run(
-        "train", "--gin_file=tests/tiny_run/joint.gin", f"--run_dir={gan}",
-        "--gin_param=final_evaluation.images=0", "--gin_param=train.steps=2001",
-    )  # fmt: skip
-    assert longer.returncode == 0, longer.stderr
+    run_of_gan = open_run(gan)
+    later = {
+        "average_generator": run_of_gan.load_generator(),
+        "discriminator": run_of_gan.load_classifier(),
+    }
+    made_run.save(gan / "checkpoints", later, 2001)
     refused = run("finetune", *arguments(folder, gan, tuned))
     assert refused.returncode == 2
     assert "--gan_run_dir is 'gan at step 2000" in refused.stderr
@@ -277,9 +281,10 @@ def test_another_state_of_the_gan_is_another_run(folder, gan, finished, tmp_path
     assert back.returncode == 0, back.stderr
 
 
-def test_a_process_of_its_own_ends_likewise():
-    started = start("finetune", "--gin_file=nowhere.gin")
-    output, errors = started.communicate(timeout=60)
+def test_a_process_of_its_own_ends_likewise(folder, gan, tmp_path):
+    more = "--gin_param=finetune.replicas = 3"
+    started = start("finetune", *arguments(folder, gan, tmp_path / "bad", more))
+    output, errors = started.communicate(timeout=120)
     assert started.returncode == 2 and not output
-    assert errors.startswith("error: gin file nowhere.gin does not exist (--gin_file)")
-    assert errors.count("\n") == 1
+    refused = "the number of real images in a batch, 8 is not divisible by 3 replicas; 6 would be"
+    assert errors == f"error: {refused}\n"

@@ -121,10 +121,14 @@ def test_what_is_missing_is_named(arguments, message):
 
 
 def test_a_server_that_is_not_there_is_one_line(exported):
-    process = run("serve_check", f"--export_dir={exported}", "--rest=localhost:9")
-    assert process.returncode == 2
-    assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
-    started = start("serve_check", f"--export_dir={exported}", "--grpc=localhost:9")
-    _, errors = started.communicate(timeout=120)
-    assert started.returncode == 2 and "Traceback" not in errors
-    assert errors.splitlines()[-1].startswith("error: ")
+    for flag in ("--rest=localhost:9", "--grpc=localhost:9"):
+        process = run("serve_check", f"--export_dir={exported}", flag)
+        assert process.returncode == 2
+        assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
+
+
+def test_a_process_of_its_own_ends_likewise():
+    started = start("serve_check", "--export_dir=nowhere")
+    output, errors = started.communicate(timeout=120)
+    assert started.returncode == 2 and not output
+    assert errors.startswith("error: which server? give --rest") and errors.count("\n") == 1

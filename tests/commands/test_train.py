@@ -148,7 +148,11 @@ def test_two_replicas_see_the_same_batches(gin_file, finished, tmp_path):
 def test_warm_start_takes_weights_only(gin_file, finished, tmp_path):
     straight, _ = finished
     process = train(
-        gin_file, tmp_path / "warm", f"--warm_start={straight}", "--gin_param=train.steps=1"
+        gin_file,
+        tmp_path / "warm",
+        f"--warm_start={straight}",
+        "--gin_param=train.steps=1",
+        "--gin_param=final_evaluation.images=0",
     )
     assert process.returncode == 0, process.stderr
     assert "optimizers and steps start anew" in process.stdout
@@ -169,7 +173,7 @@ def test_dry_run_prints_and_writes_nothing(gin_file, tmp_path):
 def test_an_alarm_warns_saves_and_stops_where_that_is_asked(gin_file, tmp_path):
     # No class of G differs five times as much as real ones.
     bindings = ("alarms.stop = True", "alarms.from_step = 0", "alarms.diversity = 5.0")
-    bindings += ("quality.best = 'fid'", "train.log_every = 10")
+    bindings += ("quality.best = 'fid'", "train.log_every = 10", "train.sample_every = 1000")
     arguments = [f"--gin_param={binding}" for binding in bindings]
     for step in (20, 40):
         process = train(gin_file, tmp_path / "run", *arguments)
