@@ -100,9 +100,9 @@ def explain_choices_of(run_dir: PathLike) -> None:
 
     It runs nothing, and says nothing where there is no run.
     """
-    folder = pathlib.Path(run_dir) / FOLDER
+    copies = pathlib.Path(run_dir) / FOLDER
     # What cannot be a folder's name is said elsewhere.
-    found = sorted(folder.glob("*.json")) if os.path.isdir(folder) else []
+    found = sorted(copies.glob("*.json")) if os.path.isdir(copies) else []
     for path in found:
         try:
             facts = dict(json.loads(path.read_text()))
