@@ -5,6 +5,7 @@ config.gin       the same as a gin file            tensorboard/    event files
 data.json        classes, image shape, fingerprint
 checkpoints/     newest checkpoints                samples/ attacks/   pictures
 best_checkpoint/ of classifiers                    gap.csv gap.png     train against test
+extensions/      copies of the programs it was made with, to read
 """
 
 import json

@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -156,7 +157,9 @@ def test_what_is_written_is_one_model_and_its_card(tmp_path, monkeypatch):
         },
     )  # fmt: skip
     for version in ("1", "2"):
-        paths = export_parts(None, NAMES, tmp_path, ["discriminator"], file_format="onnx")
+        paths = export_parts(
+            SimpleNamespace(is_joint=False), NAMES, tmp_path, ["discriminator"], file_format="onnx"
+        )
         path = tmp_path / "discriminator_onnx" / version
         assert paths == {"discriminator": path}
         names = {entry.name for entry in path.iterdir()}
