@@ -25,6 +25,7 @@ def add_flags(parser: Parser) -> None:
     parser.group("Run")
     parser.flag("run_dir", "The run of joint training to sample from.", form="DIR")
     flags.add_data_dir(parser)
+    flags.add_extension(parser)
     flags.add_checkpoint(parser)
     flags.add_weights(parser)
     parser.flag(
@@ -71,6 +72,7 @@ class Sampling:
     def __init__(self, given: Values):
         if not given.run_dir:
             raise UserError("what to sample from? give --run_dir")
+        flags.load_extensions(given)
         # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
         with tensorflow_loading():
             from robgan_tf.stages.finished import best_or_last, open_run

@@ -135,6 +135,7 @@ BAD_INPUT = [
     ("interpolation --run_dir=run --between=classes --classes=3", "needs two classes or more"),
     ("images --run_dir=run --classes=3", "--classes is nothing that images uses: leave it out"),
     ("sheet --run_dir=run --num_images=3", "--num_images is nothing that sheet uses"),
+    ("sheet --run_dir=run --extension=features.py", "registers nothing: call robgan_tf.register"),
     ("sheet --run_dir=damaged", "config.json cannot be read"),
     ("sheet --run_dir=run --checkpoint=best", "train keeps one where quality.best is set"),
     ("images --run_dir=run --num_images=3 --output_dir=features.py", "cannot be written"),
