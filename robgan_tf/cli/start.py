@@ -23,6 +23,8 @@ USER_ERROR_STATUS = 2
 NON_FINITE_STATUS = 3
 COLLAPSE_STATUS = 4
 INTERRUPTED_STATUS = 130
+# As the shell shows a program that SIGPIPE has ended.
+BROKEN_PIPE_STATUS = 141
 
 
 def run(command: Command | Kinds, argv: Sequence[str] | None = None) -> int:
@@ -56,8 +58,9 @@ def finish(call: Callable[[], int]) -> int:
     """Makes a call and turns the ways it can end into an exit status.
 
     A UserError ends as one line on standard error and status 2, a NonFiniteError likewise with
-    status 3 and a CollapseError with status 4, without tracebacks; any other exception is a fault
-    of this package and shows one.
+    status 3 and a CollapseError with status 4, without tracebacks; where nobody reads the output
+    any more (`| head`), the command ends in silence with status 141. Any other exception is a
+    fault of this package and shows one.
 
     Args:
       call: returns an exit status.
@@ -66,9 +69,15 @@ def finish(call: Callable[[], int]) -> int:
       The exit status.
     """
     try:
-        return call()
+        status = call()
+        sys.stdout.flush()
+        return status
     except UserError as error:
         return _refused(error)
+    except BrokenPipeError:
+        # What is still unwritten would be tried again when the process ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE_STATUS
     except KeyboardInterrupt:
         print("interrupted; the same command continues from what was last saved", file=sys.stderr)
         return INTERRUPTED_STATUS

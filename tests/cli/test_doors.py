@@ -126,3 +126,16 @@ def test_help_does_not_wait_for_tensorflow(start):
     assert heavy.strip() == "set()"
     assert float(seconds) < 0.5
     assert ended.stdout.startswith("usage: ")
+
+
+def test_output_that_nobody_reads_ends_a_command_in_silence():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "robgan_tf.configs"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
