@@ -11,12 +11,13 @@ SLOW := commands training tools serving
 train: $(VENV)/installed
 	$(VENV)/bin/python -m robgan_tf.train --gin_file=gin/quickstart.gin --run_dir=$(RUN_DIR)
 
+# A crashed worker would leave the others waiting: no restart, so that the run ends and says so.
 test: lint test-package
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --durations=20
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --max-worker-restart=0 --durations=20
 
 # Under two minutes: nothing that trains, and no processes.
 test-fast: $(VENV)/installed-dev
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --durations=20 -m "not slow" \
+	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --max-worker-restart=0 --durations=20 -m "not slow" \
 	  $(SLOW:%=--ignore=tests/%)
 
 # Wheel, sdist and editable install, each used from an empty folder.
