@@ -31,6 +31,8 @@ def floatx():
 
 
 def both_forms(model_class, resolution, **options):
+    # The same weights each time: whether enough draws are clear of every zero depends on them.
+    keras.utils.set_random_seed(0)
     models = [model_class(resolution, 3, 5, base_width=4, **options) for _ in range(2)]
     for model in models:
         model.build()
@@ -58,7 +60,7 @@ def assert_equal_on_one_side_of_every_relu(models, compute, kind, monkeypatch):
     """
     wanted = {"float32": 3, "float64": 1}[kind]
     errors = []
-    for draw in range(20):
+    for draw in range(40):
         results, signs = zip(
             *(_with_signs(model, compute, draw, monkeypatch) for model in models), strict=True
         )
@@ -85,8 +87,9 @@ def _with_signs(model, compute, draw, monkeypatch):
 
 
 def _largest_relative_error(plain, rewritten):
+    # Where a gradient is 0, the other has to be 0 too.
     return max(
-        np.linalg.norm(one - other) / np.linalg.norm(one)
+        np.linalg.norm(one - other) / max(np.linalg.norm(one), np.finfo(np.float32).tiny)
         for one, other in zip(plain, rewritten, strict=True)
     )
 
