@@ -26,6 +26,21 @@ def real_data():
     return pathlib.Path(folder)
 
 
+@pytest.fixture
+def in_float64():
+    """Models that are built in the test compute in float64."""
+    import keras
+
+    def use(kind):
+        keras.config.set_floatx(kind)
+        keras.config.set_dtype_policy(kind)
+
+    before = keras.config.floatx()
+    use("float64")
+    yield
+    use(before)
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """A run of joint training (tests/tiny_run) that all may read; who changes one takes a copy."""

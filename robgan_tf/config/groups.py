@@ -14,6 +14,9 @@ DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
 DISCRIMINATOR_NORMALIZATIONS = ("spectral", "batch", "none")
 DISCRIMINATOR_HEADS = ("class", "projection", "none")
 PREACT_NORMALIZATIONS = ("none", "batch")
+NETWORK_FORM_NAMES = ("own", "official_code", "sngan")
+PREACT_FORM_NAMES = ("own", "official_code")
+EPSILON_PLACES = ("uncorrected", "corrected")
 LOSS_FORMS = ("split", "ac_gan")
 LOSS_WEIGHT_SETS = ("paper", "official_code")
 ATTACK_TARGETS = ("source_and_class", "class", "source")
@@ -79,6 +82,12 @@ class GeneratorSettings(Settings):
         "official",
     )
     latent_size: int = setting("length of z", 128, minimum=1)
+    form: str = setting(
+        "this package's, or that of published code (the authors', SN-GAN's): gain of the last "
+        "convolution, moving averages, last epsilon; see [As published](published.md)",
+        "own",
+        choices=NETWORK_FORM_NAMES,
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -90,7 +99,8 @@ class DiscriminatorSettings(Settings):
     base_width: int = setting("unit of the widths", 64, minimum=1)
     widths: str = setting("as above, or a row such as `2, 2, 2-, 2-`", "official")
     normalization: str = setting(
-        "of every convolution and linear layer (spectral) or before each ReLU (batch)",
+        "of every convolution and linear layer (spectral), or before each ReLU (batch; after each "
+        "convolution where the form is `official_code`)",
         "spectral",
         choices=DISCRIMINATOR_NORMALIZATIONS,
     )
@@ -102,6 +112,12 @@ class DiscriminatorSettings(Settings):
     )
     use_bias: bool = setting("of convolutions", False)
     power_iterations: int = setting("of spectral normalization in each D update", 256, minimum=1)
+    form: str = setting(
+        "this package's, or that of published code: place of batch normalization, biases of the "
+        "heads; see [As published](published.md)",
+        "own",
+        choices=NETWORK_FORM_NAMES,
+    )
 
     @property
     def has_class_head(self) -> bool:
@@ -120,6 +136,12 @@ class PreActResNet18Settings(Settings):
         "before each activation; the official code has none",
         "none",
         choices=PREACT_NORMALIZATIONS,
+    )
+    form: str = setting(
+        "this package's, or that of the authors' code: padding of strided convolutions, the last "
+        "activation, initializers; see [As published](published.md)",
+        "own",
+        choices=PREACT_FORM_NAMES,
     )
 
 
@@ -193,6 +215,13 @@ class OptimizerSettings(Settings):
     learning_rate: float = setting("at the start", 2e-4, above=0.0)
     beta_1: float = setting("of Adam", 0.0, minimum=0.0, below=1.0)
     beta_2: float = setting("of Adam", 0.9, minimum=0.0, below=1.0)
+    epsilon: float = setting("of Adam", 1e-7, above=0.0)
+    epsilon_place: str = setting(
+        "beside the root of the second moment as it is (`uncorrected`: Keras's and Chainer's Adam) "
+        "or once its bias is corrected (`corrected`: Algorithm 1 of Kingma and Ba, PyTorch's)",
+        "uncorrected",
+        choices=EPSILON_PLACES,
+    )
     schedule: str = setting("over steps", "constant", choices=LEARNING_RATE_SCHEDULES)
     halve_every: int | None = setting("steps; for `halving`", None, minimum=1)
     decay_start: int = setting("step; for `linear` and `cosine`", 0, minimum=0)

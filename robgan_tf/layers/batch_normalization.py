@@ -22,10 +22,13 @@ from robgan_tf.typing import Shape
 class _BatchStatistics(keras.layers.Layer):
     """The part both layers share: mean, variance and their moving averages."""
 
-    def __init__(self, momentum: float = 0.9, epsilon: float = 2e-5, **kwargs: Any) -> None:
+    def __init__(
+        self, momentum: float = 0.9, epsilon: float = 2e-5, unbiased: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
+        self.unbiased = unbiased
 
     def build(self, input_shape: Shape) -> None:
         shape = (input_shape[-1],)
@@ -37,7 +40,8 @@ class _BatchStatistics(keras.layers.Layer):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}
+        names = ("momentum", "epsilon", "unbiased")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
     def _normalize(
         self,
@@ -56,7 +60,8 @@ class _BatchStatistics(keras.layers.Layer):
         values = tf.cast(inputs, self.dtype)
         if training:
             mean, variance = _global_moments(values)
-            self._move_averages(mean, variance, update_statistics)
+            kept = variance * _unbiasing(values) if self.unbiased else variance
+            self._move_averages(mean, kept, update_statistics)
         else:
             mean = tf.convert_to_tensor(self.moving_mean)
             variance = tf.convert_to_tensor(self.moving_variance)
@@ -73,8 +78,10 @@ class _BatchStatistics(keras.layers.Layer):
             # a tenth of the memory that a G update at the published width takes.
             outputs, mean, variance = tf.recompute_grad(self._scaled_by_sample)(inputs, gamma, beta)
         # The operation reports the unbiased variance and normalizes by the biased one.
-        count = tf.cast(tf.size(inputs) // inputs.shape[-1], self.dtype)
-        self._move_averages(mean, variance * ((count - 1.0) / count), update_statistics)
+        if not self.unbiased:
+            count = tf.cast(tf.size(inputs) // inputs.shape[-1], self.dtype)
+            variance = variance * ((count - 1.0) / count)
+        self._move_averages(mean, variance, update_statistics)
         return outputs
 
     def _scaled_by_sample(
@@ -113,8 +120,10 @@ class BatchNormalization(_BatchStatistics):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta, one gamma and beta per channel.
 
     Args:
-      momentum: share of the old moving average that an update keeps (0.9 in the official code).
-      epsilon: added to the variance (2e-5 in the official code).
+      momentum: share of the old moving average that an update keeps.
+      epsilon: added to the variance.
+      unbiased: whether the moving variance is that of the batch times n / (n - 1), as PyTorch and
+        Chainer keep it; n values of each channel make the batch.
     """
 
     @override
@@ -151,12 +160,18 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
       num_classes: rows of gamma and beta.
       momentum: share of the old moving average that an update keeps.
       epsilon: added to the variance.
+      unbiased: as in `BatchNormalization`.
     """
 
     def __init__(
-        self, num_classes: int, momentum: float = 0.9, epsilon: float = 2e-5, **kwargs: Any
+        self,
+        num_classes: int,
+        momentum: float = 0.9,
+        epsilon: float = 2e-5,
+        unbiased: bool = False,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        super().__init__(momentum=momentum, epsilon=epsilon, unbiased=unbiased, **kwargs)
         self.num_classes = num_classes
 
     @override
@@ -216,6 +231,14 @@ def _one_fused_operation_does(inputs: tf.Tensor) -> bool:
         return False
     replica = tf.distribute.get_replica_context()
     return replica is None or replica.num_replicas_in_sync == 1
+
+
+def _unbiasing(inputs: tf.Tensor) -> tf.Tensor:
+    """The scalar n / (n - 1), for n values of each channel in the batch of all replicas."""
+    replica = tf.distribute.get_replica_context()
+    replicas = 1 if replica is None else replica.num_replicas_in_sync
+    count = tf.cast(replicas * (tf.size(inputs) // inputs.shape[-1]), inputs.dtype)
+    return count / (count - 1.0)
 
 
 def _global_moments(inputs: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -100,38 +100,62 @@ class Convolution2D(keras.layers.Conv2D):
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
 class StridedConvolution2D(Convolution2D):
-    """Same-padded convolution [N, H, W, C] -> [N, H / stride, W / stride, filters].
+    """Padded convolution [N, H, W, C] -> [N, H / stride, W / stride, filters].
 
     Args:
       filters: channels of the output.
       kernel_size: height and width of the kernel.
       stride: step between outputs in pixels.
+      even_padding: pad both sides by (kernel_size - 1) / 2, as PyTorch's `padding` does. TensorFlow
+        pads by as little as it may: of an even image, for a 3x3 kernel of stride 2, the far side
+        alone, so that outputs lie a pixel further along.
       **kwargs: as `Convolution2D`.
+
+    Raises:
+      ValueError: if the kernel has no middle and is to be padded evenly.
     """
 
-    def __init__(self, filters: int, kernel_size: int, stride: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int,
+        stride: int,
+        even_padding: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(filters, kernel_size, **kwargs)
         self.stride = stride
+        self.even_padding = even_padding
+        if even_padding and any(size % 2 == 0 for size in self.kernel_size):
+            raise ValueError(f"a kernel of {self.kernel_size} pixels cannot be padded evenly")
 
     @override
     def convolve(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-        return convolve(inputs, kernel, self.stride)
+        if not self.even_padding:
+            return convolve(inputs, kernel, self.stride)
+        height, width = (size // 2 for size in self.kernel_size)
+        padded = tf.pad(inputs, [[0, 0], [height, height], [width, width], [0, 0]])
+        return convolve(padded, kernel, self.stride, "VALID")
 
     @override
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "stride": self.stride}
+        names = ("stride", "even_padding")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
-def convolve(inputs: tf.Tensor, kernel: tf.Tensor, strides: int = 1) -> tf.Tensor:
-    """Same-padded convolution of [N, H, W, C] with a kernel [height, width, C, filters].
+def convolve(
+    inputs: tf.Tensor, kernel: tf.Tensor, strides: int = 1, padding: str = "SAME"
+) -> tf.Tensor:
+    """Convolution of [N, H, W, C] with a kernel [height, width, C, filters].
 
     Args:
       inputs: [N, H, W, C], float32 or bfloat16.
       kernel: [height, width, C, filters] of the same type.
       strides: step between outputs in pixels.
+      padding: "SAME" or "VALID".
     """
     return _in_float32_where_needed(
-        lambda inputs, kernel: tf.nn.conv2d(inputs, kernel, strides, "SAME"), inputs, kernel
+        lambda inputs, kernel: tf.nn.conv2d(inputs, kernel, strides, padding), inputs, kernel
     )
 
 

@@ -18,12 +18,9 @@ from robgan_tf.layers import (
     to_precision,
     up_sample,
 )
+from robgan_tf.models.forms import GENERATOR_FORMS
+from robgan_tf.models.initializers import GAIN_3X3, glorot_uniform
 from robgan_tf.typing import Shape
-
-
-def glorot_uniform(gain: float) -> keras.initializers.Initializer:
-    """Glorot's uniform initializer with a gain: sqrt(2) for 3x3 convolutions, 1 elsewhere."""
-    return keras.initializers.VarianceScaling(scale=gain**2, mode="fan_avg", distribution="uniform")
 
 
 def convolution_3x3(
@@ -33,6 +30,8 @@ def convolution_3x3(
     use_bias: bool = True,
     resampling: str | None = None,
     of_pixels: bool = False,
+    gain: float = GAIN_3X3,
+    bias_initializer: keras.initializers.Initializer | str = "zeros",
 ) -> Convolution2D:
     """A same-padded 3x3 convolution, optionally with resampling.
 
@@ -43,10 +42,13 @@ def convolution_3x3(
       use_bias: whether it carries a bias.
       resampling: None, "up" (nearest, before the convolution) or "down" (average, after it).
       of_pixels: whether its input or its output is an image.
+      gain: of the initial kernel.
+      bias_initializer: of the bias.
     """
     options = {
         "use_bias": use_bias,
-        "kernel_initializer": glorot_uniform(2**0.5),
+        "kernel_initializer": glorot_uniform(gain),
+        "bias_initializer": bias_initializer,
         "precision": precision,
         "name": name,
     }
@@ -87,6 +89,7 @@ class GeneratorBlock(keras.layers.Layer):
       resample: whether the block doubles height and width.
       num_classes: classes of the conditional batch normalization.
       precision: "float32" or "bfloat16".
+      form: a name in `GENERATOR_FORMS`.
     """
 
     def __init__(
@@ -95,21 +98,24 @@ class GeneratorBlock(keras.layers.Layer):
         resample: bool,
         num_classes: int,
         precision: str = "float32",
+        form: str = "own",
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
+        self.form = form
         self.num_classes = num_classes
         self.precision = precision
         self.width = width
         self.resample = resample
+        normalization = GENERATOR_FORMS[form].conditional()
         self.normalization_1 = ClassConditionalBatchNormalization(
-            num_classes, name="normalization_1"
+            num_classes, name="normalization_1", **normalization
         )
         self.convolution_1 = convolution_3x3(
             width, "convolution_1", precision, resampling="up" if resample else None
         )
         self.normalization_2 = ClassConditionalBatchNormalization(
-            num_classes, name="normalization_2"
+            num_classes, name="normalization_2", **normalization
         )
         self.convolution_2 = convolution_3x3(width, "convolution_2", precision)
         self.shortcut: keras.layers.Layer | None = None
@@ -153,7 +159,7 @@ class GeneratorBlock(keras.layers.Layer):
 
     @override
     def get_config(self) -> dict[str, Any]:
-        names = ("width", "resample", "num_classes", "precision")
+        names = ("width", "resample", "num_classes", "precision", "form")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 

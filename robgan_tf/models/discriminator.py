@@ -13,8 +13,11 @@ from robgan_tf.layers import (
     check_precision,
     spectral_normalization_layers,
 )
-from robgan_tf.models.blocks import DiscriminatorBlock, glorot_uniform
+from robgan_tf.models.blocks import DiscriminatorBlock
+from robgan_tf.models.forms import DISCRIMINATOR_FORMS
+from robgan_tf.models.initializers import bias_initializer, glorot_uniform
 from robgan_tf.models.network import Network
+from robgan_tf.models.normalized_block import NormalizedDiscriminatorBlock
 from robgan_tf.models.widths import discriminator_widths
 from robgan_tf.typing import Shape
 
@@ -35,21 +38,23 @@ class ResNetDiscriminator(Network):
       base_width: unit of the widths (`ch`; 64 in the paper).
       widths: a name in `widths.py` ("official", "sngan", ...) or a row such as "2, 2, 2-, 2-".
       normalization: "spectral" (every convolution and linear layer), "batch" (before each ReLU
-        of the blocks) or "none".
+        of the blocks, or as the form has it) or "none".
       head: what there is besides the source head: "class", "projection" or "none".
       use_bias: whether convolutions carry a bias; the official code's do not.
       power_iterations: of spectral normalization, in each D update. SN-GAN makes 1, which is slow
         to notice when another singular value overtakes the largest: kernels in use were then
         measured up to 13 % above 1 in narrow networks, and within 1 % with 256, which cost little
         (see the layer).
+      form: "own"; "official_code", the authors': batch normalization after every convolution, the
+        heads' biases start as PyTorch's; or "sngan": no bias of the source head.
       precision: of convolutions and of the activations between them, "float32" or "bfloat16";
         what touches pixels, heads, normalizations and all variables are float32 with either.
       name: of the model.
       **kwargs: as `Network` takes.
 
     Raises:
-      ValueError: if the widths do not fit the resolution, or the normalization, the head or the
-        precision does not exist.
+      ValueError: if the widths do not fit the resolution, or the normalization, the head, the form
+        or the precision does not exist.
     """
 
     def __init__(
@@ -63,14 +68,19 @@ class ResNetDiscriminator(Network):
         head: str = "class",
         use_bias: bool = False,
         power_iterations: int = 256,
+        form: str = "own",
         precision: str = "float32",
         name: str = "discriminator",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
         check_precision(precision)
-        _check_choice("normalization", normalization, DISCRIMINATOR_NORMALIZATIONS)
-        _check_choice("head", head, DISCRIMINATOR_HEADS)
+        for choice, value, choices in (
+            ("normalization", normalization, DISCRIMINATOR_NORMALIZATIONS),
+            ("head", head, DISCRIMINATOR_HEADS),
+            ("form", form, tuple(DISCRIMINATOR_FORMS)),
+        ):
+            _check_choice(choice, value, choices)
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
@@ -80,11 +90,15 @@ class ResNetDiscriminator(Network):
         self.head = head
         self.use_bias = use_bias
         self.power_iterations = power_iterations
+        self.form = form
         self.precision = precision
+        published = DISCRIMINATOR_FORMS[form]
+        after_convolutions = normalization == "batch" and published.normalize_convolutions
+        block_class = NormalizedDiscriminatorBlock if after_convolutions else DiscriminatorBlock
         self.block_names = []
         for number, row in enumerate(discriminator_widths(widths, resolution, base_width), start=1):
             self.block_names.append(f"block_{number}")
-            block = DiscriminatorBlock(
+            block = block_class(
                 row.width,
                 row.resample,
                 normalization,
@@ -96,13 +110,14 @@ class ResNetDiscriminator(Network):
             )
             setattr(self, self.block_names[-1], block)
         iterations = power_iterations if normalization == "spectral" else None
-        self.source_head = _head(1, "source_head", iterations)
+        bias = bias_initializer(published.random_biases, fan_in=row.width)
+        self.source_head = _head(1, "source_head", iterations, bias, published.source_bias)
         self.class_head = self.projection = None
         if num_classes and head == "class":
-            self.class_head = _head(num_classes, "class_head", iterations)
+            self.class_head = _head(num_classes, "class_head", iterations, bias)
         if num_classes and head == "projection":
             # Column k is the embedding of class k.
-            self.projection = _head(num_classes, "projection", iterations, use_bias=False)
+            self.projection = _head(num_classes, "projection", iterations, bias, use_bias=False)
 
     @override
     def build_layers(self) -> None:
@@ -188,7 +203,7 @@ class ResNetDiscriminator(Network):
     def get_config(self) -> dict[str, Any]:
         names = (
             *("resolution", "channels", "num_classes", "base_width", "widths", "normalization"),
-            *("head", "use_bias", "power_iterations", "precision"),
+            *("head", "use_bias", "power_iterations", "form", "precision"),
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
@@ -211,10 +226,18 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 
 def _head(
-    outputs: int, name: str, power_iterations: int | None, use_bias: bool = True
+    outputs: int,
+    name: str,
+    power_iterations: int | None,
+    bias: keras.initializers.Initializer,
+    use_bias: bool = True,
 ) -> keras.layers.Layer:
     layer = keras.layers.Dense(
-        outputs, use_bias=use_bias, kernel_initializer=glorot_uniform(1.0), name=name
+        outputs,
+        use_bias=use_bias,
+        kernel_initializer=glorot_uniform(1.0),
+        bias_initializer=bias,
+        name=name,
     )
     if power_iterations is None:
         return layer

@@ -7,7 +7,9 @@ import tensorflow as tf
 from typing_extensions import override
 
 from robgan_tf.layers import BatchNormalization, check_precision, to_precision
-from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3, glorot_uniform
+from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3
+from robgan_tf.models.forms import GENERATOR_FORMS
+from robgan_tf.models.initializers import bias_initializer, glorot_uniform
 from robgan_tf.models.network import Network
 from robgan_tf.models.widths import SMALLEST_SIZE, generator_widths
 from robgan_tf.typing import Shape
@@ -27,13 +29,16 @@ class ResNetGenerator(Network):
       base_width: unit of the widths (`ch`; 64 in the paper).
       widths: a name in `widths.py` ("official", "sngan", ...) or a row such as "4; 4, 2, 2".
       latent_size: length Z of the latent vector.
+      form: "own", "official_code" (the authors') or "sngan": the gain of the last convolution, the
+        moving averages and the last epsilon, as in `GENERATOR_FORMS`.
       precision: of the blocks' convolutions and of the activations between them, "float32" or
         "bfloat16"; what touches pixels, normalizations and all variables are float32 with either.
       name: of the model.
       **kwargs: as `Network` takes.
 
     Raises:
-      ValueError: if the widths do not fit the resolution or the precision does not exist.
+      ValueError: if the widths do not fit the resolution, or the form or the precision does not
+        exist.
     """
 
     def __init__(
@@ -44,12 +49,20 @@ class ResNetGenerator(Network):
         base_width: int = 64,
         widths: str = "official",
         latent_size: int = 128,
+        form: str = "own",
         precision: str = "float32",
         name: str = "generator",
         **kwargs: Any,
     ) -> None:
         super().__init__(name=name, **kwargs)
         check_precision(precision)
+        if form not in GENERATOR_FORMS:
+            raise ValueError(
+                f"ResNetGenerator form {form!r} does not exist; choose one of "
+                f"{', '.join(GENERATOR_FORMS)}"
+            )
+        published = GENERATOR_FORMS[form]
+        self.form = form
         self.precision = precision
         self.resolution = resolution
         self.channels = channels
@@ -61,6 +74,7 @@ class ResNetGenerator(Network):
         self.dense = keras.layers.Dense(
             SMALLEST_SIZE**2 * self.first_width,
             kernel_initializer=glorot_uniform(1.0),
+            bias_initializer=bias_initializer(published.random_biases, fan_in=latent_size),
             name="dense",
         )
         self.block_names = []
@@ -71,12 +85,20 @@ class ResNetGenerator(Network):
                 row.resample,
                 max(num_classes, 1),
                 precision,
+                form,
                 name=self.block_names[-1],
             )
             setattr(self, self.block_names[-1], block)
-        self.normalization = BatchNormalization(name="normalization")
+        self.normalization = BatchNormalization(name="normalization", **published.plain())
         # What touches pixels is float32 in any precision.
-        self.to_image = convolution_3x3(channels, "to_image", "float32", of_pixels=True)
+        self.to_image = convolution_3x3(
+            channels,
+            "to_image",
+            "float32",
+            of_pixels=True,
+            gain=published.image_gain,
+            bias_initializer=bias_initializer(published.random_biases, fan_in=9 * row.width),
+        )
 
     @override
     def build_layers(self) -> None:
@@ -99,7 +121,7 @@ class ResNetGenerator(Network):
     def get_config(self) -> dict[str, Any]:
         names = (
             *("resolution", "channels", "num_classes", "base_width", "widths", "latent_size"),
-            "precision",
+            *("form", "precision"),
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

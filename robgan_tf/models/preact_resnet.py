@@ -14,8 +14,14 @@ from robgan_tf.layers import (
     check_precision,
     to_precision,
 )
-from robgan_tf.layers.convolution import Convolution2D
-from robgan_tf.models.blocks import glorot_uniform
+from robgan_tf.models.forms import PREACT_FORMS, PreActForm
+from robgan_tf.models.initializers import (
+    GAIN_3X3,
+    bias_initializer,
+    glorot_uniform,
+    he_normal_of_outputs,
+    pytorch_kernel,
+)
 from robgan_tf.models.network import Network
 from robgan_tf.typing import Shape
 
@@ -38,6 +44,8 @@ class PreActResNet18(Network):
       num_classes: outputs of the class head.
       base_width: channels of the first stage (64 in the paper of the network).
       normalization: "none", as in the official code of Rob-GAN, or "batch".
+      form: "own", or "official_code", the authors': strided convolutions padded on both sides, no
+        activation before the pooling, other initializers.
       precision: of convolutions and activations, "float32" or "bfloat16".
       name: of the model.
       **kwargs: as `Network` takes.
@@ -53,6 +61,7 @@ class PreActResNet18(Network):
         num_classes: int = 10,
         base_width: int = 64,
         normalization: str = "none",
+        form: str = "own",
         precision: str = "float32",
         name: str = "preact_resnet18",
         **kwargs: Any,
@@ -63,19 +72,30 @@ class PreActResNet18(Network):
             raise ValueError(
                 f"PreActResNet18 halves images three times, which {resolution} pixels do not allow"
             )
-        if normalization not in PREACT_NORMALIZATIONS:
-            raise ValueError(
-                f"PreActResNet18 normalization {normalization!r} does not exist; choose one of "
-                f"{', '.join(PREACT_NORMALIZATIONS)}"
-            )
+        for choice, value, choices in (
+            ("normalization", normalization, PREACT_NORMALIZATIONS),
+            ("form", form, tuple(PREACT_FORMS)),
+        ):
+            if value not in choices:
+                raise ValueError(
+                    f"PreActResNet18 {choice} {value!r} does not exist; choose one of "
+                    f"{', '.join(choices)}"
+                )
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
         self.base_width = base_width
         self.normalization_kind = normalization
+        self.form = form
         self.precision = precision
+        published = PREACT_FORMS[form]
         # What touches pixels is float32, so that an attack's gradient is not rounded to zero.
-        self.stem = _convolution(base_width, "float32", name="stem", of_pixels=True)
+        self.stem = PixelConvolution2D(
+            base_width,
+            use_bias=False,
+            kernel_initializer=_kernel(published, 3, first=True),
+            name="stem",
+        )
         self.block_names = []
         for stage, width in enumerate(STAGE_WIDTHS, start=1):
             for number in range(1, BLOCKS_IN_A_STAGE + 1):
@@ -86,12 +106,15 @@ class PreActResNet18(Network):
                     stride,
                     normalization,
                     precision,
+                    form,
                     name=self.block_names[-1],
                 )
                 setattr(self, self.block_names[-1], block)
-        self.normalization = _normalization(normalization, "normalization")
-        self.source_head = _head(1, "source_head")
-        self.class_head = _head(num_classes, "class_head")
+        last = normalization if published.last_activation else "none"
+        self.normalization = _normalization(last, "normalization")
+        features = STAGE_WIDTHS[-1] * base_width
+        self.source_head = _head(1, "source_head", published, features)
+        self.class_head = _head(num_classes, "class_head", published, features)
 
     @override
     def build_layers(self) -> None:
@@ -142,12 +165,13 @@ class PreActResNet18(Network):
         hidden = to_precision(self.stem(images), self.precision)
         for name in self.block_names:
             hidden = getattr(self, name)(hidden, **mode)
-        hidden = _activate(hidden, self.normalization, mode)
+        if PREACT_FORMS[self.form].last_activation:
+            hidden = _activate(hidden, self.normalization, mode)
         return tf.reduce_mean(tf.cast(hidden, self.compute_dtype), axis=[1, 2])
 
     @override
     def get_config(self) -> dict[str, Any]:
-        names = ("resolution", "channels", "num_classes", "base_width", "precision")
+        names = ("resolution", "channels", "num_classes", "base_width", "form", "precision")
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in names},
@@ -164,21 +188,29 @@ class PreActBlock(keras.layers.Layer):
       stride: 2 to halve height and width, or 1.
       normalization: "none" or "batch".
       precision: "float32" or "bfloat16".
+      form: a name in `PREACT_FORMS`.
     """
 
     def __init__(
-        self, width: int, stride: int, normalization: str, precision: str = "float32", **kwargs: Any
+        self,
+        width: int,
+        stride: int,
+        normalization: str,
+        precision: str = "float32",
+        form: str = "own",
+        **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
+        self.form = form
         self.width = width
         self.stride = stride
         self.normalization = normalization
         self.precision = precision
         self.normalization_1 = _normalization(normalization, "normalization_1")
         self.normalization_2 = _normalization(normalization, "normalization_2")
-        self.convolution_1 = _convolution(width, precision, "convolution_1", stride=stride)
-        self.convolution_2 = _convolution(width, precision, "convolution_2")
-        self.shortcut: Convolution2D | None = None
+        self.convolution_1 = self._convolution("convolution_1", stride, 3)
+        self.convolution_2 = self._convolution("convolution_2", 1, 3)
+        self.shortcut: StridedConvolution2D | None = None
 
     @override
     def build(self, input_shape: Shape) -> None:
@@ -189,9 +221,7 @@ class PreActBlock(keras.layers.Layer):
             if layer is not None:
                 layer.build(shape)
         if hidden != tuple(input_shape):
-            self.shortcut = _convolution(
-                self.width, self.precision, "shortcut", stride=self.stride, kernel_size=1
-            )
+            self.shortcut = self._convolution("shortcut", self.stride, 1)
             self.shortcut.build(input_shape)
 
     @override
@@ -211,14 +241,30 @@ class PreActBlock(keras.layers.Layer):
 
     @override
     def get_config(self) -> dict[str, Any]:
-        names = ("width", "stride", "normalization", "precision")
+        names = ("width", "stride", "normalization", "precision", "form")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+    def _convolution(self, name: str, stride: int, kernel_size: int) -> StridedConvolution2D:
+        published = PREACT_FORMS[self.form]
+        return StridedConvolution2D(
+            self.width,
+            kernel_size,
+            stride,
+            even_padding=published.even_padding,
+            use_bias=False,
+            kernel_initializer=_kernel(published, kernel_size),
+            precision=self.precision,
+            name=name,
+        )
 
 
 def _activate(
     hidden: tf.Tensor, normalization: BatchNormalization | None, mode: dict[str, bool]
 ) -> tf.Tensor:
     hidden = hidden if normalization is None else normalization(hidden, **mode)
+    if hidden.dtype == tf.float64:
+        # The operation has its slope in float32, and 0.2 there is 1.5e-8 too much.
+        return tf.where(hidden > 0.0, hidden, LEAK * hidden)
     return tf.nn.leaky_relu(hidden, LEAK)
 
 
@@ -226,24 +272,19 @@ def _normalization(kind: str, name: str) -> BatchNormalization | None:
     return BatchNormalization(name=name) if kind == "batch" else None
 
 
-def _convolution(
-    width: int,
-    precision: str,
-    name: str,
-    stride: int = 1,
-    kernel_size: int = 3,
-    of_pixels: bool = False,
-) -> Convolution2D:
-    options = {
-        "use_bias": False,
-        "kernel_initializer": glorot_uniform(2**0.5 if kernel_size == 3 else 1.0),
-        "precision": precision,
-        "name": name,
-    }
-    if of_pixels:
-        return PixelConvolution2D(width, **options)
-    return StridedConvolution2D(width, kernel_size, stride, **options)
+def _kernel(
+    form: PreActForm, kernel_size: int, first: bool = False
+) -> keras.initializers.Initializer:
+    """The initializer of a convolution, of which the first sees the image."""
+    if not form.he_kernels:
+        return glorot_uniform(GAIN_3X3 if kernel_size == 3 else 1.0)
+    return pytorch_kernel() if first or kernel_size == 1 else he_normal_of_outputs()
 
 
-def _head(outputs: int, name: str) -> keras.layers.Dense:
-    return keras.layers.Dense(outputs, kernel_initializer=glorot_uniform(1.0), name=name)
+def _head(outputs: int, name: str, form: PreActForm, features: int) -> keras.layers.Dense:
+    return keras.layers.Dense(
+        outputs,
+        kernel_initializer=pytorch_kernel() if form.he_kernels else glorot_uniform(1.0),
+        bias_initializer=bias_initializer(form.he_kernels, fan_in=features),
+        name=name,
+    )

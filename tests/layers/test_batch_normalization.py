@@ -27,6 +27,15 @@ def test_training_uses_batch_statistics_and_moves_the_averages():
     np.testing.assert_allclose(layer.moving_variance, 0.9 + 0.1 * variance, rtol=1e-5)
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_averages_of_the_unbiased_variance(kind):
+    layer = BatchNormalization(momentum=0.1, unbiased=True, dtype=kind)
+    layer(tf.constant(INPUTS, kind), training=True)
+    unbiased = INPUTS.var((0, 1, 2), ddof=1)
+    np.testing.assert_allclose(layer.moving_variance, 0.1 + 0.9 * unbiased, rtol=1e-6)
+    np.testing.assert_allclose(layer.moving_mean, 0.9 * INPUTS.mean((0, 1, 2)), rtol=1e-6)
+
+
 def test_training_without_update_leaves_the_averages():
     layer = BatchNormalization()
     outputs = layer(INPUTS, training=True, update_statistics=False)
@@ -156,7 +165,7 @@ def test_a_float64_layer_takes_float32_images():
 
 @pytest.mark.parametrize("layer_class", [BatchNormalization, ClassConditionalBatchNormalization])
 def test_configuration_round_trip(layer_class):
-    arguments = {"momentum": 0.7, "epsilon": 1e-3}
+    arguments = {"momentum": 0.7, "epsilon": 1e-3, "unbiased": True}
     if layer_class is ClassConditionalBatchNormalization:
         arguments["num_classes"] = 4
     copy = layer_class.from_config(layer_class(**arguments).get_config())

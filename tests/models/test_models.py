@@ -168,6 +168,36 @@ def test_initial_kernels_have_glorot_limits():
     assert np.abs(kernel).max() == pytest.approx(np.sqrt(6 / 128), rel=1e-2)
 
 
+def test_batch_normalization_of_the_published_discriminator_by_hand():
+    model = ResNetDiscriminator(base_width=4, normalization="batch", form="official_code")
+    model.build()
+    convolutions = 9 * 3 * 8 + 9 * 8 * 8 + 3 * 8 + 2 * 9 * 8 * 8 + 8 * 8 + 4 * 9 * 8 * 8
+    # Two in each of four blocks, and one in each of the two shortcuts that are convolutions.
+    normalizations = 10 * 2 * 8
+    assert trainable_parameters(model) == convolutions + normalizations + 9 * 11
+    averages = [v for v in model.non_trainable_variables if "moving" in v.path]
+    assert len(averages) == 20
+
+
+def test_the_first_weights_of_the_published_generator():
+    keras.utils.set_random_seed(1)
+    bound = np.sqrt(6 / (9 * 32 + 9 * 3))
+    for form, gain in (("own", np.sqrt(2)), ("official_code", 1.0), ("sngan", 1.0)):
+        model = ResNetGenerator(base_width=32, widths="1; 1, 1, 1", form=form)
+        model.build()
+        largest = np.abs(model.to_image.kernel).max()
+        assert largest == pytest.approx(gain * bound, rel=0.05) and largest < gain * bound
+        # PyTorch draws biases too.
+        assert bool(np.any(model.dense.bias)) == (form == "official_code")
+        assert np.abs(model.dense.bias).max() < 1 / np.sqrt(128)
+
+
+def test_the_source_head_of_sn_gan_has_no_bias():
+    model = ResNetDiscriminator(base_width=4, form="sngan", head="projection")
+    model.build()
+    assert [v.path for v in model.variables if v.path.endswith("head/bias")] == []
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -176,6 +206,8 @@ def test_initial_kernels_have_glorot_limits():
         (lambda: ResNetGenerator(32, widths="4, 4, 4"), "should read like '4; 4, 2, 2'"),
         (lambda: ResNetGenerator(32, widths="4; x4, 4, 4"), "width 'x4'.* is not a positive"),
         (lambda: ResNetDiscriminator(36, widths="1, 1, 1"), "halve the size 3 times"),
+        (lambda: ResNetGenerator(form="x"), "form 'x' does not exist; choose one of own, offi"),
+        (lambda: ResNetDiscriminator(form="x"), "form 'x' does not exist; choose one of own, off"),
         (lambda: ResNetDiscriminator(32, widths="nope"), "has no widths 'nope'"),
         (lambda: ResNetDiscriminator(normalization="layer"), "choose one of spectral, batch, none"),
     ],

@@ -37,6 +37,38 @@ def test_strided_convolution_is_that_of_keras():
     np.testing.assert_allclose(ours(inputs), expected, rtol=1e-5, atol=1e-5)
 
 
+def test_even_padding_is_that_of_a_padded_image():
+    layer = StridedConvolution2D(5, 3, 2, even_padding=True)
+    inputs = tf.random.stateless_normal([2, 8, 8, 3], [1, 2])
+    outputs = layer(inputs)
+    assert outputs.shape == (2, 4, 4, 5)
+    padded = np.pad(inputs, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    patch = padded[1, 2:5, 4:7]
+    expected = np.einsum("hwc,hwcf->f", patch, layer.kernel)
+    np.testing.assert_allclose(outputs[1, 1, 2], expected, rtol=1e-4, atol=1e-5)
+    with pytest.raises(ValueError, match="cannot be padded evenly"):
+        StridedConvolution2D(5, 2, 2, even_padding=True)
+
+
+def test_the_published_form_starts_as_theirs():
+    model = build(base_width=16, form="official_code")
+    kernel = np.asarray(model.block_4_2.convolution_1.kernel)
+    assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 128)), rel=0.02)
+    assert np.abs(kernel).max() > 3 * kernel.std()  # normal
+    uniform = {
+        1 / np.sqrt(27): model.stem.kernel,
+        1 / np.sqrt(64): model.block_4_1.shortcut.kernel,
+        1 / np.sqrt(128): model.class_head.kernel,
+    }
+    for bound, values in uniform.items():
+        assert (
+            np.abs(values).max() == pytest.approx(bound, rel=0.02) and np.abs(values).max() < bound
+        )
+    assert 0 < np.abs(model.class_head.bias).max() < 1 / np.sqrt(128)
+    own = build(base_width=16)
+    assert not np.any(own.class_head.bias)
+
+
 @pytest.mark.parametrize("normalization", ["none", "batch"])
 def test_outputs_are_those_of_d_and_finite(normalization):
     model = build(base_width=4, normalization=normalization)
@@ -80,3 +112,5 @@ def test_bad_arguments():
         PreActResNet18(resolution=20)
     with pytest.raises(ValueError, match="'spectral' does not exist; choose one of none, batch"):
         PreActResNet18(normalization="spectral")
+    with pytest.raises(ValueError, match="form 'sngan' does not exist; choose one of own, off"):
+        PreActResNet18(form="sngan")

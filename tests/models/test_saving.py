@@ -15,6 +15,7 @@ from robgan_tf import layers
 from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.models import PreActResNet18, ResNetDiscriminator, ResNetGenerator
 from robgan_tf.models.blocks import DiscriminatorBlock, GeneratorBlock
+from robgan_tf.models.normalized_block import NormalizedDiscriminatorBlock
 from robgan_tf.models.preact_resnet import PreActBlock
 
 LABELS = np.array([2, 0, 1], np.int32)
@@ -32,6 +33,11 @@ CASES = {
     "no classes": lambda: ResNetDiscriminator(**D, head="none"),
     "bfloat16": lambda: ResNetDiscriminator(**D, precision="bfloat16"),
     "from pixels": lambda: ResNetDiscriminator(**{**D, "base_width": 64, "widths": "1, 1-"}),
+    "published generator": lambda: ResNetGenerator(**G, form="official_code"),
+    "published batch": lambda: ResNetDiscriminator(
+        **D, normalization="batch", form="official_code", precision="bfloat16"
+    ),
+    "published preact": lambda: PreActResNet18(16, 3, 3, base_width=2, form="official_code"),
     "preact": lambda: PreActResNet18(16, 3, 3, base_width=2),
     "preact batch": lambda: PreActResNet18(
         16, 1, 3, base_width=2, normalization="batch", precision="bfloat16"
@@ -116,11 +122,16 @@ LAYERS = {
     "pixels": (layers.PixelConvolution2D(3, use_bias=False), [2, 8, 8, 4]),
     "pooled": (layers.PooledConv2D(3), [2, 8, 8, 4]),
     "up-sampled": (layers.UpSampledConv2D(3), [2, 8, 8, 4]),
-    "batch normalization": (layers.BatchNormalization(0.5, 1e-3), [2, 8, 8, 4]),
+    "strided, padded evenly": (
+        layers.StridedConvolution2D(3, 3, 2, even_padding=True),
+        [2, 8, 8, 4],
+    ),
+    "batch normalization": (layers.BatchNormalization(0.5, 1e-3, unbiased=True), [2, 8, 8, 4]),
     "spectral dense": (layers.SpectralNormalization(keras.layers.Dense(3), 4), [2, 4]),
     "spectral pooled": (layers.SpectralNormalization(layers.PooledConv2D(3)), [2, 8, 8, 4]),
     "block of D": (DiscriminatorBlock(6, True, "spectral", first=True), [2, 8, 8, 4]),
     "block of D, batch": (DiscriminatorBlock(6, False, "batch", use_bias=True), [2, 8, 8, 4]),
+    "block of D, published": (NormalizedDiscriminatorBlock(6, True, "batch"), [2, 8, 8, 4]),
     "block of PreActResNet-18": (PreActBlock(6, 2, "batch"), [2, 8, 8, 4]),
 }
 
