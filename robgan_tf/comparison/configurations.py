@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from robgan_tf.comparison.measures import is_of_features
 from robgan_tf.comparison.run import ATTACK_STEPS, Run
+from robgan_tf.config import numerics
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
@@ -47,6 +48,7 @@ def _with_defaults(run: Run) -> JsonObject:
     """The settings with those that came into being after the run was made."""
     return {
         **(JointConfig if run.is_joint else FinetuneConfig).flat_defaults(),
+        numerics.KEY: numerics.FIRST,
         **run.config,
     }
 

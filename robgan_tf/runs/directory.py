@@ -11,6 +11,7 @@ extensions/      copies of the programs it was made with, to read
 import json
 import pathlib
 import tempfile
+from collections.abc import Collection
 from typing import Any
 
 import filelock
@@ -34,6 +35,7 @@ class RunDirectory:
       config: flat dict of every setting.
       grows: name of the setting that may be higher on continuation: the number of steps.
       defaults: values of settings that a run begun before they existed is taken to have.
+      keeps: names of settings of which a continued run keeps its own value.
 
     Raises:
       UserError: if the directory cannot be written, holds other files, holds a run with other
@@ -41,7 +43,12 @@ class RunDirectory:
     """
 
     def __init__(
-        self, path: PathLike, config: JsonObject, grows: str, defaults: JsonObject | None = None
+        self,
+        path: PathLike,
+        config: JsonObject,
+        grows: str,
+        defaults: JsonObject | None = None,
+        keeps: Collection[str] = (),
     ) -> None:
         self.path = pathlib.Path(path)
         self._config = config
@@ -49,7 +56,8 @@ class RunDirectory:
         self._refuse_patterns()
         try:
             self._refuse_foreign()
-            self._refuse_other_config(config, grows)
+            self._config = {**config, **self._kept(keeps)}
+            self._refuse_other_config(self._config, grows)
             self._make_writable()
             self._lock = self._take_lock()
         except OSError as error:
@@ -157,8 +165,15 @@ class RunDirectory:
             raise UserError(
                 f"run directory {self.path} belongs to another configuration: "
                 + "; ".join(changed)
-                + ". Give a new --run_dir, or the settings of that run"
+                + ". Give a new --run_dir, or the settings of that run "
+                f"(--gin_file={self.path / 'config.gin'})"
             )
+
+    def _kept(self, names: Collection[str]) -> JsonObject:
+        if not self.config_path.exists():
+            return {}
+        stored = {**self._defaults, **self._stored_config()}
+        return {name: stored[name] for name in names if name in stored}
 
     def _stored_config(self) -> JsonObject:
         if not self.config_path.exists():
@@ -188,6 +203,7 @@ class RunDirectory:
 def _show(config: JsonObject, name: str) -> str:
     if config.get(name) is None:
         return "None"
-    if name.endswith((".epsilon", ".step_size")):
+    # An optimizer's epsilon is no radius.
+    if name.endswith((".epsilon", ".step_size")) and "optimizer" not in name:
         return format_radius(config[name])
     return repr(config[name])

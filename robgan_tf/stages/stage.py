@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from robgan_tf.config import numerics
 from robgan_tf.config.configuration import as_markdown
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
@@ -106,9 +107,15 @@ class Stage(abc.ABC):
         """
         run = RunDirectory(
             self.run_dir,
-            {**self.config.flat(), **self.origin(), CONFIG_KEY: recorded(self._extensions)},
+            {
+                **self.config.flat(),
+                **self.origin(),
+                CONFIG_KEY: recorded(self._extensions),
+                numerics.KEY: numerics.VERSION,
+            },
             grows=f"{self.config.stage.gin_name}.steps",
-            defaults=self.config.flat_defaults(),
+            defaults={**self.config.flat_defaults(), numerics.KEY: numerics.FIRST},
+            keeps=[numerics.KEY],
         )
         data = self._load_data()
         players = self.build_players()

@@ -249,6 +249,15 @@ def test_seeds_differ_in_seed_path_and_length_alone():
     )
 
 
+def test_runs_of_different_numerics_are_not_seeds_of_one_configuration():
+    old, new = run([1], train__seed=0), run([1], train__seed=1, numerics=2)
+    with pytest.raises(UserError, match=r"called a are not .* differ in numerics: give them names"):
+        run_configurations.refuse_mixed_configurations([old, new])
+    # A run that names none was made before there were two.
+    run_configurations.refuse_mixed_configurations([old, run([1], train__seed=1, numerics=1)])
+    run_configurations.refuse_mixed_configurations([new, run([1], train__seed=0, numerics=2)])
+
+
 def test_the_attack_s_share_of_the_time():
     attacked = [run([1], "pgd", seconds=s, updates=5, train__seed=i) for i, s in enumerate((2, 4))]
     plain = run(

@@ -51,7 +51,7 @@ def test_only_the_number_of_steps_may_grow(tmp_path):
     opened(tmp_path).write_config("", record("data"))
     opened(tmp_path, **{"train.steps": 9}).write_config("", record("data"))
     assert json.loads((tmp_path / "config.json").read_text())["train.steps"] == 9
-    with pytest.raises(UserError, match=r"train\.steps is 9 there and 5 here"):
+    with pytest.raises(UserError, match=r"is 9 there and 5 here\. .*=.*/config\.gin\)"):
         opened(tmp_path)
     with pytest.raises(UserError, match=r"train\.seed is 0 there and 1 here"):
         opened(tmp_path, **{"train.steps": 9, "train.seed": 1})
@@ -67,6 +67,33 @@ def test_a_setting_that_the_run_did_not_know_has_its_default_there(tmp_path):
     with_new_setting("old way")
     with pytest.raises(UserError, match=r"train\.new is 'old way' there and 'new way' here"):
         with_new_setting("new way")
+
+
+def test_radii_are_shown_on_both_scales_and_an_optimizer_s_epsilon_as_it_is(tmp_path):
+    radius, epsilon = "ProjectedGradientDescent.epsilon", "generator_optimizer.epsilon"
+    opened(tmp_path, **{radius: 0.04, epsilon: 1e-7}).write_config("", record("data"))
+    with pytest.raises(UserError, match=r"epsilon is 0\.04 \(5\.1/255.*\) there"):
+        opened(tmp_path, **{radius: 0.02, epsilon: 1e-7})
+    with pytest.raises(UserError, match=r"epsilon is 1e-07 there and 1e-08 here"):
+        opened(tmp_path, **{radius: 0.04, epsilon: 1e-8})
+
+
+def test_a_continued_run_keeps_its_own_value_of_what_it_keeps(tmp_path):
+    def opened_as(version):
+        config = {**CONFIG, "numerics": version}
+        return RunDirectory(
+            tmp_path, config, grows="train.steps", defaults={"numerics": 1}, keeps=["numerics"]
+        )
+
+    def stored():
+        return json.loads((tmp_path / "config.json").read_text())
+
+    opened(tmp_path).write_config("", record("data"))
+    opened_as(2).write_config("", record("data"))
+    assert stored()["numerics"] == 1
+    (tmp_path / "config.json").write_text(json.dumps({**stored(), "numerics": 2}))
+    opened_as(3).write_config("", record("data"))
+    assert stored()["numerics"] == 2
 
 
 def test_damaged_config_is_named(tmp_path):

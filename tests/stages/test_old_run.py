@@ -69,6 +69,13 @@ def test_it_is_continued_to_the_same_losses(name, runs, tmp_path):
     tolerance = 0.0 if on_the_same_machine() else 1e-3
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=tolerance, abs=tolerance), key
+    # The forms it was made with, and the version of them.
+    stored = json.loads((run_dir / "config.json").read_text())
+    assert stored["numerics"] == 1
+    networks = ("ResNetGenerator.form", "ResNetDiscriminator.form", "PreActResNet18.form")
+    assert {stored[network] for network in networks if network in stored} == {"own"}
+    optimizers = {name: x for name, x in stored.items() if "optimizer.epsilon" in name}
+    assert set(optimizers.values()) == {1e-7, "uncorrected"}
     accuracy = json.loads((run_dir / f"evaluations/step_{expected['step']:08d}.json").read_text())
     if not tolerance:
         assert accuracy == EXPECTED["final_accuracy_when_resumed"][name]
