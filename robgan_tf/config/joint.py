@@ -36,6 +36,9 @@ class TrainSettings(Settings):
     batch_size: int = setting(
         "images in each D batch and in the G update, over all replicas", 64, minimum=1
     )
+    generator_batch_size: int | None = setting(
+        "images in the G update alone; None for `train.batch_size`", None, minimum=1
+    )
     seed: int = setting(
         "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
     )
@@ -63,6 +66,11 @@ class TrainSettings(Settings):
         None,
         minimum=1,
     )
+
+    @property
+    def images_in_generator_update(self) -> int:
+        """Images in the G update, over all replicas."""
+        return self.generator_batch_size or self.batch_size
 
     @property
     def pictures_every(self) -> int:

@@ -126,6 +126,7 @@ def build_step(
         _loss(config),
         strategy=strategy,
         batch_size=train.batch_size,
+        generator_batch_size=train.images_in_generator_update,
         discriminator_updates=train.discriminator_updates,
         seed=train.seed,
         average_decay=train.average_decay,

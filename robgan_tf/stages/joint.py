@@ -59,6 +59,9 @@ class JointStage(Stage):
         _check_best(config.quality, config.train.steps)
         super().__init__(config, run_dir, data_dir, extensions)
         check_batch_size(config.train.batch_size, self.strategy)
+        check_batch_size(
+            config.train.images_in_generator_update, self.strategy, "train.generator_batch_size ="
+        )
         self.images_per_step = config.train.discriminator_updates * config.train.batch_size
         self.stop_at_alarm = config.alarms.stop
 

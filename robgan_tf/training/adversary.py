@@ -116,10 +116,11 @@ def warmed_up(epsilon: float, warmup_steps: int, step: tf.Tensor) -> tf.Tensor:
       warmup_steps: steps that it takes to reach it; 0 for the full radius from the first step on.
       step: the step.
     """
-    epsilon = tf.constant(epsilon, tf.float32)
+    kind = keras.config.floatx()
+    full = tf.constant(epsilon, kind)
     if not warmup_steps:
-        return epsilon
-    return epsilon * tf.minimum(1.0, tf.cast(step, tf.float32) / warmup_steps)
+        return full
+    return full * tf.minimum(tf.ones([], kind), tf.cast(step, kind) / warmup_steps)
 
 
 def attacked_already(images: tf.Tensor) -> Callable[[keras.Model], tf.Tensor]:

@@ -56,7 +56,8 @@ class JointStep:
       adversary: attacks the real images.
       loss: losses of D and G.
       strategy: the distribution strategy in whose scope the players were built.
-      batch_size: global batch size, of each D update and of the G update.
+      batch_size: global batch size, of each D update.
+      generator_batch_size: of the G update.
       discriminator_updates: batches of real images for D in one step, with one D update each, or
         `adversary.replays` in free adversarial training.
       seed: the run's seed.
@@ -71,6 +72,7 @@ class JointStep:
         *,
         strategy: tf.distribute.Strategy,
         batch_size: int,
+        generator_batch_size: int,
         discriminator_updates: int,
         seed: int,
         average_decay: float,
@@ -80,6 +82,7 @@ class JointStep:
         self.loss = loss
         self.strategy = strategy
         self.batch_size = batch_size
+        self.generator_batch_size = generator_batch_size
         self.discriminator_updates = discriminator_updates
         self.seed = seed
         self.average_decay = average_decay
@@ -111,7 +114,7 @@ class JointStep:
         return dict(zip(self._metric_names, tf.unstack(metrics), strict=True))
 
     def generate(
-        self, step: tf.Tensor, update: int | tf.Tensor, training_statistics: bool = False
+        self, step: tf.Tensor, update: int | tf.Tensor, for_generator: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Makes this replica's fakes of one update, from the run's seed.
 
@@ -119,14 +122,16 @@ class JointStep:
           step: training step.
           update: index of the update within the step, an integer or a scalar tensor; the G
             update is the last.
-          training_statistics: whether G's moving averages move (only in its own update).
+          for_generator: whether they are those of the G update, which has a batch size of its own
+            and alone moves G's moving averages.
 
         Returns:
           Images [local batch, H, W, C] in [-1, 1] and the labels they were asked for.
         """
-        latents, labels = self._latents(step, update)
+        count = self.generator_batch_size if for_generator else self.batch_size
+        latents, labels = self._latents(step, update, count)
         images = self.players.generator(
-            latents, labels, training=True, update_statistics=training_statistics
+            latents, labels, training=True, update_statistics=for_generator
         )
         return images, labels
 
@@ -135,15 +140,17 @@ class JointStep:
         seed = derive_seed(self.seed, Purpose.RANDOM_START, step, batch)
         return local_part(tf.random.split(seed, self.batch_size))
 
-    def _latents(self, step: tf.Tensor, update: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def _latents(
+        self, step: tf.Tensor, update: int | tf.Tensor, count: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         generator = self.players.generator
         latents = tf.random.stateless_normal(
-            [self.batch_size, generator.latent_size],
+            [count, generator.latent_size],
             derive_seed(self.seed, Purpose.LATENTS, step, update),
             dtype=generator.compute_dtype,
         )
         labels = tf.random.stateless_uniform(
-            [self.batch_size],
+            [count],
             derive_seed(self.seed, Purpose.LABELS, step, update),
             maxval=max(generator.num_classes, 1),
             dtype=tf.int32,
@@ -279,12 +286,12 @@ class JointStep:
         generator, discriminator = self.players.generator, self.players.discriminator
         update = self.discriminator_updates * self.adversary.replays
         with tf.GradientTape() as tape, hold_normalized_kernels(discriminator):
-            fakes, labels = self.generate(step, update, training_statistics=True)
+            fakes, labels = self.generate(step, update, for_generator=True)
             source_logits, class_logits = discriminator(
                 fakes, labels, training=True, update_statistics=False
             )
             terms = self.loss.generator(source_logits, class_logits, labels)
-            total = tf.reduce_sum(terms.total) / self.batch_size
+            total = tf.reduce_sum(terms.total) / self.generator_batch_size
         variables = generator.trainable_variables
         checks = {"loss": tf.reduce_sum(terms.total)}
         gradients = tape.gradient(total, variables)

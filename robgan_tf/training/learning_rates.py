@@ -48,14 +48,15 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
         self.updates_per_step = updates_per_step
 
     def __call__(self, iterations: tf.Tensor) -> tf.Tensor:
-        """Returns the rate of the update after `iterations` updates, a float32 scalar."""
-        step = tf.cast(tf.cast(iterations, tf.int64) // self.updates_per_step, tf.float32)
-        rate = tf.constant(self.learning_rate, tf.float32)
+        """Returns the rate of the update after `iterations` updates, a scalar of Keras's floatx."""
+        kind = keras.config.floatx()
+        step = tf.cast(tf.cast(iterations, tf.int64) // self.updates_per_step, kind)
+        rate = tf.constant(self.learning_rate, kind)
         if self.schedule == "halving":
             return rate * 0.5 ** tf.floor(step / self.halve_every)
         if self.schedule == "drops":
-            passed = step >= tf.constant(self.drop_at, tf.float32)
-            return rate * 0.1 ** tf.reduce_sum(tf.cast(passed, tf.float32))
+            passed = step >= tf.constant(self.drop_at, kind)
+            return rate * 0.1 ** tf.reduce_sum(tf.cast(passed, kind))
         if self.schedule in ("linear", "cosine"):
             assert self.decay_end is not None, f"{self.schedule} needs decay_end"
             left = (self.decay_end - step) / (self.decay_end - self.decay_start)

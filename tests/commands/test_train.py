@@ -203,7 +203,7 @@ def test_an_alarm_warns_saves_and_stops_where_that_is_asked(gin_file, tmp_path):
 @pytest.mark.parametrize(
     ("overlay", "message"),
     [
-        ("sn_gan", "ResNetDiscriminator.head = 'projection'"),
+        ("projection", "ResNetDiscriminator.head = 'projection'"),
         ("without_classes", "ResNetDiscriminator.head = 'none'"),
     ],
 )
@@ -223,13 +223,13 @@ def test_baselines_without_a_class_head_train_and_are_exported(
     paths = export_parts(run, tuple("0123456789"), tmp_path / "exports")
     assert list(paths) == ["generator"]
     generate = tf.saved_model.load(str(paths["generator"])).signatures["sample"]
-    classes = 10 if overlay == "sn_gan" else 1
+    classes = 10 if overlay == "projection" else 1
     images = generate(
         labels=tf.constant([classes - 1], tf.int64),
         seed=tf.constant([1], tf.int64),
         truncation=tf.constant([2.0]),
     )
     assert images["images"].shape == (1, 16, 16, 1)
-    assert run.load_generator().num_classes == (10 if overlay == "sn_gan" else 0)
+    assert run.load_generator().num_classes == (10 if overlay == "projection" else 0)
     with pytest.raises(UserError, match=message):
         run.load_classifier()

@@ -50,6 +50,54 @@ def test_later_files_and_parameters_win():
     assert config.discriminator_optimizer.schedule == "halving"
 
 
+@pytest.mark.parametrize(
+    ("base", "overlay", "normalization"),
+    [
+        ("cifar10", "as_published", "batch"),
+        ("imagenet143_64", "as_published_imagenet143", "none"),
+        ("imagenet143_128", "as_published_imagenet143", "none"),
+    ],
+)
+def test_published_settings_take_published_forms(base, overlay, normalization):
+    config = read_config(JointConfig, [GIN / f"{base}.gin", GIN / f"baselines/{overlay}.gin"], [])
+    assert config.generator.form == config.discriminator.form == "official_code"
+    assert config.discriminator.normalization == normalization
+    for optimizer in (config.generator_optimizer, config.discriminator_optimizer):
+        assert (optimizer.epsilon, optimizer.epsilon_place) == (1e-8, "corrected")
+
+
+@pytest.mark.parametrize(
+    ("base", "overlay"),
+    [
+        ("finetune/rob_gan", "as_published"),
+        ("finetune/adversarial_training", "preact_resnet18_as_published"),
+    ],
+)
+def test_published_fine_tuning_takes_published_forms(base, overlay):
+    files = [GIN / "cifar10.gin", GIN / f"{base}.gin", GIN / f"finetune/{overlay}.gin"]
+    config = read_config(FinetuneConfig, files, [])
+    optimizer = config.classifier_optimizer
+    assert (optimizer.epsilon, optimizer.epsilon_place) == (1e-8, "corrected")
+    if overlay == "preact_resnet18_as_published":
+        assert config.finetune.network == "preact_resnet18"
+        assert config.preact_resnet18.form == "official_code"
+
+
+def test_sn_gan_is_that_of_its_code():
+    config = read_config(JointConfig, [GIN / "cifar10.gin", GIN / "baselines/sn_gan.gin"], [])
+    train, rate = config.train, config.generator_optimizer
+    assert (train.batch_size, train.images_in_generator_update) == (64, 128)
+    assert (train.steps, train.discriminator_updates) == (50000, 5)
+    assert (rate.schedule, rate.decay_start, rate.decay_end) == ("linear", 0, 50000)
+    # Chainer's Adam.
+    assert (rate.epsilon, rate.epsilon_place) == (1e-8, "uncorrected")
+    assert vars(config.discriminator_optimizer) == vars(rate)
+    assert (config.generator.widths, config.generator.form) == ("sngan", "sngan")
+    wanted = config.discriminator
+    assert (wanted.head, wanted.normalization, wanted.use_bias) == ("projection", "spectral", True)
+    assert (config.loss.source, config.attack.steps) == ("hinge", 0)
+
+
 def test_settings_survive_being_written_as_gin(tmp_path):
     config = tiny.config()
     path = tmp_path / "again.gin"

@@ -13,12 +13,21 @@ from robgan_tf.training.distribution import make_strategy
 from tests import tiny, tiny_classifier
 
 STEPS = 3
+# Averages of the unbiased variance, normalized shortcuts, Adam as its paper has it.
+PUBLISHED = (
+    "ResNetGenerator.form = 'official_code'",
+    "ResNetDiscriminator.form = 'official_code'",
+    "generator_optimizer.epsilon_place = 'corrected'",
+    "discriminator_optimizer.epsilon_place = 'corrected'",
+    "train.generator_batch_size = 12",
+)
 
 
 def joint_training(strategy, normalization):
     """The losses of each step and the models, D first."""
+    forms = PUBLISHED if normalization == "batch" else ()
     binding = f"ResNetDiscriminator.normalization = '{normalization}'"
-    players, step = tiny.build(binding, strategy=strategy)
+    players, step = tiny.build(binding, *forms, strategy=strategy)
     images, labels = tiny.batch()
     losses = [step(images, labels, tf.constant(k, tf.int64)) for k in range(1, STEPS + 1)]
     return losses, (players.discriminator, players.generator, players.average_generator)

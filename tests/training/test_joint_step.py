@@ -117,6 +117,27 @@ def history(usual):
     return metrics, [np.array(variable) for variable in variables(players)]
 
 
+def test_the_g_update_has_a_batch_size_of_its_own():
+    players, step = tiny.build("train.generator_batch_size = 24")
+    number, generator = step_tensor(1), players.generator
+    before = [np.array(variable) for variable in generator.variables]
+    step(*tiny.batch(), number)
+    # D is what it was in the G update; so is G now.
+    for variable, value in zip(generator.variables, before, strict=True):
+        variable.assign(value)
+    assert step.strategy.run(lambda: step.generate(number, 0))[0].shape[0] == 8
+    with tf.GradientTape() as tape:
+        images, labels = step.strategy.run(lambda: step.generate(number, 2, for_generator=True))
+        loss = step.loss.generator(*players.discriminator(images), labels).total
+        mean = tf.reduce_mean(loss)
+    assert loss.shape == (24,)
+    expected = tape.gradient(mean, [v.value for v in generator.trainable_variables])
+    # With beta_1 = 0 Adam's first moment is the gradient.
+    moments = [x for x in players.generator_optimizer.variables if "momentum" in x.path]
+    for moment, gradient in zip(moments, expected, strict=True):
+        np.testing.assert_allclose(moment, gradient, rtol=1e-3, atol=1e-5)
+
+
 @pytest.fixture
 def trained(usual, history):
     """A run after 50 real steps; what must hold at any time is tested on it."""

@@ -175,7 +175,7 @@ def convergence(options: Options) -> JsonObject:
         "ac_gan_attack": [*bare, ac_gan],
         "ac_gan_none": [*bare, none, ac_gan],
         "sn_attack": [SMALL],
-        "sn_gan": [SMALL, "gin/baselines/sn_gan.gin"],
+        "sn_gan": [SMALL, "gin/baselines/projection.gin"],
     }
     overlay = "gin/experiments/convergence.gin"
     return _timed(
