@@ -1,5 +1,8 @@
 """evaluate robustness: accuracy of classifiers under attack."""
 
+import dataclasses
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 from robgan_tf.choices import NORMS, PROTOCOLS
@@ -10,8 +13,13 @@ from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.config.gin_files import read_group
 from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
+from robgan_tf.files import digest
 
 OF_MODELS = ("gin_file", "input_range", "input_mean", "input_deviation")
+_USUAL_RADII = (0.02, 0.04, 0.08)
+_USUAL_NORM = "linf"
+_USUAL_RANGE = (-1.0, 1.0)
+_LONGEST_RADII = 60  # characters of a file's name
 # What says which images of a split there are, of the settings of the data.
 _IMAGES = ("dataset", "resolution", "channels", "num_classes")
 _TEST_IMAGES = (*_IMAGES, "test_split")
@@ -53,14 +61,14 @@ def add_flags(parser: Parser) -> None:
         "Radii: numbers on [-1, 1], or k/255 of the [0, 1] scale (8/255 is 0.0627; in L2 likewise "
         "twice as much as there).",
         values.radii,
-        default=(0.02, 0.04, 0.08),
+        default=_USUAL_RADII,
         shown="0.02,0.04,0.08",
         form="LIST",
     )
     parser.flag(
         "norm",
         f"Norm of the radii: {', '.join(NORMS.shipped())}, or what an extension adds.",
-        default="linf",
+        default=_USUAL_NORM,
         form="NORM",
     )
     flags.add_seed(parser)
@@ -80,7 +88,7 @@ def add_flags(parser: Parser) -> None:
         "input_range",
         "For --model: range of its pixels.",
         values.numbers,
-        default=(-1.0, 1.0),
+        default=_USUAL_RANGE,
         shown="-1,1",
         form="LOW,HIGH",
     )
@@ -122,11 +130,43 @@ def evaluate(given: Values) -> int:
         masking=given.masking,
         save_images=given.save_images,
     )
-    name = given.name or f"robustness_{given.attack}_{given.split}"
+    name = given.name or result_name(given)
     subjects, data = _runs(given, name) if given.run_dir else _models(given, name)
     source = getattr(flags.load_data(data, given), given.split)
     print(evaluate_robustness(subjects, source, protocol, given.images))
     return 0
+
+
+def result_name(given: Values) -> str:
+    """The name of the result files: what was asked, as far as it is not the usual."""
+    parts = ["robustness", given.attack, given.split]
+    if given.images is not None:
+        parts.append(f"{given.images}_images")
+    if given.norm != _USUAL_NORM:
+        parts.append(given.norm)
+    radii = "_".join(f"{epsilon:g}" for epsilon in sorted(given.epsilons))
+    if tuple(sorted(given.epsilons)) != _USUAL_RADII:
+        if len(radii) > _LONGEST_RADII:
+            radii = digest(radii.encode())
+        parts.append(f"epsilon_{radii}")
+    if given.seed:
+        parts.append(f"seed_{given.seed}")
+    if given.input_range != _USUAL_RANGE:
+        parts.append("_".join(["range", *(f"{value:g}" for value in given.input_range)]))
+    for kind in ("mean", "deviation"):
+        if of_channels := getattr(given, f"input_{kind}"):
+            parts.append("_".join([kind, *(f"{value:g}" for value in of_channels)]))
+    return "_".join(parts)
+
+
+def _told_apart(paths: Sequence[str]) -> list[str]:
+    """Names of models or runs: of each path as many of its last parts as tell it from the rest."""
+    parts = [pathlib.Path(path).resolve().parts for path in paths]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(of_path[-depth:]) for of_path in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise UserError(f"{next(path for path in paths if paths.count(path) > 1)} is given twice")
 
 
 def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
@@ -134,17 +174,19 @@ def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
     from robgan_tf.robustness.subjects import discriminator_classifier
     from robgan_tf.stages.finished import open_run
 
-    subjects, runs = [], []
-    for run_dir in given.run_dir:
-        run = open_run(run_dir, given.checkpoint or "last")
-        runs.append(run)
-        first = runs[0].config.data
+    runs = [open_run(run_dir, given.checkpoint or "last") for run_dir in given.run_dir]
+    first = runs[0].config.data
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        names = _told_apart(given.run_dir)
+    subjects = []
+    for run, of_run, run_dir in zip(runs, names, given.run_dir, strict=True):
         if _images_of(run.config.data, given.split) != _images_of(first, given.split):
             raise UserError(
                 f"the runs {given.run_dir[0]} and {run_dir} are on different data: evaluate them "
                 "one by one"
             )
-        title, at_step = run.name, ""
+        title, at_step = of_run, ""
         if given.checkpoint not in (None, "last"):
             kind = "best" if given.checkpoint == "best" else "step"
             title, at_step = f"{title}, {kind} {run.step}", f"_{kind}_{run.step}"
@@ -153,8 +195,9 @@ def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
         )
         directory = run.results("evaluations", given.output_dir)
         # In one folder the results of several runs need names of their own.
-        of_run = f"_{run.name}" if given.output_dir and len(given.run_dir) > 1 else ""
-        subjects.append((classifier, directory, name + of_run + at_step))
+        needs_name = given.output_dir and len(runs) > 1
+        ending = "_" + of_run.replace("/", "_") if needs_name else ""
+        subjects.append((classifier, directory, name + ending + at_step))
     return subjects, first
 
 
@@ -172,9 +215,10 @@ def _models(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
     input_range = InputRange(low, high, given.input_mean, given.input_deviation)
     data = read_group(DataSettings, given.gin_file)
     subjects = []
-    for path in given.model:
-        classifier = load_model_file(path, input_range)
-        subjects.append((classifier, given.output_dir, f"{name}_{classifier.name}"))
+    for path, of_model in zip(given.model, _told_apart(given.model), strict=True):
+        classifier = dataclasses.replace(load_model_file(path, input_range), name=of_model)
+        ending = "_" + of_model.replace("/", "_")
+        subjects.append((classifier, given.output_dir, name + ending))
     return subjects, data
 
 

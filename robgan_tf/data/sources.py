@@ -1,6 +1,7 @@
 """Where images come from: the interface, and sources that hold all pixels in memory."""
 
 import abc
+import hashlib
 import threading
 from collections.abc import Callable, Sequence
 
@@ -8,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
+from robgan_tf.errors import UserError
 from robgan_tf.files import digest_all
 
 _DIGEST_BLOCK = 1000  # images held at a time
@@ -44,6 +46,11 @@ class ImageSource(abc.ABC):
     def ids(self) -> np.ndarray | None:
         """The names by which the data set tells its images apart, str array `[N]`, or None."""
         return None
+
+    @property
+    def locations(self) -> np.ndarray | None:
+        """By what each image is found again, its path or its id, str array `[N]`, or None."""
+        return self.ids
 
     @abc.abstractmethod
     def __len__(self) -> int:
@@ -91,12 +98,43 @@ class ImageSource(abc.ABC):
         """
         return self.subset(evenly_spaced_rows(len(self), count))
 
+    def check_labelled(self, purpose: str) -> None:
+        """Refuses images without a label, which TensorFlow Datasets gives the label -1.
+
+        Args:
+          purpose: what needs the labels of which images, and what would do without.
+
+        Raises:
+          UserError: if there are such images.
+        """
+        missing = np.count_nonzero((self.labels < 0) | (self.labels >= len(self.class_names)))
+        if missing:
+            raise UserError(
+                f"{missing} of {len(self)} images have no label (they are marked "
+                f"{self.labels.min()}), which {purpose}"
+            )
+
     def check_every_class_is_readable(self) -> None:  # noqa: B027  most have nothing to check.
         """Looks at an image of each class, where images may be unreadable.
 
         Raises:
           UserError: a class has no readable image.
         """
+
+    @property
+    def fingerprints(self) -> np.ndarray | None:
+        """int64 array `[N]`, equal for images that are exactly alike as they are stored.
+
+        None where that is not known of the images one by one.
+        """
+        return None
+
+    def count_in(self, other: "ImageSource") -> int:
+        """How many of these images are in `other` too, exactly alike; 0 where it is not known."""
+        ours, theirs = self.fingerprints, other.fingerprints
+        if ours is None or theirs is None:
+            return 0
+        return int(np.isin(ours, theirs).sum())
 
     def content_digest(self) -> str:
         """Hexadecimal digits that tell the pixels of these images, in their order, from others."""
@@ -117,6 +155,8 @@ class InMemorySource(ImageSource):
       positions: integer array `[N]`, the rows of `pixels` that belong to this source;
         None for all. Subsets share one pixel tensor this way.
       ids: str array `[M]`, or None where the data set has none.
+      fingerprints: int64 array `[M]` of `fingerprint` of the images as the data set has them; of
+        the pixels given here if None.
     """
 
     def __init__(
@@ -127,6 +167,7 @@ class InMemorySource(ImageSource):
         resolution: int,
         positions: np.ndarray | None = None,
         ids: np.ndarray | None = None,
+        fingerprints: np.ndarray | None = None,
     ) -> None:
         super().__init__(class_names, resolution, channels=pixels.shape[-1])
         # An eager tensor is captured by tf.data graphs by reference. It is kept off any
@@ -137,6 +178,7 @@ class InMemorySource(ImageSource):
         self._stored_labels = np.asarray(labels, np.int32)
         self._labels = self._stored_labels if positions is None else self._stored_labels[positions]
         self._stored_ids = ids
+        self._stored_fingerprints = fingerprints
 
     @property
     @override
@@ -146,9 +188,20 @@ class InMemorySource(ImageSource):
     @property
     @override
     def ids(self) -> np.ndarray | None:
-        if self._stored_ids is None or self._positions is None:
-            return self._stored_ids
-        return self._stored_ids[self._positions.numpy()]
+        return self._own(self._stored_ids)
+
+    @property
+    @override
+    def fingerprints(self) -> np.ndarray | None:
+        if self._stored_fingerprints is None:
+            self._stored_fingerprints = np.array([fingerprint(x) for x in self._pixels.numpy()])
+        return self._own(self._stored_fingerprints)
+
+    def _own(self, stored: np.ndarray | None) -> np.ndarray | None:
+        """The rows of this source of an array `[M]`."""
+        if stored is None or self._positions is None:
+            return stored
+        return stored[self._positions.numpy()]
 
     def __len__(self) -> int:
         return len(self._labels)
@@ -175,6 +228,7 @@ class InMemorySource(ImageSource):
             self.resolution,
             positions,
             self._stored_ids,
+            self._stored_fingerprints,
         )
 
 
@@ -221,6 +275,16 @@ class LazySource(ImageSource):
     def ids(self) -> np.ndarray | None:
         return self._source().ids
 
+    @property
+    @override
+    def locations(self) -> np.ndarray | None:
+        return self._source().locations
+
+    @property
+    @override
+    def fingerprints(self) -> np.ndarray | None:
+        return self._source().fingerprints
+
     def __len__(self) -> int:
         return self._length
 
@@ -231,6 +295,14 @@ class LazySource(ImageSource):
     @override
     def subset(self, indices: np.ndarray) -> ImageSource:
         return self._source().subset(indices)
+
+
+def fingerprint(image: np.ndarray | bytes) -> np.int64:
+    """A number that tells the pixels of an image, or the bytes of its file, from all others."""
+    shape = () if isinstance(image, bytes) else image.shape
+    content = image if isinstance(image, bytes) else np.ascontiguousarray(image).tobytes()
+    digest = hashlib.blake2b(content, digest_size=8, person=str(shape).encode()[:16]).digest()
+    return np.int64(int.from_bytes(digest, "little", signed=True))
 
 
 def resize_antialiased(images: tf.Tensor, resolution: int) -> tf.Tensor:

@@ -34,7 +34,7 @@ def hold_out_validation(
       UserError: `count` is negative, smaller than the number of classes, or leaves
         fewer training examples than classes.
     """
-    available = np.bincount(labels, minlength=len(class_names))
+    labels, available = _counted(labels, class_names)
     _check_count("validation_examples", count, int(np.maximum(available - 1, 0).sum()), available)
     capacity = np.maximum(available - 1, 0)
     return _choose_balanced(labels, count, capacity, (dataset, split_seed, "validation"))
@@ -58,9 +58,16 @@ def choose_training_subset(
     Raises:
       UserError: `count` exceeds the examples there are, or is less than one per class.
     """
-    available = np.bincount(labels, minlength=len(class_names))
+    labels, available = _counted(labels, class_names)
     _check_count("train_examples", count, len(labels), available, zero_means_none=False)
     return _choose_balanced(labels, count, available, (dataset, split_seed, "train"))
+
+
+def _counted(labels: np.ndarray, class_names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels from 0, and images of each; images without a label (-1) are a class of their own."""
+    labels = np.asarray(labels)
+    shift = int(labels.min(initial=0) < 0)
+    return labels + shift, np.bincount(labels + shift, minlength=len(class_names) + shift)
 
 
 def _check_count(
@@ -86,14 +93,14 @@ def _choose_balanced(
     labels: np.ndarray, count: int, capacity: np.ndarray, name: Sequence[object]
 ) -> np.ndarray:
     """Takes `count` examples, as evenly from the classes as `capacity` allows."""
-    quotas = _even_quotas(count, capacity, _ranks((*name, "classes"), len(capacity)))
-    by_rank = np.argsort(_ranks((*name, "examples"), len(labels)), kind="stable")
+    quotas = even_quotas(count, capacity, pseudo_random_ranks((*name, "classes"), len(capacity)))
+    by_rank = np.argsort(pseudo_random_ranks((*name, "examples"), len(labels)), kind="stable")
     ranked_labels = np.asarray(labels)[by_rank]
     chosen = [by_rank[ranked_labels == label][:quota] for label, quota in enumerate(quotas)]
     return np.sort(np.concatenate(chosen)).astype(np.int64)
 
 
-def _even_quotas(count: int, capacity: np.ndarray, class_ranks: np.ndarray) -> np.ndarray:
+def even_quotas(count: int, capacity: np.ndarray, class_ranks: np.ndarray) -> np.ndarray:
     """Shares `count` among classes: equal shares, capped; odd ones by `class_ranks`."""
     quotas = np.zeros_like(capacity)
     while (missing := count - quotas.sum()) > 0:
@@ -107,7 +114,7 @@ def _even_quotas(count: int, capacity: np.ndarray, class_ranks: np.ndarray) -> n
     return quotas
 
 
-def _ranks(name: Sequence[object], count: int) -> np.ndarray:
+def pseudo_random_ranks(name: Sequence[object], count: int) -> np.ndarray:
     """uint64 pseudo-random numbers `[count]`: splitmix64, started from a hash of `name`."""
     digest = hashlib.sha256("\0".join(map(str, name)).encode()).digest()
     start = np.uint64(int.from_bytes(digest[:8], "little"))

@@ -41,6 +41,19 @@ class Check:
 
 
 @dataclasses.dataclass(frozen=True)
+class MaskingReport:
+    """The signs of masked gradients of one model.
+
+    Attributes:
+      images: one line on the images that the figures are of.
+      checks: the signs; none where they were not wanted.
+    """
+
+    images: str = ""
+    checks: Sequence[Check] = ()
+
+
+@dataclasses.dataclass(frozen=True)
 class Outcome:
     """What attacks at one radius did to N images.
 
@@ -226,21 +239,28 @@ class StoredEvaluation:
         write_atomically(path, lambda file: np.savez(file, **vars(outcome)))
         return outcome
 
-    def checks(self, compute: Callable[[], list[Check]] | None) -> list[Check]:
-        """Returns the stored Checks of the masking report, or else those that `compute` returns.
+    def masking(self, compute: Callable[[], MaskingReport] | None) -> MaskingReport:
+        """Returns the stored masking report, or else the one that `compute` returns.
 
         Args:
-          compute: function without arguments that returns a list of Checks, then stored; None
-            where they are not wanted.
+          compute: function without arguments that returns a MaskingReport, then stored; None
+            where it is not wanted.
         """
         path = self._directory / "masking.json"
         if path.exists():
-            return [Check(**check) for check in json.loads(path.read_text())]
+            return _read_masking(json.loads(path.read_text()))
         if compute is None:
-            return []
-        checks = compute()
-        write_atomically(path, json.dumps([dataclasses.asdict(check) for check in checks]))
-        return checks
+            return MaskingReport()
+        report = compute()
+        write_atomically(path, json.dumps(dataclasses.asdict(report)))
+        return report
+
+
+def _read_masking(stored: Any) -> MaskingReport:
+    # Version 0.2.0 and before kept the signs alone, which were always those of the first images.
+    if isinstance(stored, list):
+        stored = {"images": "The first images of the table above", "checks": stored}
+    return MaskingReport(stored["images"], [Check(**check) for check in stored["checks"]])
 
 
 def join(outcomes: Sequence[Outcome]) -> Outcome:

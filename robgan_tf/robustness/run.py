@@ -15,12 +15,13 @@ from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.choices import PROTOCOLS
 from robgan_tf.data.batches import scale_images
 from robgan_tf.data.sources import ImageSource
+from robgan_tf.data.subsets import representative_rows
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest, write_atomically
 from robgan_tf.reporting import format_duration, format_radius
 from robgan_tf.robustness.evaluation import (
     PART_SIZE,
-    Check,
+    MaskingReport,
     Outcome,
     RobustnessEvaluation,
     StoredEvaluation,
@@ -84,7 +85,7 @@ def radius_key(epsilon: float) -> str:
 def choose_images(
     source: ImageSource, protocol: Protocol, count: int | None
 ) -> tuple[np.ndarray, str]:
-    """Chooses what to evaluate: all images, or the first by id.
+    """Chooses what to evaluate: all images, or some that stand for all.
 
     Args:
       source: ImageSource.
@@ -100,17 +101,13 @@ def choose_images(
     total = len(source)
     if not total:
         raise UserError("the split holds no images; choose another (--split)")
+    source.check_labelled("accuracy under attack needs: choose another split (--split)")
     if count is not None and not 1 <= count <= total:
         raise UserError(f"--images={count}: the split holds {total} images")
     usual = PROTOCOLS.get(protocol.attack).images
     if count is None and usual is not None:
         count = min(usual, total)
-    if count is None or count == total:
-        return np.arange(total), f"All {total} images"
-    if source.ids is None:
-        return np.arange(count), f"The first {count} images of {total} in stored order"
-    by_id = np.argsort(source.ids, kind="stable")
-    return by_id[:count], f"The first {count} images of {total} by id"
+    return representative_rows(source.labels, total if count is None else count, source.ids)
 
 
 class RobustnessRun:
@@ -119,7 +116,7 @@ class RobustnessRun:
     Args:
       images: float32 [N, H, W, C] in [-1, 1].
       labels: int [N].
-      ids: str [N], or None.
+      locations: str [N], by which the images are found again, or None.
       numbers: int [N], positions in the whole split, which random numbers depend on.
       num_classes: classes of the data.
       description: one line on the images.
@@ -130,7 +127,7 @@ class RobustnessRun:
         self,
         images: np.ndarray,
         labels: np.ndarray,
-        ids: np.ndarray | None,
+        locations: np.ndarray | None,
         numbers: np.ndarray,
         num_classes: int,
         description: str,
@@ -138,7 +135,7 @@ class RobustnessRun:
     ) -> None:
         self._images = images
         self._labels = np.asarray(labels)
-        self._ids = ids
+        self._locations = locations
         self._numbers = numbers
         self._num_classes = num_classes
         self._description = description
@@ -146,7 +143,7 @@ class RobustnessRun:
 
     def evaluate(
         self, classifier: Classifier, directory: PathLike, name: str
-    ) -> tuple[list[Row], list[Check]]:
+    ) -> tuple[list[Row], MaskingReport]:
         """Evaluates one classifier, continuing where an earlier evaluation was interrupted.
 
         Args:
@@ -155,7 +152,7 @@ class RobustnessRun:
           name: of the files.
 
         Returns:
-          (rows as from `summary`, list of Checks).
+          (rows as from `summary`, a MaskingReport).
 
         Raises:
           UserError: if the classifier or the directory cannot be used.
@@ -178,9 +175,9 @@ class RobustnessRun:
             for epsilon, outcome in outcomes.items()
         }
         report = functools.partial(self._masking, classifier)
-        checks = stored.checks(report if self._protocol.masking else None)
-        self._write(directory, name, classifier, outcomes, norms, checks)
-        return summary(outcomes), checks
+        masking = stored.masking(report if self._protocol.masking else None)
+        self._write(directory, name, classifier, outcomes, norms, masking)
+        return summary(outcomes), masking
 
     def _outcome(
         self,
@@ -243,18 +240,20 @@ class RobustnessRun:
                 f"{classifier.name} at radius {epsilon:g}: {error}; no result was written"
             ) from error
 
-    def _masking(self, classifier: Classifier) -> list[Check]:
+    def _masking(self, classifier: Classifier) -> MaskingReport:
         count = min(MASKING_IMAGES, len(self._images))
-        print(f"  checking {count} images for signs of masked gradients", flush=True)
-        return masking_report(
+        rows, description = representative_rows(self._labels, count)
+        print(f"  looking for signs of masked gradients: {description}", flush=True)
+        checks = masking_report(
             classifier,
-            self._images[:count],
-            self._labels[:count],
+            self._images[rows],
+            self._labels[rows],
             max(self._protocol.radii),
             self._protocol.norm,
             self._protocol.seed,
             self._protocol.batch_size,
         )
+        return MaskingReport(description, checks)
 
     def _write(
         self,
@@ -263,7 +262,7 @@ class RobustnessRun:
         classifier: Classifier,
         outcomes: Mapping[float, Outcome],
         norms: Mapping[float, np.ndarray],
-        checks: Sequence[Check],
+        masking: MaskingReport,
     ) -> None:
         rows = summary(outcomes)
         record = {
@@ -272,11 +271,12 @@ class RobustnessRun:
             "images": self._description,
             **dataclasses.asdict(self._protocol),
             "radii": rows,
-            "masking": [dataclasses.asdict(check) for check in checks],
+            "masking": [dataclasses.asdict(check) for check in masking.checks],
+            "masking_images": masking.images,
         }
-        samples = per_sample_csv(outcomes, norms, self._labels, self._ids)
+        samples = per_sample_csv(outcomes, norms, self._labels, self._numbers, self._locations)
         write_atomically(directory / f"{name}.json", json.dumps(record, indent=1) + "\n")
-        write_atomically(directory / f"{name}.md", self.table({classifier.name: rows}, checks))
+        write_atomically(directory / f"{name}.md", self.table({classifier.name: rows}, masking))
         write_atomically(directory / f"{name}_samples.csv", samples)
         if self._protocol.save_images:
             arrays: dict[str, Any] = {
@@ -287,10 +287,12 @@ class RobustnessRun:
                 lambda file: np.savez_compressed(file, label=self._labels, **arrays),
             )
 
-    def table(self, results: Mapping[str, Sequence[Row]], checks: Sequence[Check] = ()) -> str:
+    def table(
+        self, results: Mapping[str, Sequence[Row]], masking: MaskingReport | None = None
+    ) -> str:
         """The Markdown table of several models, `results` being a dict from name to rows."""
         attack = f"Attack: {self._protocol.attack}, seed {self._protocol.seed}"
-        return markdown(results, attack, self._protocol.norm, self._description, checks)
+        return markdown(results, attack, self._protocol.norm, self._description, masking)
 
 
 def evaluate_robustness(
@@ -316,21 +318,35 @@ def evaluate_robustness(
     """
     positions, description = choose_images(source, protocol, count)
     images = scale_images(source.fetch(positions)).numpy()
+    description += _stand_ins(source, positions)
     if images.min() >= 0.0:
         print("warning: no pixel of these images is negative; models here expect [-1, 1]")
     run = RobustnessRun(
         images,
         source.labels[positions],
-        None if source.ids is None else source.ids[positions],
+        None if source.locations is None else source.locations[positions],
         positions,
         len(source.class_names),
         description,
         protocol,
     )
     results: dict[str, list[Row]] = {}
-    checks: list[Check] = []
+    masking: MaskingReport | None = None
     for classifier, directory, name in subjects:
         print(f"{classifier.name} ({classifier.source}): {description}", flush=True)
-        results[classifier.name], checks = run.evaluate(classifier, directory, name)
+        results[classifier.name], masking = run.evaluate(classifier, directory, name)
         print(f"  written: {pathlib.Path(directory) / name}.json, .md and _samples.csv")
-    return run.table(results, checks if len(subjects) == 1 else ())
+    return run.table(results, masking if len(subjects) == 1 else None)
+
+
+def _stand_ins(source: ImageSource, positions: np.ndarray) -> str:
+    """What is to be said of files that could not be read when these images were fetched."""
+    if not source.corrupt_files or source.locations is None:
+        return ""
+    unreadable = [path for path in source.locations[positions] if path in source.corrupt_files]
+    if not unreadable:
+        return ""
+    return (
+        f"; {len(unreadable)} cannot be read, another of the class stands in for each, first "
+        f"{unreadable[0]}"
+    )

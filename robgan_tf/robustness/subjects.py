@@ -64,6 +64,16 @@ class InputRange:
         if 0.0 in self.deviation:
             raise UserError("a deviation of 0 cannot be divided by (--input_deviation)")
 
+    @property
+    def described(self) -> str:
+        """What it is, for records; empty where images stay as they are."""
+        values = {
+            "on": () if self == InputRange() else (self.minimum, self.maximum),
+            "mean": self.mean,
+            "deviation": self.deviation,
+        }
+        return " ".join(f"{name} {list(given)}" for name, given in values.items() if given)
+
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
         """Maps images in [-1, 1] to what the model wants."""
         middle, half = (self.minimum + self.maximum) / 2.0, (self.maximum - self.minimum) / 2.0
@@ -116,9 +126,9 @@ def load_model_file(path: PathLike, input_range: InputRange) -> Classifier:
             call = functools.partial(keras.models.load_model(path, compile=False), training=False)
     except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
         raise UserError(f"model {path} cannot be loaded: {first_line(error)}") from error
-    return Classifier(
-        path.name, lambda images: call(input_range(images)), f"{path.name} {tree_digest(path)}"
-    )
+    # The same weights on pixels of another range are another classifier.
+    source = " ".join(filter(None, [path.name, tree_digest(path), input_range.described]))
+    return Classifier(path.name, lambda images: call(input_range(images)), source)
 
 
 def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: int) -> int:
@@ -151,6 +161,11 @@ def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: in
         )
     if not np.isfinite(values).all():
         raise UserError(f"{classifier.name} gives infinite or NaN logits on clean images")
+    if values.shape[1] == 1:
+        raise UserError(
+            f"{classifier.name} gives one logit an image: of one class no image is ever wrong, and "
+            "there is nothing to attack; a model of two classes has to give two logits"
+        )
     if values.shape[1] < num_classes:
         raise UserError(
             f"{classifier.name} knows {values.shape[1]} classes and the data has {num_classes}: "

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from robgan_tf.reporting import format_radius
-from robgan_tf.robustness.evaluation import Check, Outcome, confidence_interval
+from robgan_tf.robustness.evaluation import MaskingReport, Outcome, confidence_interval
 
 # What `summary` says of a radius: names and values of different types, as JSON holds them.
 Row = dict[str, Any]
@@ -52,7 +52,7 @@ def markdown(
     attack: str,
     norm: str,
     images: str,
-    masking: Sequence[Check] = (),
+    masking: MaskingReport | None = None,
 ) -> str:
     """Renders the table.
 
@@ -61,7 +61,7 @@ def markdown(
       attack: one line on the attacks.
       norm: name of the norm, such as "linf".
       images: one line on the images.
-      masking: Checks, or nothing.
+      masking: a MaskingReport, or None.
     """
     radii = [row["epsilon"] for row in next(iter(results.values()))]
     header = " | ".join(format_radius(epsilon, norm) for epsilon in radii)
@@ -74,12 +74,13 @@ def markdown(
         lines.append(f"| {name} | {' | '.join(cells)} |")
     seconds = sum(row["seconds"] for rows in results.values() for row in rows)
     lines += ["", f"Accuracy with 95 % intervals. {images}. {attack}. {seconds:.0f} s."]
-    if masking:
+    if masking is not None and masking.checks:
         lines += ["", "| sign of masked gradients | | |", "|---|---|---|"]
         lines += [
             f"| {check.name} | {'yes' if check.passed else '**NO**'} | {check.figures} |"
-            for check in masking
+            for check in masking.checks
         ]
+        lines += ["", f"Signs: {masking.images}."]
     return "\n".join([*lines, ""])
 
 
@@ -87,15 +88,20 @@ def per_sample_csv(
     outcomes: Mapping[float, Outcome],
     norms: Mapping[float, np.ndarray],
     labels: np.ndarray,
-    ids: np.ndarray | None,
+    positions: np.ndarray,
+    locations: np.ndarray | None,
 ) -> str:
     """One line an image: index, id, label, clean prediction; then, a radius, who fooled it, norm.
+
+    Index and id lead back to the image: its position in the split's stored order, counted from 0,
+    and its path, or the name that the data set gives it if it gives any.
 
     Args:
       outcomes: dict from radius to Outcome.
       norms: dict from radius to the norms of the perturbations, [N].
       labels: int [N].
-      ids: str [N], or None.
+      positions: int [N], in stored order of the split.
+      locations: str [N], paths or names, or None.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -105,7 +111,8 @@ def per_sample_csv(
     writer.writerow(["index", "id", "label", "clean_prediction", *of_radii])
     predictions = next(iter(outcomes.values())).predictions
     for index, label in enumerate(labels):
-        row = [index, "" if ids is None else ids[index], int(label), int(predictions[index])]
+        location = "" if locations is None else locations[index]
+        row = [int(positions[index]), location, int(label), int(predictions[index])]
         for epsilon, outcome in outcomes.items():
             row += [outcome.fooled_by[index], f"{norms[epsilon][index]:.6f}"]
         writer.writerow(row)

@@ -12,6 +12,7 @@ from robgan_tf.config.configuration import as_markdown
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, load_image_data
+from robgan_tf.data.overlap import overlap_warning
 from robgan_tf.extensions import CONFIG_KEY, Extension, keep_copies, recorded
 from robgan_tf.runs.checkpoints import BestCheckpoint, Checkpoints
 from robgan_tf.runs.directory import RunDirectory
@@ -25,6 +26,7 @@ from robgan_tf.watching.final_evaluation import (
     final_accuracy,
     write_gap,
 )
+from robgan_tf.watching.measured_splits import check_images, measured_splits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,7 +199,12 @@ class Stage(abc.ABC):
         """
 
     def _load_data(self) -> ImageData:
-        return load_image_data(**self.config.data.loading(self._data_dir))
+        data = load_image_data(**self.config.data.loading(self._data_dir))
+        check_images(self.config, data)
+        warning = overlap_warning(data, measured_splits(self.config))
+        if warning is not None:
+            print(warning, flush=True)
+        return data
 
     def _loop(
         self, run: RunDirectory, built: Built, checkpoints: Checkpoints, start_step: int

@@ -38,7 +38,13 @@ class GapMeter:
         }
 
     def __call__(self) -> dict[str, float]:
-        """Returns a dict such as {"gap/test_attacked": 0.31, "gap/test_lipschitz": 0.8, ...}."""
+        """Returns a dict such as {"gap/test_attacked": 0.31, "gap/test_lipschitz": 0.8, ...}.
+
+        Raises:
+          UserError: if images of a split have no label.
+        """
+        for name, source in self._sources.items():
+            source.check_labelled(f"the gap needs of the {name} images: choose another split")
         values = {}
         for name, source in self._sources.items():
             accuracy = self._meter(evaluation_batches(source, BATCH_SIZE))

@@ -18,7 +18,7 @@ from robgan_tf.quality.generated_set import GeneratedSet
 from robgan_tf.quality.image_features import ReferenceFeatures, extract
 from robgan_tf.quality.measure import LOWER, measure_of
 from robgan_tf.quality.relative_diversity import RelativeDiversity
-from robgan_tf.quality.scores import bias_warning, quality
+from robgan_tf.quality.scores import bias_warning, check_counts, quality
 from robgan_tf.reporting import read_metrics
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.training.joint_step import JointPlayers
@@ -70,7 +70,7 @@ class QualityMeter:
         self._history = list(history)
         self._seed = seed
         self._source_loss = source_loss
-        self._check_counts()
+        self._check_counts(len(data.train))
         self._best = measure_of(settings.best)
         needs_classes = self._best is not None and self._best.needs_probabilities
         if needs_classes and extractor.classes is None:
@@ -85,6 +85,7 @@ class QualityMeter:
         self._held_out = (data.validation if len(data.validation) else data.test).evenly_spaced(
             JUDGED_IMAGES
         )
+        self._check_held_out()
         self._diversity = RelativeDiversity(
             self._real.features, self._labels(real.labels), real, seed
         )
@@ -134,8 +135,26 @@ class QualityMeter:
         (name,) = [name for name in values if name.startswith(f"{kind}/")]
         return -values[name] if self._best.numbers[kind].better == LOWER else values[name]
 
-    def _check_counts(self) -> None:
-        """How images of a class differ is not to be seen in one of them."""
+    def _check_held_out(self) -> None:
+        self._held_out.check_every_class_is_readable()
+        if self._players.discriminator.class_head is not None:
+            self._held_out.check_labelled(
+                "D's judgement of held-out images needs: choose another data.test_split, or bind "
+                "quality.every = 0"
+            )
+
+    def _check_counts(self, training_images: int) -> None:
+        """Too few images are refused now, and not at the first measurement."""
+        real = min(training_images, self._settings.real_images)
+        try:
+            check_counts(real, self._settings.images, self._extractor.classes is not None)
+        except UserError as error:
+            raise UserError(
+                f"image quality cannot be measured on {real} training and "
+                f"{self._settings.images} generated images: {error}; bind quality.every = 0 to do "
+                "without"
+            ) from error
+        # How images of a class differ is not to be seen in one of them.
         num_classes = max(self._players.average_generator.num_classes, 1)
         if self._settings.images < 2 * num_classes:
             raise UserError(

@@ -17,6 +17,7 @@ from tests import made_run, tiny
 from tests.in_process import run, start
 
 IMAGES = 60
+NAME = f"robustness_published_test_{IMAGES}_images_epsilon_0.02_0.3"
 
 
 def evaluate(run_dir, *arguments):
@@ -36,12 +37,12 @@ def evaluated(run_dir):
     process = evaluate(run_dir, f"--images={IMAGES}", "--epsilons=0.02,0.3", "--save_images")
     assert process.returncode == 0, process.stderr
     assert "retracing" not in process.stderr
-    return run_dir / "evaluations" / "robustness_published_test", process.stdout
+    return run_dir / "evaluations" / NAME, process.stdout
 
 
 def test_table_and_files_agree(evaluated):
     path, printed = evaluated
-    record = json.loads(path.with_suffix(".json").read_text())
+    record = json.loads(path.with_name(f"{path.name}.json").read_text())
     assert [row["epsilon"] for row in record["radii"]] == [0.0, 0.02, 0.3]
     accuracies = [row["accuracy"] for row in record["radii"]]
     assert accuracies == sorted(accuracies, reverse=True)
@@ -51,12 +52,12 @@ def test_table_and_files_agree(evaluated):
         assert f"{row['accuracy']:.2%} ({low:.1%} to {high:.1%})" in printed
     assert "0.02 (2.55/255)" in printed
     assert len(record["masking"]) == 8
-    assert path.with_suffix(".md").read_text() in printed
+    assert path.with_name(f"{path.name}.md").read_text() in printed
 
 
 def test_per_sample_file_and_images_agree_with_the_table(evaluated):
     path, _ = evaluated
-    record = json.loads(path.with_suffix(".json").read_text())
+    record = json.loads(path.with_name(f"{path.name}.json").read_text())
     with open(f"{path}_samples.csv") as file:
         samples = list(csv.DictReader(file))
     assert len(samples) == IMAGES
@@ -77,13 +78,13 @@ def test_the_same_command_attacks_nothing_again(evaluated, run_dir):
     before = {part: part.stat().st_mtime_ns for part in path.glob("*.npz")}
     assert len(before) == 3
     before[path / "masking.json"] = (path / "masking.json").stat().st_mtime_ns
-    table = path.with_suffix(".md").read_text()
+    table = path.with_name(f"{path.name}.md").read_text()
     process = evaluate(
         run_dir, f"--images={IMAGES}", "--epsilons=0.02,0.3", "--batch_size=7", "--save_images"
     )
     assert process.returncode == 0, process.stderr
     assert {part: part.stat().st_mtime_ns for part in before} == before
-    assert path.with_suffix(".md").read_text() == table
+    assert path.with_name(f"{path.name}.md").read_text() == table
 
 
 def test_continues_after_a_kill(run_dir):
@@ -109,11 +110,34 @@ def test_continues_after_a_kill(run_dir):
     assert killed == whole
 
 
+def test_a_second_question_is_answered_beside_the_first(evaluated, run_dir):
+    path, _ = evaluated
+    first = path.with_name(f"{path.name}.json").read_text()
+    process = evaluate(run_dir, "--images=50", "--epsilons=0.02,0.3", "--nomasking")
+    assert process.returncode == 0, process.stderr
+    assert "test_50_images_epsilon_0.02_0.3.json" in process.stdout
+    assert path.with_name(f"{path.name}.json").read_text() == first
+
+
+def test_runs_of_one_name_have_a_row_each(run_dir, tmp_path):
+    other = shutil.copytree(run_dir, tmp_path / "other" / "run")
+    arguments = ["--attack=fgsm", "--nomasking", "--epsilons=0.02", "--images=5"]
+    process = evaluate(run_dir, f"--run_dir={other}", *arguments, f"--output_dir={tmp_path}")
+    assert process.returncode == 0, process.stderr
+    assert "| other/run | " in process.stdout
+    assert f"| {run_dir.parent.name}/run | " in process.stdout
+    assert (tmp_path / "robustness_fgsm_test_5_images_epsilon_0.02_other_run.json").exists()
+    process = evaluate(run_dir, f"--run_dir={run_dir}", *arguments)
+    assert process.returncode == 2
+    assert process.stderr == f"error: {run_dir} is given twice\n"
+
+
 def test_radii_are_taken_on_either_scale(run_dir):
     process = evaluate(run_dir, "--attack=fgsm", "--epsilons=8/255", "--nomasking", "--images=10")
     assert process.returncode == 0, process.stderr
     assert "0.0627451 (8/255)" in process.stdout
-    record = json.loads((run_dir / "evaluations" / "robustness_fgsm_test.json").read_text())
+    name = "robustness_fgsm_test_10_images_epsilon_0.0627451"
+    record = json.loads((run_dir / "evaluations" / f"{name}.json").read_text())
     assert [row["epsilon"] for row in record["radii"]] == pytest.approx([0.0, 16 / 255])
 
 
@@ -132,7 +156,7 @@ def test_radii_are_taken_on_either_scale(run_dir):
         (["--epsilons=-1"], "--epsilons=-1: '-1' is no radius"),
         (["--checkpoint=7"], "there is no checkpoint of step 7"),
         (["--images=100000"], "--images=100000: the split holds"),
-        (["--name=robustness_published_test", "--attack=fgsm", "--epsilons=0.02,0.3",
+        ([f"--name={NAME}", "--attack=fgsm", "--epsilons=0.02,0.3",
           f"--images={IMAGES}"], "differs in attack: give another --name"),
         (["--model=x"], "give either --run_dir or --model"),
         (["--input_range=0,1"], "--input_range is of --model, and a run has its own: leave it out"),
@@ -160,10 +184,17 @@ def test_model_files(kind, tmp_path):
     arguments.append("--nomasking")
     process = run("evaluate", "robustness", *arguments, f"--output_dir={tmp_path / 'results'}")
     assert process.returncode == 0, process.stderr
-    record = json.loads(
-        (tmp_path / "results" / f"robustness_published_test_{path.name}.json").read_text()
-    )
+    name = f"robustness_published_test_40_images_range_0_1_{path.name}"
+    record = json.loads((tmp_path / "results" / f"{name}.json").read_text())
     assert [row["images"] for row in record["radii"]] == 4 * [40]
+    # The same weights on other pixels are another classifier, whatever the files are called.
+    arguments = [f"--name={name.removesuffix('_' + path.name)}", *arguments]
+    for values, differs in (("--input_range=0,1", False), ("--input_range=0,255", True)):
+        again = run(
+            "evaluate", "robustness", *arguments, values, f"--output_dir={tmp_path / 'results'}"
+        )
+        assert again.returncode == (2 if differs else 0), again.stderr
+        assert ("differs in model: give another --name" in again.stderr) == differs
 
 
 @pytest.mark.parametrize(

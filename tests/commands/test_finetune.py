@@ -212,7 +212,7 @@ def assert_next_lines_work(output, run_dir):
     assert measure[0] == "robgan_tf.evaluate" and "--data_dir=no data" in measure
     measured = run("evaluate", *measure[1:], "--images=4", "--nomasking")
     assert measured.returncode == 0, measured.stderr
-    assert (run_dir / "evaluations" / "robustness_strong_test.json").exists()
+    assert (run_dir / "evaluations" / "robustness_strong_test_4_images.json").exists()
     assert longer[0] == "robgan_tf.finetune" and "--data_dir=no data" in longer
     continued = run("finetune", *longer[1:])
     assert continued.returncode == 0, continued.stderr

@@ -108,7 +108,7 @@ def test_commands_read_it_and_write_elsewhere(folder, tmp_path):
         done = in_process.run(*command)
         assert done.returncode == 0, (command, done.stderr)
     assert (tmp_path / "sheet_step_00002000_seed_0.png").exists()
-    assert (tmp_path / "robustness_fgsm_test.json").exists()
+    assert (tmp_path / "robustness_fgsm_test_20_images_epsilon_0.02.json").exists()
     assert (tmp_path / "exports" / "classifier" / "1" / "saved_model.pb").exists()
     assert state(folder) == before
 

@@ -1,14 +1,22 @@
 """Which images and radii an evaluation takes, with which attacks."""
 
+import csv
+import json
+import pathlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks.protocol import make_attacks
+from robgan_tf.data.datasets.image_folder import load_class_folders
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
+from robgan_tf.robustness import run as robustness_run
+from robgan_tf.robustness.evaluation import Check
 from robgan_tf.robustness.run import Protocol, choose_images, evaluate_robustness
 from robgan_tf.robustness.subjects import Classifier
+from tests.data.helpers import save_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, [1200, 2, 2, 1]).astype(np.uint8)
 LABELS = np.arange(1200) % 2
@@ -32,17 +40,92 @@ CLASSIFIER = Classifier("mean", logits, "test")
 def test_strong_takes_the_first_thousand_by_id():
     chosen, description = choose_images(source(), Protocol("strong", (0.02,)), None)
     np.testing.assert_array_equal(ORDER[chosen], np.arange(1000))
-    assert description == "The first 1000 images of 1200 by id"
+    assert description == "The first 1000 images of 1200 by id, 500 of each of 2 classes"
     # Of a part of the data, the first of that part.
     part = source().subset(np.arange(100, 300))
     chosen, _ = choose_images(part, Protocol("strong", (0.02,)), 5)
     np.testing.assert_array_equal(ORDER[100:300][chosen], np.sort(ORDER[100:300])[:5])
 
 
-def test_without_ids_the_stored_order_decides():
+def test_without_ids_they_are_evenly_spaced():
     chosen, description = choose_images(source(ids=None), Protocol("strong", (0.02,)), None)
-    np.testing.assert_array_equal(chosen, np.arange(1000))
-    assert description == "The first 1000 images of 1200 in stored order"
+    assert np.bincount(LABELS[chosen]).tolist() == [500, 500]
+    assert chosen.max() > 1190
+    assert description == "1000 images of 1200, evenly spaced, 500 of each of 2 classes"
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two class folders of 60 images each, stored class by class."""
+    for label, name in enumerate(("a", "b")):
+        for number in range(60):
+            save_image(tmp_path / "data" / name / f"{number:02d}.png", number + 100 * label)
+    return load_class_folders(tmp_path / "data", ("a", "b"), resolution=2, channels=1)
+
+
+def always_a(images):
+    score = 1.0 + 0.01 * tf.reduce_mean(images, axis=[1, 2, 3])
+    return tf.stack([score, -score], axis=1)
+
+
+def test_who_answers_the_first_class_always_is_right_half_the_time(folders, tmp_path):
+    classifier = Classifier("a", always_a, "test")
+    protocol = Protocol("published", (0.02,))
+    table = evaluate_robustness([(classifier, tmp_path, "x")], folders, protocol, 60)
+    assert "| a | 50.00% (37.7% to 62.3%) | 50.00% (37.7% to 62.3%) |" in table
+    assert "60 images of 120, evenly spaced, 30 of each of 2 classes." in table
+    record = json.loads((tmp_path / "x.json").read_text())
+    assert record["images"].startswith("60 images of 120, evenly spaced")
+
+
+def test_the_signs_of_masking_are_of_all_classes_and_say_so(folders, tmp_path, monkeypatch):
+    monkeypatch.setattr(robustness_run, "MASKING_IMAGES", 20)
+    given = []
+
+    def report(classifier, images, labels, *rest, **more):
+        given.extend(labels)
+        return [Check("sign", True, "none")]
+
+    monkeypatch.setattr(robustness_run, "masking_report", report)
+    table = evaluated(tmp_path, folders)
+    assert np.bincount(given).tolist() == [10, 10]
+    assert "Signs: 20 images of 50, evenly spaced, 10 of each of 2 classes." in table
+    # Kept with the signs, for a later call that only reads them.
+    assert evaluated(tmp_path, folders, masking=False) == table
+
+
+def test_signs_kept_by_an_older_version_are_shown(folders, tmp_path):
+    (tmp_path / "result").mkdir(parents=True)
+    kept = [{"name": "sign", "passed": False, "figures": "17"}]
+    (tmp_path / "result" / "masking.json").write_text(json.dumps(kept))
+    table = evaluated(tmp_path, folders)
+    assert "| sign | **NO** | 17 |" in table
+    assert "Signs: The first images of the table above." in table
+
+
+def test_a_line_of_the_sample_file_leads_back_to_its_image(folders, tmp_path):
+    evaluated(tmp_path, folders, masking=False)
+    samples = list(csv.DictReader((tmp_path / "result_samples.csv").open()))
+    assert len(samples) == 50
+    files = sorted((tmp_path / "data").glob("*/*.png"))
+    for sample in samples:
+        assert files[int(sample["index"])] == pathlib.Path(sample["id"])
+        assert pathlib.Path(sample["id"]).parent.name == "ab"[int(sample["label"])]
+    evaluated(tmp_path / "named", source(), masking=False)
+    for sample in csv.DictReader((tmp_path / "named" / "result_samples.csv").open()):
+        assert IDS[int(sample["index"])] == sample["id"]
+
+
+def test_files_that_stand_in_for_others_are_named(folders, tmp_path):
+    broken = tmp_path / "data" / "a" / "00.png"
+    broken.write_bytes(b"nothing")
+    table = evaluate_robustness(
+        [(CLASSIFIER, tmp_path, "x")], folders, Protocol("published", (0.02,), masking=False)
+    )
+    assert (
+        "All 120 images; 1 cannot be read, another of the class stands in for each, first "
+        f"{broken}." in table
+    )
 
 
 def test_published_takes_all_unless_asked_for_fewer():

@@ -5,7 +5,7 @@ from PIL import Image
 from typing_extensions import override
 
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
-from robgan_tf.data.sources import ImageSource, InMemorySource
+from robgan_tf.data.sources import ImageSource, InMemorySource, fingerprint
 from robgan_tf.errors import UserError
 
 _LARGEST_VALUE = 16  # the pixels are counts from 0 to 16
@@ -39,7 +39,8 @@ def load_digits(resolution: int, storage: int) -> tuple[ImageSource, ImageSource
 
     def source(members: np.ndarray, side: int) -> InMemorySource:
         pixels = np.stack([_resize(image, side) for image in levels[members]])
-        return InMemorySource(pixels, labels[members], class_names, resolution)
+        alike = np.array([fingerprint(image) for image in levels[members]])
+        return InMemorySource(pixels, labels[members], class_names, resolution, fingerprints=alike)
 
     return source(~is_test, storage), source(is_test, resolution)
 

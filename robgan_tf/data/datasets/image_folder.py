@@ -14,6 +14,7 @@ from PIL import Image
 from typing_extensions import override
 
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
+from robgan_tf.data.equal_files import count_equal_files
 from robgan_tf.data.image_file import DECODE_ERRORS, picture_size, read_image
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
@@ -150,6 +151,11 @@ class FolderSource(ImageSource):
     def labels(self) -> np.ndarray:
         return self._labels
 
+    @property
+    @override
+    def locations(self) -> np.ndarray:
+        return np.array(self._files)
+
     def __len__(self) -> int:
         return len(self._files)
 
@@ -185,6 +191,13 @@ class FolderSource(ImageSource):
         Decoding all of them would take longer than what the digest is to save.
         """
         return digest_all(_decoders().map(_file_extract, self._files))
+
+    @override
+    def count_in(self, other: ImageSource) -> int:
+        """How many of these files are in `other` too: the same file, or one of the same content."""
+        if not isinstance(other, FolderSource):
+            return super().count_in(other)
+        return count_equal_files(self._files, other._files, _decoders())
 
     def picture_sizes(self) -> set[tuple[int, int]]:
         """Set of the (height, width) in which images are stored, unreadable ones left out."""

@@ -6,7 +6,7 @@ import io
 import logging as python_logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,14 @@ from typing_extensions import override
 
 from robgan_tf.choices import DATASETS
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
-from robgan_tf.data.sources import ImageSource, InMemorySource, LazySource, resize_antialiased
+from robgan_tf.data.image_file import DECODE_ERRORS, read_image
+from robgan_tf.data.sources import (
+    ImageSource,
+    InMemorySource,
+    LazySource,
+    fingerprint,
+    resize_antialiased,
+)
 from robgan_tf.errors import UserError
 
 _MEMORY_FRACTION = 0.7  # of the available memory; the rest is for the training itself
@@ -40,7 +47,8 @@ class TfdsClassification:
 
     Raises:
       UserError: the dataset is unknown, neither prepared nor downloadable, or does not
-        hold 8-bit images of `channels` channels with one class label each.
+        hold 8-bit images of `channels` channels, or files that can be made so, with one class
+        label each.
     """
 
     def __init__(self, name: str, data_dir: str | None, *, resolution: int, channels: int) -> None:
@@ -51,7 +59,7 @@ class TfdsClassification:
         self.name = info.name + (f"/{info.config_name}" if info.config_name else "")
         self.class_names = _class_names(name, info.features)
         _check_images(name, info.features["image"], channels)
-        self._has_ids = "id" in info.features and info.features["id"].np_dtype == np.object_
+        self._has_ids = "id" in info.features and _is_text(info.features["id"])
 
     def split_length(self, split: str) -> int:
         """Returns the number of examples of `split`; UserError when there is no such split."""
@@ -59,8 +67,9 @@ class TfdsClassification:
         try:
             return splits[split].num_examples
         except (KeyError, ValueError) as error:
+            sizes = ", ".join(f"{name} ({splits[name].num_examples} images)" for name in splits)
             raise UserError(
-                f"the dataset {self.name} has no split {split!r}: it has {', '.join(splits)}"
+                f"the dataset {self.name} has no split {split!r}: it has {sizes}"
             ) from error
 
     def check_memory(self, images_by_side: Iterable[tuple[int, int]]) -> None:
@@ -105,15 +114,26 @@ class TfdsClassification:
         pixels = np.empty([count, side, side, self._channels], np.uint8)
         labels = np.empty([count], np.int32)
         ids = np.empty([count], object) if self._has_ids else None
+        fingerprints = np.empty([count], np.int64)
         done = 0
         try:
             for batch in self._decoded(split, side, wanted):
                 end = done + len(batch["label"])
                 pixels[done:end], labels[done:end] = batch["image"], batch["label"]
+                fingerprints[done:end] = (
+                    batch["fingerprint"]
+                    if "fingerprint" in batch
+                    else [fingerprint(image) for image in batch["image"]]
+                )
                 if ids is not None:
-                    ids[done:end] = [identity.decode() for identity in batch["id"]]
+                    # Any bytes may be an id; those that are no text are shown as escapes.
+                    ids[done:end] = [x.decode(errors="backslashreplace") for x in batch["id"]]
                 done = end
-        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        except (
+            tf.errors.DataLossError,
+            tf.errors.InvalidArgumentError,
+            tf.errors.UnknownError,
+        ) as error:
             raise UserError(
                 f"the prepared dataset {self.name} in {self._builder.data_dir} is damaged, split "
                 f"{split!r} after {done} images ({_one_line(error)}): prepare it again"
@@ -124,6 +144,7 @@ class TfdsClassification:
             self.class_names,
             self._resolution,
             ids=None if ids is None else ids.astype(str),
+            fingerprints=fingerprints,
         )
 
     def load_later(self, split: str, side: int, keep: np.ndarray | None = None) -> LazySource:
@@ -146,18 +167,24 @@ class TfdsClassification:
     def _decoded(
         self, split: str, side: int, wanted: np.ndarray | None
     ) -> Iterator[dict[str, np.ndarray]]:
-        """Yields dicts of "image", uint8 `[n, side, side, c]`, "label", "id", in stored order."""
+        """Yields dicts of "image", uint8 `[n, side, side, c]`, "label", "id", in stored order.
+
+        Where images are changed on the way, "fingerprint" is of those that are stored.
+        """
         import tensorflow_datasets as tfds
 
+        feature = self._builder.info.features["image"]
         # Small images of one size are decoded fastest by TFDS itself, in one map.
-        fitting = self._builder.info.features["image"].shape == (side, side, self._channels)
+        fitting = feature.shape == (side, side, self._channels)
+        decode = None if fitting else _decoder(feature, side, self._channels)
+        by_tfds = fitting or isinstance(feature, tfds.features.Tensor)
         with _quiet():
             examples = self._builder.as_dataset(
                 split=split,
                 shuffle_files=False,
                 decoders=tfds.decode.PartialDecoding(
                     {"image": True, "label": True, **({"id": True} if self._has_ids else {})},
-                    decoders=None if fitting else {"image": tfds.decode.SkipDecoding()},
+                    decoders=None if by_tfds else {"image": tfds.decode.SkipDecoding()},
                 ),
                 read_config=tfds.ReadConfig(interleave_cycle_length=1, try_autocache=False),
             )
@@ -165,17 +192,57 @@ class TfdsClassification:
             kept = tf.constant(wanted)
             examples = examples.enumerate().filter(lambda index, _: kept[index])
             examples = examples.map(lambda _, example: example)
-
-        def decode(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-            image = tf.io.decode_image(
-                example["image"], self._channels, tf.uint8, expand_animations=False
-            )
-            image.set_shape([None, None, self._channels])
-            return {**example, "image": _square(image, side)}
-
-        if not fitting:
+        if decode is not None:
             examples = examples.map(decode, num_parallel_calls=_DECODE_CALLS, deterministic=True)
         return examples.batch(_READ_BATCH).prefetch(2).as_numpy_iterator()
+
+
+def _decoder(feature: Any, side: int, channels: int) -> Callable[[dict], dict]:
+    """Makes the function from an example as it is stored to one with a square uint8 image."""
+    import tensorflow_datasets as tfds
+
+    decode: Callable[[tf.Tensor, int, int], tuple[tf.Tensor, tf.Tensor]]
+    if isinstance(feature, tfds.features.Tensor):
+        decode = _square_of_pixels
+    elif feature.shape[-1] == channels:
+        decode = _square_of_file
+    else:
+        decode = _square_of_any_file
+
+    def decoded(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        image, number = decode(example["image"], side, channels)
+        return {**example, "image": image, "fingerprint": number}
+
+    return decoded
+
+
+def _square_of_pixels(pixels: tf.Tensor, side: int, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """(square uint8 image `[side, side, c]`, fingerprint) of pixels `[h, w, c]`."""
+    number = tf.numpy_function(fingerprint, [pixels], tf.int64, stateful=False)
+    number.set_shape([])
+    pixels.set_shape([None, None, channels])
+    return _square(pixels, side), number
+
+
+def _square_of_file(data: tf.Tensor, side: int, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same of an encoded image of as many channels as are wanted."""
+    image = tf.io.decode_image(data, channels, tf.uint8, expand_animations=False)
+    return _square_of_pixels(image, side, channels)
+
+
+def _square_of_any_file(data: tf.Tensor, side: int, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The same of an encoded image of any channels, converted as a file of `image_folder` is."""
+
+    def read(content: bytes) -> tuple[np.ndarray, np.int64]:
+        try:
+            return read_image(io.BytesIO(content), side, channels), fingerprint(content)
+        except DECODE_ERRORS as error:
+            raise ValueError(_one_line(error)) from error
+
+    image, number = tf.numpy_function(read, [data], (tf.uint8, tf.int64), stateful=False)
+    image.set_shape([side, side, channels])
+    number.set_shape([])
+    return image, number
 
 
 def _square(image: tf.Tensor, side: int) -> tf.Tensor:
@@ -259,28 +326,62 @@ def _quiet() -> Iterator[None]:
 
 
 def _class_names(name: str, features: Any) -> tuple[str, ...]:
+    import tensorflow_datasets as tfds
+
     missing = [key for key in ("image", "label") if key not in features]
     if missing:
         raise UserError(
             f"the dataset {name} has no feature {missing[0]!r} (it has {', '.join(features)}): "
             "choose a classification dataset with 'image' and 'label'"
         )
-    names = getattr(features["label"], "names", None)
-    if names is None:
-        raise UserError(f"the 'label' of the dataset {name} is not a class label")
-    return tuple(names)
+    label = features["label"]
+    if not isinstance(label, tfds.features.ClassLabel):
+        raise UserError(
+            f"the 'label' of the dataset {name} is a {_kind(label)}, and one class label for each "
+            "image is needed: choose a classification dataset"
+        )
+    return tuple(label.names)
+
+
+def _is_text(feature: Any) -> bool:
+    """Whether a feature is one text, or one string of bytes."""
+    return feature.shape == () and feature.np_dtype == np.object_
 
 
 def _check_images(name: str, feature: Any, channels: int) -> None:
+    import tensorflow_datasets as tfds
+
+    # Texts, class labels and sound are tensors too.
+    is_tensor = type(feature) is tfds.features.Tensor
+    if not is_tensor and not isinstance(feature, tfds.features.Image):
+        raise UserError(
+            f"the 'image' of the dataset {name} is a {_kind(feature)}, and one image is needed: "
+            "choose another dataset"
+        )
     if feature.np_dtype != np.uint8:
         raise UserError(
-            f"the images of the dataset {name} are {feature.np_dtype.__name__}, not uint8"
+            f"the images of the dataset {name} are {np.dtype(feature.np_dtype).name}, not uint8: "
+            "store them as 8-bit images, or as files for the dataset image_folder"
         )
-    if feature.shape[-1] != channels:
+    if len(feature.shape) != 3:
         raise UserError(
-            f"the images of the dataset {name} have {feature.shape[-1]} channels, but "
-            f"data.channels is {channels}: set data.channels to {feature.shape[-1]}"
+            f"the images of the dataset {name} have the shape {list(feature.shape)}, and "
+            "[height, width, channels] is needed"
         )
+    found = feature.shape[-1]
+    # Files are converted, those of one kind in which channels are known excepted.
+    convertible = () if is_tensor else (None, 4)
+    if found == channels or found in convertible:
+        return
+    if found in (1, 3):
+        remedy = f"but data.channels is {channels}: set data.channels to {found}"
+    else:
+        remedy = "and 1 or 3 are needed: choose another dataset"
+    raise UserError(f"the images of the dataset {name} have {found} channels, {remedy}")
+
+
+def _kind(feature: Any) -> str:
+    return type(feature).__name__
 
 
 def _one_line(error: BaseException) -> str:
