@@ -234,8 +234,9 @@ def _square_of_any_file(data: tf.Tensor, side: int, channels: int) -> tuple[tf.T
     """The same of an encoded image of any channels, converted as a file of `image_folder` is."""
 
     def read(content: bytes) -> tuple[np.ndarray, np.int64]:
+        file: Any = io.BytesIO(content)  # Which PIL opens as it opens a path.
         try:
-            return read_image(io.BytesIO(content), side, channels), fingerprint(content)
+            return read_image(file, side, channels), fingerprint(content)
         except DECODE_ERRORS as error:
             raise ValueError(_one_line(error)) from error
 
