@@ -1,6 +1,6 @@
-"""Distances between two sets of features, block by block, and how exact they are.
+"""Squared distances of features, exactly: what decides whether a point lies in a ball.
 
-They come from matrix products in float64. Where rounding could decide on which side of a surface
+Most come from matrix products in float64. Where rounding could decide on which side of a surface
 a point lies, the difference of the two vectors decides instead, so that points that coincide, and
 ties, count as they should.
 """
@@ -9,63 +9,53 @@ import numpy as np
 
 from robgan_tf.quality.moments import row_blocks
 
-
-def squared_radii(features: np.ndarray, origin: np.ndarray, k: int, block_size: int) -> np.ndarray:
-    """float64 [n]: squared distance of each row to its k-th nearest other row.
-
-    Args:
-      features: [n, d].
-      origin: [d], near the features, so that little cancels.
-      k: which neighbour.
-      block_size: rows compared at a time.
-    """
-    blocks = row_blocks(len(features), block_size)
-    nearest = np.full([len(features), k], np.inf)
-    neighbours = np.zeros([len(features), k], np.int64)
-    for index, rows in enumerate(blocks):
-        for columns in blocks[index:]:
-            distances, _ = squared_distances(features[rows], features[columns], origin)
-            if rows == columns:
-                np.fill_diagonal(distances, np.inf)
-            else:
-                _keep_nearest(nearest[columns], neighbours[columns], distances.T, rows.start)
-            _keep_nearest(nearest[rows], neighbours[rows], distances, columns.start)
-    radii = np.zeros(len(features))
-    for rows in blocks:
-        for column in range(k):
-            exact = exact_distances(features[rows], features[neighbours[rows, column]])
-            radii[rows] = np.maximum(radii[rows], exact)
-    return radii
+# Rows of either set that are compared at a time.
+BLOCK_SIZE = 1000
+# Numbers in the vectors whose differences are taken at a time.
+_EXACT_NUMBERS = 2**21
 
 
-def _keep_nearest(
-    nearest: np.ndarray, neighbours: np.ndarray, distances: np.ndarray, start: int
-) -> None:
-    """Replaces, in place, what is known of the nearest rows by what is nearer.
+def inside_balls(
+    points: np.ndarray,
+    centres: np.ndarray,
+    squared_radii: np.ndarray,
+    origin: np.ndarray,
+    surface: bool,
+) -> np.ndarray:
+    """Finds which points lie in which balls.
 
     Args:
-      nearest: [n, k], the k smallest distances of each of n rows so far.
-      neighbours: int [n, k], to which rows.
-      distances: [n, b], distances to b more rows.
-      start: number of the first of these.
+      points: [n, d].
+      centres: [b, d].
+      squared_radii: float64 [b].
+      origin: [d], near both, so that little cancels.
+      surface: whether it belongs to the ball.
+
+    Returns:
+      Bool [n, b].
     """
-    k = nearest.shape[1]
-    candidates = np.concatenate([nearest, distances], axis=1)
-    chosen = np.argpartition(candidates, k - 1, axis=1)[:, :k]
-    known = np.take_along_axis(neighbours, np.minimum(chosen, k - 1), axis=1)
-    neighbours[...] = np.where(chosen < k, known, chosen - k + start)
-    nearest[...] = np.take_along_axis(candidates, chosen, axis=1)
+    distances, errors = _squared_distances(points, centres, origin)
+    gaps = distances - squared_radii
+    inside = gaps < 0.0
+    undecided = np.argwhere(np.abs(gaps) <= errors)
+    # A few at a time: of sets full of duplicates nearly all may be.
+    for piece in row_blocks(len(undecided), max(1, _EXACT_NUMBERS // points.shape[1])):
+        rows, columns = undecided[piece].T
+        exact = exact_distances(points[rows], centres[columns])
+        radii = squared_radii[columns]
+        inside[rows, columns] = exact <= radii if surface else exact < radii
+    return inside
 
 
-def squared_distances(
+def exact_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """float64 [n]: squared distances row by row; the same for the same two rows, either way."""
+    return np.sum((first.astype(np.float64) - second.astype(np.float64)) ** 2, axis=1)
+
+
+def _squared_distances(
     first: np.ndarray, second: np.ndarray, origin: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Computes squared distances by |x|^2 + |y|^2 - 2 x.y, seen from an origin.
-
-    Args:
-      first: [m, d].
-      second: [n, d].
-      origin: [d], near both, so that little cancels.
 
     Returns:
       (distances, errors): float64 [m, n] both, the second an upper bound of the rounding error.
@@ -75,8 +65,3 @@ def squared_distances(
     distances = norms - 2.0 * (first @ second.T)
     errors = norms * ((first.shape[1] + 4) * np.finfo(np.float64).eps)
     return np.maximum(distances, 0.0), errors
-
-
-def exact_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """float64 [n]: squared distances row by row; the same for the same two rows, either way."""
-    return np.sum((first.astype(np.float64) - second.astype(np.float64)) ** 2, axis=1)

@@ -8,6 +8,9 @@ ICML 2017, AC-GAN) is 1 where all are the same.
 
 import numpy as np
 import tensorflow as tf
+from scipy.spatial.distance import pdist
+
+from robgan_tf.quality.neighbours import nearest_others
 
 # More of a class add time, which grows with the square, and hardly any precision.
 MOST_OF_A_CLASS = 200
@@ -27,11 +30,10 @@ def within_class_distance(features: np.ndarray, labels: np.ndarray) -> dict[int,
     Returns:
       Dict from class to distance; classes with fewer than two images are left out.
     """
-    distances = {}
-    for label, rows in _images_of_classes(labels).items():
-        between = _distances(features[rows[:MOST_OF_A_CLASS]])
-        distances[label] = float(between[np.triu_indices(len(between), k=1)].mean())
-    return distances
+    return {
+        label: float(pdist(features[rows[:MOST_OF_A_CLASS]].astype(np.float64)).mean())
+        for label, rows in _images_of_classes(labels).items()
+    }
 
 
 def nearest_neighbour_shares(
@@ -62,29 +64,12 @@ def nearest_neighbour_shares(
             continue
         count = min(len(real_rows[label]), len(fake_rows), MOST_OF_A_CLASS)
         real, fake = (
-            _nearest(features[rows[:count]])
+            float(nearest_others(features[rows[:count]], 1).distances.mean())
             for features, rows in ((real_features, real_rows[label]), (fake_features, fake_rows))
         )
         if real > 0.0:
             shares[label] = fake / real
     return shares
-
-
-def _nearest(features: np.ndarray) -> float:
-    """Mean distance of each row [n, d] to the nearest other one."""
-    between = _distances(features)
-    np.fill_diagonal(between, np.inf)
-    return float(between.min(axis=1).mean())
-
-
-def _distances(features: np.ndarray) -> np.ndarray:
-    """Euclidean distances [n, n] between the rows [n, d], in float64."""
-    # Centred, so that little cancels where a class is far from the origin.
-    centred = np.asarray(features, np.float64)
-    centred = centred - centred.mean(axis=0)
-    squares = np.sum(centred**2, axis=1)
-    squared = squares[:, None] + squares[None, :] - 2.0 * centred @ centred.T
-    return np.sqrt(np.maximum(squared, 0.0))
 
 
 def within_class_similarity(

@@ -1,5 +1,7 @@
 """Density and coverage against brute force, by hand, and where they are of use."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -85,3 +87,15 @@ def test_bad_input_is_refused():
     few = ImageFeatures(np.zeros([5, 2], np.float32), None, np.zeros(5, np.int32))
     with pytest.raises(UserError, match="5 images are too few for density and coverage with 5"):
         quality(few, few, "net", "train")
+
+
+def test_sets_full_of_duplicates_take_little_memory():
+    # All pairs are on a surface; their differences at once would be 500 MB.
+    points = np.ones([500, 250], np.float32)
+    density_coverage(points, points)  # what scikit-learn allocates once
+    tracemalloc.start()
+    assert density_coverage(points, points) == (0.0, 0.0)
+    assert precision_recall(points, points) == (1.0, 1.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 100e6

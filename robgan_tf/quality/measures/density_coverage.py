@@ -10,9 +10,10 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from robgan_tf.quality.distances import exact_distances, squared_distances, squared_radii
+from robgan_tf.quality.distances import BLOCK_SIZE, inside_balls
 from robgan_tf.quality.measure import HIGHER, Compared, Measure, Number, check_neighbours
 from robgan_tf.quality.moments import check_feature_sets, row_blocks
+from robgan_tf.quality.neighbours import nearest_others
 
 NEIGHBOURS = 5
 
@@ -21,7 +22,7 @@ def density_coverage(
     real_features: np.ndarray,
     fake_features: np.ndarray,
     k: int = NEIGHBOURS,
-    block_size: int = 1000,
+    block_size: int = BLOCK_SIZE,
 ) -> tuple[float, float]:
     """Computes how densely generated points lie in the balls of real ones, and how many hold one.
 
@@ -50,26 +51,14 @@ def density_coverage(
         {"real_features": real_features, "fake_features": fake_features}, k + 1
     )
     origin = real.mean(axis=0, dtype=np.float64)
-    radii = squared_radii(real, origin, k, block_size)
+    radii = nearest_others(real, k, block_size).squared[:, -1]
     held, covered = 0, np.zeros(len(real), bool)
     for rows in row_blocks(len(real), block_size):
         for columns in row_blocks(len(fake), block_size):
-            inside = _inside(real[rows], fake[columns], radii[rows], origin)
+            inside = inside_balls(fake[columns], real[rows], radii[rows], origin, surface=False)
             held += int(inside.sum())
-            covered[rows] |= inside.any(axis=1)
+            covered[rows] |= inside.any(axis=0)
     return held / (k * len(fake)), float(covered.mean())
-
-
-def _inside(
-    real: np.ndarray, fake: np.ndarray, radii: np.ndarray, origin: np.ndarray
-) -> np.ndarray:
-    """Bool [m, n]: whether each generated point is within each real point's ball."""
-    distances, errors = squared_distances(real, fake, origin)
-    gaps = distances - radii[:, None]
-    inside = gaps < 0.0
-    rows, columns = np.nonzero(np.abs(gaps) <= errors)
-    inside[rows, columns] = exact_distances(real[rows], fake[columns]) < radii[rows]
-    return inside
 
 
 class DensityCoverage(Measure):

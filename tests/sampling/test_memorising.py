@@ -1,52 +1,21 @@
-"""Nearest neighbours against brute force, with planted duplicates."""
+"""What is nearest to samples among training images, as numbers and as a picture."""
 
 import numpy as np
 import pytest
 
 from robgan_tf.errors import UserError
-from robgan_tf.sampling import neighbours as module
-from robgan_tf.sampling.memorising import compare
-from robgan_tf.sampling.neighbours import median_nearest_distance, nearest
+from robgan_tf.sampling import memorising as module
+from robgan_tf.sampling.memorising import compare, median_nearest_distance
 from tests.data.helpers import numbered_source
+from tests.quality.test_neighbours import brute_force, points
 from tests.quality.test_scores import Brightness
 
 
-def points(count, seed=0, offset=0.0):
-    generator = np.random.default_rng(seed)
-    return (generator.normal(size=[count, 12]) + offset).astype(np.float32)
-
-
-def brute_force(features, candidates):
-    differences = features[:, None].astype(np.float64) - candidates[None].astype(np.float64)
-    return np.linalg.norm(differences, axis=2)
-
-
-@pytest.mark.parametrize("offset", [0.0, 1e4])
-def test_equals_brute_force(offset):
-    features, candidates = points(20, 1, offset), points(203, 2, offset)
-    distances = brute_force(features, candidates)
-    found = nearest(features, candidates, 5)
-    np.testing.assert_array_equal(found.indices, np.argsort(distances, axis=1)[:, :5])
-    np.testing.assert_allclose(found.distances, np.sort(distances, axis=1)[:, :5], rtol=1e-12)
-
-
-def test_a_planted_duplicate_is_found_at_exactly_0():
-    features, candidates = points(3, 1, 100.0), points(500, 2, 100.0)
-    candidates[[321, 77]] = features[1]
-    found = nearest(features, candidates, 3)
-    np.testing.assert_array_equal(found.indices[1, :2], [77, 321])
-    np.testing.assert_array_equal(found.distances[1, :2], [0.0, 0.0])
-    assert found.distances[[0, 2]].min() > 0.0
-
-
-def test_an_image_is_not_its_own_neighbour_but_its_duplicate_is():
+def test_the_median_distance_of_images_to_their_nearest():
     features = points(100)
     features[60] = features[5]
-    found = nearest(features, features, 1, excluded=np.arange(100))
     distances = brute_force(features, features)
     np.fill_diagonal(distances, np.inf)
-    np.testing.assert_array_equal(found.indices[:, 0], distances.argmin(axis=1))
-    assert found.indices[5, 0] == 60 and found.distances[5, 0] == 0.0
     expected = np.median(distances.min(axis=1))
     assert median_nearest_distance(features) == pytest.approx(expected, rel=1e-12)
 
@@ -58,15 +27,6 @@ def test_the_median_may_be_over_some_of_them(monkeypatch):
     np.fill_diagonal(distances, np.inf)
     expected = np.median(distances[::10].min(axis=1))
     assert median_nearest_distance(features) == pytest.approx(expected, rel=1e-12)
-
-
-def test_as_many_neighbours_as_candidates():
-    found = nearest(points(2, 1), points(4, 2), 4)
-    assert np.sort(found.indices, axis=1).tolist() == 2 * [[0, 1, 2, 3]]
-    with pytest.raises(ValueError, match="at least 4 rows"):
-        nearest(points(3), points(3), 3, excluded=np.arange(3))
-    with pytest.raises(ValueError, match="k must be at least 1"):
-        nearest(points(3), points(3), 0)
 
 
 def compared(samples, k=3, count=60):
