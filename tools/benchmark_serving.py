@@ -2,7 +2,7 @@
 
     python -m tools.benchmark_serving --run_dir=runs/quickstart --export_dir=exports
 
-calls the obvious signature of each exported model through TensorFlow's C++ loader (tests/serving,
+calls the obvious signature of each exported model through TensorFlow's C++ loader (tools/serving_c,
 in a process without TensorFlow's Python), through Python's loader, and the Keras model itself,
 eagerly and compiled, taking turns in random order; prints Markdown and, with --output, writes JSON.
 """
@@ -19,10 +19,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
+
+# isort: split
 import numpy as np
 import tensorflow as tf
 
-import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
+from robgan_tf.reporting.markdown import table
 from robgan_tf.serving.check import LocalModel, exported_models
 from robgan_tf.serving.examples import example_inputs
 from robgan_tf.serving.versions import versions
@@ -164,23 +167,21 @@ def _size(path: pathlib.Path, model: LocalModel) -> JsonObject:
 
 
 def _table(rows: Sequence[JsonObject]) -> str:
-    lines = ["| model | batch | way | p50, ms an image | p99 | ratio of p50 |", "|---" * 6 + "|"]
-    lines += [
-        f"| {row['model']} | {row['batch']} | {row['way']} | {row['p50_ms_per_image']:.3f} | "
-        f"{row['p99_ms_per_image']:.3f} | {row['ratio']:.2f} |"
-        for row in rows
-    ]
-    return "\n".join([*lines, ""])
+    header = ["model", "batch", "way", "p50, ms an image", "p99", "ratio of p50"]
+    cells = []
+    for row in rows:
+        p50, p99 = (f"{row[f'{name}_ms_per_image']:.3f}" for name in ("p50", "p99"))
+        cells.append([row["model"], str(row["batch"]), row["way"], p50, p99, f"{row['ratio']:.2f}"])
+    return "\n".join([*table(header, cells), ""])
 
 
 def _size_table(sizes: Sequence[JsonObject]) -> str:
-    lines = ["| model | parameters | 4 bytes each | variables | whole export |", "|---" * 5 + "|"]
-    lines += [
-        f"| {size['model']} | {size['parameters']:,} | {4 * size['parameters']:,} | "
-        f"{size['variables_bytes']:,} | {size['all_bytes']:,} |"
-        for size in sizes
-    ]
-    return "\n".join([*lines, ""])
+    rows = []
+    for size in sizes:
+        parameters, *written = size["parameters"], size["variables_bytes"], size["all_bytes"]
+        rows.append([size["model"], *(f"{n:,}" for n in (parameters, 4 * parameters, *written))])
+    header = ["model", "parameters", "4 bytes each", "variables", "whole export"]
+    return "\n".join([*table(header, rows), ""])
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from robgan_tf.comparison.curves import AXES, SECONDS, Curve
+from robgan_tf.reporting.markdown import cell, table
 from robgan_tf.typing import JsonObject
 
 
@@ -20,7 +21,7 @@ def _measure_lines(compared: JsonObject) -> list[str]:
     direction, score = compared["better"], compared["score"]
     if direction is None:
         rows = [[row["run"], _number(row["last"])] for row in compared["runs"]]
-        return [f"## `{compared['measure']}`", "", *_table(["run", "last"], rows)]
+        return [f"## `{compared['measure']}`", "", *table(["run", "last"], rows)]
     lines = [f"## `{compared['measure']}`, {direction} is better", ""]
     lines += _run_table(compared["runs"], score)
     if not compared["score_is_given"]:
@@ -44,7 +45,7 @@ def _run_table(runs: Sequence[JsonObject], score: float) -> list[str]:
                 cells.append(f"{'at most ' * reach['is_bound']}{_place(reach[axis])}")
         rows.append(cells)
     header = ["run", "last", "best", "at step", f"reaches {score:.5g} at step"]
-    return _table([*header, "D updates", "seconds"], rows)
+    return table([*header, "D updates", "seconds"], rows)
 
 
 def _configuration_table(configurations: Sequence[JsonObject], score: float) -> list[str]:
@@ -61,9 +62,9 @@ def _configuration_table(configurations: Sequence[JsonObject], score: float) -> 
         rows.append(cells)
     header = ["configuration", f"runs that reach {score:.5g}", "steps", "D updates", "seconds"]
     return [
-        *_table(header, rows),
+        *table(header, rows),
         "",
-        f"Medians over seeds, in brackets as multiples of {_cell(first)}; a run that does not "
+        f"Medians over seeds, in brackets as multiples of {cell(first)}; a run that does not "
         "reach the score counts as one that takes for ever.",
     ]
 
@@ -73,7 +74,7 @@ def _alarm_lines(report: JsonObject) -> list[str]:
     if not any(seen["measurements"] for seen in report["alarms"].values()):
         return []
     rows = [[run, *_alarm_cells(**seen)] for run, seen in report["alarms"].items()]
-    return [*_table(["run", "measurements of image quality", "alarms"], rows), ""]
+    return [*table(["run", "measurements of image quality", "alarms"], rows), ""]
 
 
 def _alarm_cells(measurements: int, alarms: Mapping[str, JsonObject]) -> tuple[str, str]:
@@ -91,30 +92,21 @@ def _time_lines(report: JsonObject) -> list[str]:
     known = [[name, f"{value:.4g}"] for name, value in speeds.items() if value is not None]
     if not known:
         return [f"No run has its time recorded (`{SECONDS}`)."]
-    lines = _table(["run", "ms per D update, with its share of G's"], known)
+    lines = table(["run", "ms per D update, with its share of G's"], known)
     for share in report["attack_shares"]:
         lines += [
             "",
-            f"The attack's share of the time, {_cell(share['with_attack'])} against "
-            f"{_cell(share['without_attack'])}: **{share['share']:.1%}** "
+            f"The attack's share of the time, {cell(share['with_attack'])} against "
+            f"{cell(share['without_attack'])}: **{share['share']:.1%}** "
             f"({share['attack_steps']} steps; {share['milliseconds_with']:.4g} and "
             f"{share['milliseconds_without']:.4g} ms per D update).",
         ]
     lines += ["", "Times compare only if they were measured on the same machine, otherwise idle."]
     computed = report["seconds_computed_from_seconds_per_step"]
     if computed:
-        shown = ", ".join(f"{_cell(run)} {seconds:.4g} s" for run, seconds in computed.items())
+        shown = ", ".join(f"{cell(run)} {seconds:.4g} s" for run, seconds in computed.items())
         lines += [f"Computed from a time of a step that was measured apart: {shown}."]
     return lines
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *([_cell(cell) for cell in row] for row in rows)]
-    return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
 
 
 def _number(value: float) -> str:

@@ -21,6 +21,7 @@ from robgan_tf.quality.image_features import (
 from robgan_tf.quality.measure import SPLITS, short
 from robgan_tf.quality.measured_images import MeasuredImages
 from robgan_tf.quality.scores import bias_warning, check_counts, quality, quality_by_class
+from robgan_tf.reporting.markdown import table
 from robgan_tf.typing import JsonObject, PathLike
 
 QUALITY_IMAGES = 10_000
@@ -144,11 +145,11 @@ def _notes(
 
 
 def _table(record: JsonObject) -> str:
-    lines = ["| measure | value |", "|---|---|"]
-    lines += [f"| `{name}` | {value:.5g} |" for name, value in record["values"].items()]
+    values = ((f"`{name}`", f"{value:.5g}") for name, value in record["values"].items())
+    lines = table(["measure", "value"], values)
     if record["by_class"]:
-        lines += ["", "| class | Fréchet distance |", "|---|---|"]
-        lines += [f"| {name} | {value:.5g} |" for name, value in record["by_class"].items()]
+        distances = ((name, f"{value:.5g}") for name, value in record["by_class"].items())
+        lines += ["", *table(["class", "Fréchet distance"], distances)]
     lines += ["", f"{record['subject']}. {record['seconds']:.0f} s."]
     for note in record["notes"]:
         lines += ["", f"Note: {note}."]

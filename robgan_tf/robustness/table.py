@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from robgan_tf.reporting import format_radius
+from robgan_tf.reporting.markdown import table
 from robgan_tf.robustness.evaluation import MaskingReport, Outcome, confidence_interval
 
 # What `summary` says of a radius: names and values of different types, as JSON holds them.
@@ -64,24 +65,23 @@ def markdown(
       masking: a MaskingReport, or None.
     """
     radii = [row["epsilon"] for row in next(iter(results.values()))]
-    header = " | ".join(format_radius(epsilon, norm) for epsilon in radii)
-    lines = [f"| model | {header} |", f"|---|{'---|' * len(radii)}"]
-    for name, rows in results.items():
-        cells = []
-        for row in rows:
-            low, high = row["interval_95"]
-            cells.append(f"{row['accuracy']:.2%} ({low:.1%} to {high:.1%})")
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+    header = ["model", *(format_radius(epsilon, norm) for epsilon in radii)]
+    lines = table(header, ([name, *map(_accuracy, rows)] for name, rows in results.items()))
     seconds = sum(row["seconds"] for rows in results.values() for row in rows)
     lines += ["", f"Accuracy with 95 % intervals. {images}. {attack}. {seconds:.0f} s."]
     if masking is not None and masking.checks:
-        lines += ["", "| sign of masked gradients | | |", "|---|---|---|"]
-        lines += [
-            f"| {check.name} | {'yes' if check.passed else '**NO**'} | {check.figures} |"
+        checks = (
+            (check.name, "yes" if check.passed else "**NO**", check.figures)
             for check in masking.checks
-        ]
+        )
+        lines += ["", *table(["sign of masked gradients", "", ""], checks)]
         lines += ["", f"Signs: {masking.images}."]
     return "\n".join([*lines, ""])
+
+
+def _accuracy(row: Row) -> str:
+    low, high = row["interval_95"]
+    return f"{row['accuracy']:.2%} ({low:.1%} to {high:.1%})"
 
 
 def per_sample_csv(

@@ -9,9 +9,10 @@ import keras
 import tensorflow as tf
 
 import robgan_tf
-from robgan_tf.reporting import format_radius
+from robgan_tf.reporting.markdown import table
 from robgan_tf.serving.exported_parts import ExportedPart
 from robgan_tf.stages.finished import FinishedRun
+from robgan_tf.stages.measured import measured_table
 from robgan_tf.typing import JsonObject
 
 IMAGE_RANGE = (-1.0, 1.0)
@@ -83,35 +84,13 @@ def as_markdown(card: JsonObject) -> str:
         "[-1, 1], p / 127.5 - 1 of a byte p",
         f"- {len(card['class_names'])} classes: {', '.join(card['class_names'])}",
         "",
-        "| signature | takes | gives |",
-        "|---|---|---|",
     ]
-    lines += [
-        f"| `{name}` | {_listed(spec['inputs'])} | {_listed(spec['outputs'])} |"
+    signatures = (
+        (f"`{name}`", _listed(spec["inputs"]), _listed(spec["outputs"]))
         for name, spec in card["signatures"].items()
-    ]
-    rows = _accuracy_rows(card["measured"])
-    if rows:
-        lines += ["", "| measured | radius | accuracy | images |", "|---|---|---|---|", *rows]
-    return "\n".join([*lines, ""])
-
-
-def _accuracy_rows(evaluations: Mapping[str, JsonObject]) -> list[str]:
-    rows = []
-    for name, record in evaluations.items():
-        if "radii" in record:
-            rows += [
-                f"| {name} | {format_radius(row['epsilon'], record.get('norm', 'linf'))} | "
-                f"{row['accuracy']:.2%} | {row['images']} |"
-                for row in record["radii"]
-            ]
-        elif "clean" in record:
-            rows.append(f"| {name} | 0 | {record['clean']:.2%} | {record['images']} |")
-            rows.append(
-                f"| {name}, PGD-{record['attack_steps']} | {format_radius(record['epsilon'])} | "
-                f"{record['attacked']:.2%} | {record['images']} |"
-            )
-    return rows
+    )
+    lines += table(["signature", "takes", "gives"], signatures)
+    return "\n".join([*lines, "", *measured_table(card["measured"]), ""]).rstrip() + "\n"
 
 
 def _described(function: Any) -> JsonObject:

@@ -3,12 +3,12 @@
 import json
 import pathlib
 from collections.abc import Sequence
-from typing import Any
 
 import robgan_tf
 from robgan_tf.reporting import format_radius
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.stages.finished import FinishedRun
+from robgan_tf.stages.measured import measured_table
 
 _MOST_CLASSES = 20
 
@@ -76,33 +76,9 @@ def _attack(run: FinishedRun) -> str:
 
 
 def _measured(run: FinishedRun) -> list[str]:
-    rows = []
-    for path in sorted(pathlib.Path(run.path).glob("evaluations/*.json")):
-        rows += _rows(path.stem, json.loads(path.read_text()))
-    if not rows:
-        return []
-    table = ["| measured | of | radius | accuracy | images |", "|---|---|---|---|---|"]
-    return ["## What was measured", "", *table, *rows, ""]
-
-
-def _rows(name: str, record: dict[str, Any]) -> list[str]:
-    if "radii" in record:
-        norm = record.get("norm", "linf")
-        return [
-            f"| {name} | {record['source']} | {format_radius(row['epsilon'], norm)} | "
-            f"{row['accuracy']:.2%} | {row['images']} |"
-            for row in record["radii"]
-        ]
-    if "clean" not in record:
-        return []
-    radius = format_radius(record["epsilon"])
-    # Measured when training ended, which may be long after the checkpoint that is packed.
-    step = f"step {int(name.removeprefix('step_'))}"
-    return [
-        f"| as it is | {step} | 0 | {record['clean']:.2%} | {record['images']} |",
-        f"| PGD-{record['attack_steps']} | {step} | {radius} | {record['attacked']:.2%} | "
-        f"{record['images']} |",
-    ]
+    paths = sorted(pathlib.Path(run.path).glob("evaluations/*.json"))
+    lines = measured_table({path.stem: json.loads(path.read_text()) for path in paths})
+    return ["## What was measured", "", *lines, ""] if lines else []
 
 
 def _listed(names: Sequence[str]) -> str:

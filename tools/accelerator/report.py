@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from robgan_tf.reporting.markdown import table
 from tools.accelerator.record import DONE
 
 
 def markdown(content: dict) -> str:
     """Renders what `Record.content` holds."""
-    lines = ["| section | seconds | what it found |", "|---|---|---|"]
+    rows = []
     for name, entry in content["sections"].items():
         seconds = entry.get("seconds")
         if entry["status"] == DONE:
@@ -15,9 +16,9 @@ def markdown(content: dict) -> str:
         else:
             text = f"**{entry['status']}**: {entry.get('error', 'the process was ended')}"
         shown = "" if seconds is None else f"{seconds:.1f}"
-        lines.append(f"| {name} | {shown} | {text.replace('|', '/')} |")
-    lines += ["", *_ratio(content["sections"])]
-    return "\n".join(lines) + "\n"
+        rows.append([name, shown, text])
+    lines = table(["section", "seconds", "what it found"], rows)
+    return "\n".join([*lines, "", *_ratio(content["sections"]), ""])
 
 
 def _found(result: dict) -> str:

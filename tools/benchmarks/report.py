@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from robgan_tf.reporting.markdown import table
 from robgan_tf.typing import JsonObject
 
 
@@ -21,36 +22,27 @@ def markdown(name: str, description: str, result: JsonObject) -> str:
 
 
 def _table(rows: Sequence[JsonObject], rounds: int) -> list[str]:
-    lines = [
-        f"| variant | seconds (of {rounds}) | images/s | speed | share of peak |",
-        "|---|---|---|---|---|",
-    ]
+    cells = []
     for row in rows:
         low, high = row["seconds_range"]
         slow, fast = row["speed_ratio_range"]
         share = f"{row['share_of_peak']:.0%}" if "share_of_peak" in row else ""
-        lines.append(
-            f"| {row['variant']} | {row['seconds']:.3g} ({low:.3g} to {high:.3g}) "
-            f"| {row['images_per_second']:.3g} "
-            f"| {row['speed_ratio']:.2f} ({slow:.2f} to {fast:.2f}) | {share} |"
-        )
-    return [*lines, ""]
+        seconds = f"{row['seconds']:.3g} ({low:.3g} to {high:.3g})"
+        speed = f"{row['speed_ratio']:.2f} ({slow:.2f} to {fast:.2f})"
+        cells.append([row["variant"], seconds, f"{row['images_per_second']:.3g}", speed, share])
+    header = ["variant", f"seconds (of {rounds})", "images/s", "speed", "share of peak"]
+    return [*table(header, cells), ""]
 
 
 def _shares(profiles: Mapping[str, JsonObject], group: str) -> list[str]:
-    lines = [
-        f"| {group.replace('_', ' ')} | {' | '.join(profiles)} |",
-        f"|---|{'---|' * len(profiles)}",
+    found = profiles.values()
+    names = dict.fromkeys(name for profile in found for name in profile[group])
+    rows = [
+        [name, *(f"{profile[group].get(name, 0.0):.1%}" for profile in found)] for name in names
     ]
-    names = dict.fromkeys(name for profile in profiles.values() for name in profile[group])
-    for name in names:
-        shares = (f"{profile[group].get(name, 0.0):.1%}" for profile in profiles.values())
-        lines.append(f"| {name} | {' | '.join(shares)} |")
-    accounted = (f"{profile['accounted_for']:.1%}" for profile in profiles.values())
-    seconds = (f"{profile['seconds']:.3g}" for profile in profiles.values())
-    lines.append(f"| accounted for | {' | '.join(accounted)} |")
-    lines.append(f"| seconds | {' | '.join(seconds)} |")
-    return [*lines, ""]
+    rows.append(["accounted for", *(f"{profile['accounted_for']:.1%}" for profile in found)])
+    rows.append(["seconds", *(f"{profile['seconds']:.3g}" for profile in found)])
+    return [*table([group.replace("_", " "), *profiles], rows), ""]
 
 
 def _text(value: Any) -> str:

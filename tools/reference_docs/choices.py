@@ -2,6 +2,7 @@
 
 from robgan_tf.choices import FOLDERS, Choices
 from robgan_tf.config.gin_files import CONFIGURABLES
+from robgan_tf.reporting.markdown import table
 
 INTRODUCTION = """# Choices
 
@@ -21,8 +22,8 @@ def _section(choices: Choices) -> str:
     module, _, name = choices.contract.partition(":")
     where = _settings_that_take(choices)
     lines = [f"A `{module}.{name}`." + (f" Taken by {', '.join(where)}." if where else "")]
-    rows = [f"| `{name}` | {line} |" for name, line in choices.described().items()]
-    return "\n".join([title, "", *lines, "", "| name | what it is |", "|---|---|", *rows, ""])
+    rows = ((f"`{name}`", line) for name, line in choices.described().items())
+    return "\n".join([title, "", *lines, "", *table(["name", "what it is"], rows), ""])
 
 
 def _settings_that_take(choices: Choices) -> list[str]:

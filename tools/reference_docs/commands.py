@@ -4,6 +4,7 @@ import importlib
 
 from robgan_tf.cli.command import SCRIPT, Command, Kinds
 from robgan_tf.cli.commands import COMMANDS
+from robgan_tf.reporting.markdown import table
 
 INTRODUCTION = f"""# Commands
 
@@ -31,11 +32,10 @@ def _flags(command: Command) -> str:
     example = f"{SCRIPT} {command.name} {command.example}".rstrip()
     parts = [f"{command.purpose}\n\n```console\n$ {example}\n```\n"]
     for title, rows in command.parser().described():
-        parts.append(f"| {title} | |\n|---|---|")
-        parts += [f"| `{flag}` | {_cell(meaning)} |" for flag, meaning in rows]
+        parts += table([title, ""], ((f"`{flag}`", _html(meaning)) for flag, meaning in rows))
         parts.append("")
     return "\n".join(parts)
 
 
-def _cell(meaning: str) -> str:
-    return meaning.replace("<", "&lt;").replace("|", "\\|")
+def _html(meaning: str) -> str:
+    return meaning.replace("<", "&lt;")

@@ -5,6 +5,7 @@ import dataclasses
 from robgan_tf.choices import Choices
 from robgan_tf.config.fields import Settings
 from robgan_tf.config.gin_files import CONFIGURABLES
+from robgan_tf.reporting.markdown import table
 
 INTRODUCTION = """# Configuration
 
@@ -23,12 +24,12 @@ def text() -> str:
         title = f"## {kind.gin_name}\n\n"
         if not summary.startswith("`"):
             title += f"{summary[0].upper()}{summary[1:]}\n\n"
-        head = "| setting | default | meaning |\n|---|---|---|\n"
-        sections.append(title + head + "\n".join(rows) + "\n")
+        lines = table(["setting", "default", "meaning"], rows)
+        sections.append(title + "\n".join([*lines, ""]))
     return "\n".join(sections)
 
 
-def _row(kind: type[Settings], field: dataclasses.Field) -> str:
+def _row(kind: type[Settings], field: dataclasses.Field) -> tuple[str, str, str]:
     required = field.default is dataclasses.MISSING
     default = "*required*" if required else f"`{field.default!r}`"
     meaning = field.metadata["meaning"]
@@ -38,4 +39,4 @@ def _row(kind: type[Settings], field: dataclasses.Field) -> str:
         meaning += f"; a file of `robgan_tf/{choices.folder}/`: " + "; ".join(each)
     elif choices and field.type in (str, "str"):
         meaning += "; " + ", ".join(f"`{choice}`" for choice in choices)
-    return f"| `{kind.gin_name}.{field.name}` | {default} | {meaning} |"
+    return f"`{kind.gin_name}.{field.name}`", default, meaning

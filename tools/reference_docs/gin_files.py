@@ -3,6 +3,7 @@
 import pathlib
 
 from robgan_tf.config import shipped
+from robgan_tf.reporting.markdown import table
 
 INTRODUCTION = """# Gin files
 
@@ -27,12 +28,12 @@ def text() -> str:
     Raises:
       KeyError: if a folder of gin files has no title here.
     """
-    sections: dict[str, list[str]] = {}
+    sections: dict[str, list[tuple[str, str]]] = {}
     for path, purpose in shipped.headings():
         folder = pathlib.PurePosixPath(path).parent.as_posix()
-        sections.setdefault(folder, []).append(f"| `{path}` | {purpose} |")
+        sections.setdefault(folder, []).append((f"`{path}`", purpose))
     parts = [INTRODUCTION]
     for folder, rows in sections.items():
-        table = "\n".join(["| file | purpose |", "|---|---|", *rows])
-        parts.append(f"## {TITLES[folder]}: `{folder}/`\n\n{table}\n")
+        lines = table(["file", "purpose"], rows)
+        parts.append("\n".join([f"## {TITLES[folder]}: `{folder}/`", "", *lines, ""]))
     return "\n".join(parts)

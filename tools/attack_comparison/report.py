@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from robgan_tf.reporting import format_radius
+from robgan_tf.reporting.markdown import table
 from robgan_tf.typing import JsonObject
 
 FOOLBOX, ART = "Foolbox", "ART"
@@ -12,6 +13,19 @@ FORMS = {"as_called": "as called", "tuned": "frozen, channels last"}
 MOST_POINTS = {FOOLBOX: 0.3, ART: 1.0}
 LEAST_EQUAL_PIXELS = 0.999
 LEAST_SPEED = 5.0
+COLUMNS = (
+    "attack",
+    "library (D in PyTorch)",
+    "accuracy: ours",
+    "library",
+    "points",
+    "equal pixels",
+    "seconds: ours (compilation)",
+    "library",
+    "times as fast (by batch)",
+    "cold",
+    "by processor time",
+)
 DIFFERENCES = (
     "Foolbox attacks misclassified images too, as our training attack does; ART and our "
     "evaluation attack only those that are classified correctly.",
@@ -59,28 +73,32 @@ def _check(target: str, measured: Any, met: bool) -> JsonObject:
     return {"target": target, "measured": measured, "met": bool(met)}
 
 
+def _cells(row: JsonObject) -> list[str]:
+    seconds, (slow, fast) = row["seconds"], row["speed_range"]
+    return [
+        row["attack"],
+        f"{row['library']} ({FORMS[row['form']]})",
+        f"{row['accuracy']['ours']:.2%}",
+        f"{row['accuracy']['library']:.2%}",
+        f"{row['points']:+.2f}",
+        f"{row['equal_pixels']:.3%}",
+        f"{seconds['ours']:.1f} (+{seconds['compilation']:.1f})",
+        f"{seconds['library']:.1f}",
+        f"{row['speed']:.2f} ({slow:.2f} to {fast:.2f})",
+        f"{row['speed_cold']:.2f}",
+        f"{row['speed_by_processor_time']:.2f}",
+    ]
+
+
 def markdown(record: JsonObject) -> str:
     """Renders a record: the table, the targets, what differs."""
     lines = [
         f"{record['model']}: {record['chosen']}, epsilon {format_radius(record['epsilon'])}, "
         f"clean accuracy {record['clean_accuracy']:.2%}",
         "",
-        "| attack | library (D in PyTorch) | accuracy: ours | library | points | equal pixels "
-        "| seconds: ours (compilation) | library | times as fast (by batch) | cold "
-        "| by processor time |",
-        f"|{11 * '---|'}",
+        *table(COLUMNS, map(_cells, record["rows"])),
+        "",
     ]
-    for row in record["rows"]:
-        seconds, (slow, fast) = row["seconds"], row["speed_range"]
-        lines.append(
-            f"| {row['attack']} | {row['library']} ({FORMS[row['form']]}) "
-            f"| {row['accuracy']['ours']:.2%} | {row['accuracy']['library']:.2%} "
-            f"| {row['points']:+.2f} | {row['equal_pixels']:.3%} "
-            f"| {seconds['ours']:.1f} (+{seconds['compilation']:.1f}) | {seconds['library']:.1f} "
-            f"| {row['speed']:.2f} ({slow:.2f} to {fast:.2f}) | {row['speed_cold']:.2f} "
-            f"| {row['speed_by_processor_time']:.2f} |"
-        )
-    lines.append("")
     for check in record["targets"]:
         verdict = "met" if check["met"] else "NOT MET"
         lines.append(f"- {verdict}: {check['target']}: {check['measured']}")
