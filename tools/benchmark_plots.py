@@ -10,13 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import matplotlib
+import matplotlib.figure
 
+from robgan_tf.files import write_atomically
+from robgan_tf.reporting.figures import figure_png
 from robgan_tf.typing import JsonObject
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 GROWTH = re.compile(r"width (?P<width>\d+), batch (?P<batch>\d+), (?P<resolution>\d+) px")
 # What varies, and what is fixed meanwhile.
@@ -39,14 +37,15 @@ def main() -> None:
     missing = {"attack_steps", "growth", "replicas"} - set(cases)
     if missing:
         parser.error(f"{arguments.results} lacks the cases {', '.join(sorted(missing))}")
-    figure, axes = plt.subplots(1, 5, figsize=(17, 3.4), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(17, 3.4), layout="constrained")
+    axes = figure.subplots(1, 5)
     _attack_steps(axes[0], cases["attack_steps"])
     for axis, (varied, fixed) in zip(axes[1:4], PANELS.items(), strict=True):
         _growth(axis, cases["growth"]["rows"], varied, fixed)
     _replicas(axes[4], cases["replicas"]["rows"])
     for axis in axes:
         axis.set_ylabel("seconds a step")
-    figure.savefig(arguments.picture, dpi=70)
+    write_atomically(arguments.picture, figure_png(figure, 70))
 
 
 def _attack_steps(axis: matplotlib.axes.Axes, case: JsonObject) -> None:

@@ -18,26 +18,24 @@ from collections.abc import Sequence
 from typing import Any
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
-from robgan_tf.config.finetune import FinetuneConfig
-from robgan_tf.config.joint import JointConfig
-from robgan_tf.typing import JsonObject, LabelledImages, PathLike
 
 # isort: split
-import matplotlib
+import matplotlib.figure
 import numpy as np
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.comparison.record import MOST_POINTS
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import evaluation_batches, load_image_data
 from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
 from robgan_tf.reporting import read_metrics
+from robgan_tf.reporting.figures import figure_png
 from robgan_tf.robustness.accuracy import accuracy_under_attack
 from robgan_tf.runs.checkpoints import kept_steps
 from robgan_tf.stages.finished import open_run, read_run_config
+from robgan_tf.typing import JsonObject, LabelledImages
 
 ATTACK_STEPS = 20
 LOSSES = {
@@ -83,7 +81,7 @@ def main() -> None:
         parser.error("two runs have the same label and seed; give them different labels")
     for name, record in zip(names, records, strict=True):
         (arguments.record_dir / name).write_text(json.dumps(record) + "\n")
-    _draw(records, arguments.record_dir / "comparison.png")
+    write_atomically(arguments.record_dir / "comparison.png", _draw(records))
 
 
 def _file_name(record: JsonObject) -> str:
@@ -177,8 +175,9 @@ def _test_batches(
     return list(evaluation_batches(test.evenly_spaced(arguments.images), 100))
 
 
-def _draw(records: Sequence[JsonObject], path: PathLike) -> None:
-    figure, axes = plt.subplots(2, 4, figsize=(17, 7.5), layout="constrained")
+def _draw(records: Sequence[JsonObject]) -> bytes:
+    figure = matplotlib.figure.Figure(figsize=(17, 7.5), layout="constrained")
+    axes = figure.subplots(2, 4)
     labels = list(dict.fromkeys(record["label"] for record in records))
     for row, (unit, title) in zip(
         axes, {"discriminator_updates": "D updates", "seconds": "seconds"}.items(), strict=True
@@ -207,8 +206,7 @@ def _draw(records: Sequence[JsonObject], path: PathLike) -> None:
         for axis in row:
             axis.set_xlabel(title)
     axes[0, 0].legend(fontsize=8)
-    figure.savefig(path, dpi=60)
-    plt.close(figure)
+    return figure_png(figure, 60)
 
 
 def _interval(share: float, count: int) -> float:

@@ -16,15 +16,12 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import matplotlib
+import matplotlib.figure
 
-from robgan_tf.typing import JsonObject, PathLike
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
-
+from robgan_tf.files import write_atomically
+from robgan_tf.reporting.figures import figure_png
 from robgan_tf.robustness.table import markdown
+from robgan_tf.typing import JsonObject
 
 RUNS = {
     "adversarial_training": "adversarial training, equal D updates",
@@ -54,8 +51,8 @@ def main() -> None:
         rows, "PGD, 20 steps of a fifth of the radius, no random start", "linf", images
     )
     (folder / "table.md").write_text(table)
-    _figure_2(records, folder / "figure_2.png")
-    _figure_6(rows, records, folder / "figure_6.png")
+    write_atomically(folder / "figure_2.png", _figure_2(records))
+    write_atomically(folder / "figure_6.png", _figure_6(rows, records))
     print(table)
 
 
@@ -79,20 +76,21 @@ def _evaluation(record: JsonObject, name: str) -> Any:
     return None
 
 
-def _figure_2(records: Mapping[str, JsonObject], path: PathLike) -> None:
+def _figure_2(records: Mapping[str, JsonObject]) -> bytes:
     """Accuracy under attack and LLV of adversarial training, train against test."""
     name = next(name for name in reversed(RUNS) if name in records and name.startswith("adv"))
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(11, 4.2), layout="constrained")
+    axes = figure.subplots(1, 2)
     _gap(axes[0], records[name], "attacked", "accuracy under attack")
     _gap(axes[1], records[name], "lipschitz", "mean local Lipschitz value")
     figure.suptitle(f"Figure 2: {RUNS[name]}", fontsize=10)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    return figure_png(figure, 80)
 
 
-def _figure_6(rows: Mapping[str, Any], records: Mapping[str, JsonObject], path: PathLike) -> None:
+def _figure_6(rows: Mapping[str, Any], records: Mapping[str, JsonObject]) -> bytes:
     """Accuracy over the radius with and without fine-tuning; the gap of Rob-GAN with it."""
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained")
+    figure = matplotlib.figure.Figure(figsize=(11, 4.2), layout="constrained")
+    axes = figure.subplots(1, 2)
     for name, radii in rows.items():
         epsilons = [row["epsilon"] for row in radii]
         accuracies = [row["accuracy"] for row in radii]
@@ -110,8 +108,7 @@ def _figure_6(rows: Mapping[str, Any], records: Mapping[str, JsonObject], path: 
         _gap(axes[1], records["rob_gan"], "attacked", "accuracy under attack, fine-tuning")
         axes[1].sharey(axes[0])
     figure.suptitle("Figure 6", fontsize=10)
-    figure.savefig(path, dpi=80)
-    plt.close(figure)
+    return figure_png(figure, 80)
 
 
 def _gap(axis: matplotlib.axes.Axes, record: JsonObject, measure: str, title: str) -> None:

@@ -1,16 +1,16 @@
 """Figure 8's layout, measures over steps, D updates and seconds; Figure 7's sheets side by side."""
 
-import io
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.figure
 import numpy as np
-from PIL import Image
 
 from robgan_tf.comparison.curves import AXES, Curve, by_configuration, mean_curve
+from robgan_tf.reporting import png
 from robgan_tf.reporting.drawing import GAP, pad_to, text_box
+from robgan_tf.reporting.figures import figure_png
 from robgan_tf.typing import JsonObject
 
 _STYLES = ("-", "--", ":", "-.")
@@ -55,9 +55,7 @@ def convergence_plot(
     columns = min(len(labels), 5)
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9)
     figure.suptitle(_plain(textwrap.fill(caption, _CAPTION_WIDTH)), fontsize=9)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=_RESOLUTION)
-    return picture.getvalue()
+    return figure_png(figure, _RESOLUTION)
 
 
 def _title(compared: JsonObject) -> str:
@@ -162,9 +160,7 @@ def side_by_side(sheets: Mapping[str, np.ndarray]) -> bytes:
     boxes = [_named(name, sheet, height, width) for name, sheet in sheets.items()]
     lines = [np.hstack(boxes[first : first + columns]) for first in range(0, len(boxes), columns)]
     picture = np.vstack([pad_to(line, 0, columns * width) for line in lines])
-    encoded = io.BytesIO()
-    Image.fromarray(picture[:, : -8 * GAP]).save(encoded, "PNG")
-    return encoded.getvalue()
+    return png(picture[:, : -8 * GAP])
 
 
 def _named(name: str, sheet: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from robgan_tf.comparison.curves import SECONDS
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import read_metrics
+from robgan_tf.reporting.figures import figure_png
 
 MOST_POINTS = 150
 JOINT_PANELS: dict[str, tuple[str, ...]] = {
@@ -75,7 +76,7 @@ def write_record(
     path = record_dir / f"{name}.json"
     write_atomically(path, (json.dumps(record, indent=None) + "\n").encode())
     panels = JOINT_PANELS if is_joint else CLASSIFIER_PANELS
-    _plot(records, panels, record_dir / f"{name}_curves.png")
+    write_atomically(record_dir / f"{name}_curves.png", _plot(records, panels))
     for kind in ("samples", "attacks"):
         pictures = sorted((run_dir / kind).glob("step_*.png"))
         if pictures:
@@ -119,7 +120,7 @@ def _evaluations(run_dir: pathlib.Path) -> dict[str, dict]:
     }
 
 
-def _plot(records: list[dict], panels: dict[str, tuple[str, ...]], path: pathlib.Path) -> None:
+def _plot(records: list[dict], panels: dict[str, tuple[str, ...]]) -> bytes:
     measured = {name for record in records for name in record}
     drawn = {
         title: sorted(name for name in measured if name.startswith(prefixes))
@@ -138,4 +139,4 @@ def _plot(records: list[dict], panels: dict[str, tuple[str, ...]], path: pathlib
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("step")
         axis.legend(fontsize=8)
-    figure.savefig(path, dpi=70)
+    return figure_png(figure, 70)

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TextIO
 
-from tqdm import tqdm
-
+from robgan_tf.reporting.bar import bar
 from robgan_tf.reporting.console import format_duration
 from robgan_tf.reporting.throughput import Throughput
 
@@ -64,15 +63,7 @@ class Progress:
         self._stream = sys.stdout if stream is None else stream
         self._throughput = Throughput(clock)
         self._losses: dict[str, float] = {}
-        self._bar = None
-        if self._stream.isatty():
-            self._bar = tqdm(
-                total=total_steps,
-                initial=start_step,
-                file=self._stream,
-                bar_format=_BAR_FORMAT,
-                dynamic_ncols=True,
-            )
+        self._bar = bar(total_steps, start_step, self._stream, bar_format=_BAR_FORMAT)
 
     @property
     def images_per_second(self) -> float | None:
@@ -92,7 +83,7 @@ class Progress:
     def advance(self, step: int) -> None:
         """Notes that `step` steps are done; moves the bar if there is one."""
         self._throughput.step_done(step)
-        if self._bar is not None:
+        if not self._bar.disable:
             self._bar.set_postfix_str(self._status(step), refresh=False)
             self._bar.update(step - self._bar.n)
 
@@ -105,7 +96,7 @@ class Progress:
         """
         self._throughput.end_interval(step)
         self._losses = dict(losses)
-        if self._bar is not None:
+        if not self._bar.disable:
             self._bar.update(step - self._bar.n)
             self._bar.set_postfix_str(self._status(step))
             return
@@ -119,16 +110,12 @@ class Progress:
 
     def message(self, text: str) -> None:
         """Prints a line of text, above the bar if there is one."""
-        if self._bar is not None:
-            self._bar.write(text, file=self._stream)
-        else:
-            self._stream.write(text + "\n")
-            self._stream.flush()
+        self._bar.write(text, file=self._stream)
+        self._stream.flush()
 
     def close(self) -> None:
         """Leaves the bar as it stands and ends its line."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
     def _status(self, step: int) -> str:
         parts = []

@@ -17,8 +17,8 @@ from robgan_tf.files import read_npz, write_atomically
 from robgan_tf.models import ResNetGenerator
 from robgan_tf.quality.generated_set import generated_labels, generated_set
 from robgan_tf.reporting import png
+from robgan_tf.reporting.bar import counted
 from robgan_tf.sampling.image_files import cannot_be_written, write_result
-from robgan_tf.sampling.progress import shown
 from robgan_tf.typing import JsonObject, PathLike
 
 RECORD_NAME = f"{MADE_BY}.json"
@@ -107,7 +107,7 @@ def _batches(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     count, seed, truncation = (record[name] for name in ("images", "seed", "truncation"))
     batches = generated_set(generator, count, seed, batch_size, truncation, first)
-    return shown(batches, lambda batch: len(batch[1]), count, first)
+    return counted(batches, lambda batch: len(batch[1]), count, first)
 
 
 def _paths(

@@ -1,11 +1,10 @@
 """Example requests for every signature: for warming a server up, and for checking one."""
 
-import io
 from collections.abc import Callable
 
 import numpy as np
-from PIL import Image
 
+from robgan_tf.reporting import png
 from robgan_tf.typing import JsonObject
 
 
@@ -32,17 +31,10 @@ def example_inputs(card: JsonObject, signature: str, count: int = 2) -> dict[str
         "truncation": lambda: np.full([count], 2.0, np.float32),
         "images": lambda: _images(card, count, inputs["images"]["dtype"]),
         "image_bytes": lambda: np.array(
-            [as_png(image) for image in _images(card, count, "uint8")], dtype=object
+            [png(image) for image in _images(card, count, "uint8")], dtype=object
         ),
     }
     return {name: values[name]() for name in inputs}
-
-
-def as_png(image: np.ndarray) -> bytes:
-    """Encodes a uint8 image [H, W, C]."""
-    encoded = io.BytesIO()
-    Image.fromarray(image if image.shape[-1] == 3 else image[..., 0]).save(encoded, "png")
-    return encoded.getvalue()
 
 
 def _images(card: JsonObject, count: int, dtype: str) -> np.ndarray:

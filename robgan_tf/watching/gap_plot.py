@@ -1,9 +1,10 @@
 """The layout of Figures 2 and 6: accuracy under attack and LLV, train against test, over steps."""
 
-import io
 from collections.abc import Mapping, Sequence
 
 import matplotlib.figure
+
+from robgan_tf.reporting.figures import figure_png
 
 PANELS = {
     "accuracy, clean": "clean",
@@ -47,6 +48,4 @@ def gap_plot(
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7)
     figure.suptitle(caption, fontsize=9)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=90)
-    return picture.getvalue()
+    return figure_png(figure, 90)

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from robgan_tf.errors import UserError
+from robgan_tf.reporting import png
 from robgan_tf.serving.client import GrpcClient, RestClient
-from robgan_tf.serving.examples import as_png, example_inputs
+from robgan_tf.serving.examples import example_inputs
 from tests import made_run, tiny
 from tests.in_process import run, start
 from tests.serving.loopback_server import running_server
@@ -99,9 +100,9 @@ def test_a_wrong_type_is_refused(exported, server):
 def test_a_truncated_jpeg_is_refused_and_a_png_of_another_size_is_not(server):
     rest = RestClient(server[0])
     picture = np.full([40, 60, 1], 90, np.uint8)
-    png = {"image_bytes": np.array([as_png(picture)], object)}
-    assert rest.predict("classifier", "classify_bytes", png)["logits"].shape == (1, 10)
-    cut = {"image_bytes": np.array([as_png(picture)[:70]], object)}
+    whole = {"image_bytes": np.array([png(picture)], object)}
+    assert rest.predict("classifier", "classify_bytes", whole)["logits"].shape == (1, 10)
+    cut = {"image_bytes": np.array([png(picture)[:70]], object)}
     with pytest.raises(UserError, match="answers 400"):
         rest.predict("classifier", "classify_bytes", cut)
 

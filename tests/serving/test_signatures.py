@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from robgan_tf.latents import truncated_normal
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from robgan_tf.reporting import png
 from robgan_tf.serving.classifier_signatures import classifier_signatures, fit
-from robgan_tf.serving.examples import as_png
 from robgan_tf.serving.exported_parts import build_part
 from robgan_tf.serving.generator_signatures import generator_signatures
 from tests import tiny
@@ -65,7 +65,7 @@ def test_classify_is_the_network(classifier):
 
 def test_bytes_pixels_and_floats_are_one_and_the_same(classifier):
     batch = pixels(4, 16, 16, 3)
-    encoded = tf.constant([as_png(image) for image in batch])
+    encoded = tf.constant([png(image) for image in batch])
     of_floats = classifier["classify"](batch.astype(np.float32) / 127.5 - 1.0)
     for answer in (classifier["classify_uint8"](batch), classifier["classify_bytes"](encoded)):
         np.testing.assert_allclose(answer["logits"], of_floats["logits"], rtol=1e-5, atol=1e-6)
@@ -120,7 +120,7 @@ def test_latents_have_the_truncated_normal_distribution(bound):
         ("classify", [np.zeros([0, 16, 16, 3], np.float32)], "at least one image"),
         ("classify_uint8", [np.zeros([10_000, 2, 2, 3], np.uint8)], "at most 1024 images"),
         ("classify_uint8", [np.zeros([1, 0, 2, 3], np.uint8)], "without pixels"),
-        ("classify_bytes", [np.array([as_png(pixels(8, 8, 3))[:60]])], "PNG"),
+        ("classify_bytes", [np.array([png(pixels(8, 8, 3))[:60]])], "PNG"),
         ("classify_bytes", [np.array([b"text"])], "Unknown image file format"),
     ],
 )
