@@ -1,12 +1,15 @@
 """Fetches the Inception graph of 2015-12-05, and makes sure that it is that one."""
 
+import contextlib
 import hashlib
-import http.client
-import io
 import pathlib
+import socket
+import sys
 import tarfile
-import urllib.request
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+
+import keras
 
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
@@ -42,9 +45,9 @@ def fetch(folder: pathlib.Path, urls: Sequence[str], sha256: str) -> str:
     failures = []
     for url in urls:
         try:
-            content = _graph(_read(url), url)
+            content = _download(url)
             break
-        except (OSError, EOFError, http.client.HTTPException, tarfile.TarError, KeyError) as error:
+        except (OSError, EOFError, tarfile.TarError, KeyError) as error:
             lines = str(error).strip().splitlines() or [type(error).__name__]
             failures.append(f"{url} ({lines[0]})")
     else:
@@ -61,18 +64,46 @@ def fetch(folder: pathlib.Path, urls: Sequence[str], sha256: str) -> str:
     return f"{path}: {len(content):,} bytes, and the sha256 is right"
 
 
-def _read(url: str) -> bytes:
+def _download(url: str) -> bytes:
+    """The graph that a URL gives, or that is in the archive it gives; shows how far it is.
+
+    Raises:
+      UserError: if it is no URL.
+      OSError, EOFError, tarfile.TarError or KeyError: if nothing is there, or no graph in it.
+    """
+    # Not into the folder: what is there may be half a file until get_file is through.
+    with tempfile.TemporaryDirectory() as scratch, _fit_for_commands():
+        try:
+            path = keras.utils.get_file("download", url, cache_dir=scratch, cache_subdir="")
+        except ValueError as error:
+            raise UserError(f"{url} is no URL (--url)") from error
+        except Exception as error:  # what get_file raises is of no narrower type
+            raise OSError(str(error).rpartition(" -- ")[2]) from error
+        return _graph(pathlib.Path(path), url)
+
+
+@contextlib.contextmanager
+def _fit_for_commands() -> Iterator[None]:
+    """Makes get_file give up on a silent server, and draw its bar on terminals only.
+
+    It would wait for ever, and write a line twenty times a second into a log.
+    """
+    timeout, bar = socket.getdefaulttimeout(), keras.config.is_interactive_logging_enabled()
+    socket.setdefaulttimeout(TIMEOUT_SECONDS)
+    if not sys.stdout.isatty():
+        keras.config.disable_interactive_logging()
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response:
-            return response.read()
-    except ValueError as error:
-        raise UserError(f"{url} is no URL (--url)") from error
+        yield
+    finally:
+        socket.setdefaulttimeout(timeout)
+        if bar:
+            keras.config.enable_interactive_logging()
 
 
-def _graph(content: bytes, url: str) -> bytes:
+def _graph(path: pathlib.Path, url: str) -> bytes:
     if not url.endswith((".tgz", ".tar.gz")):
-        return content
-    with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
+        return path.read_bytes()
+    with tarfile.open(path, mode="r:gz") as archive:
         file = archive.extractfile(GRAPH_FILE)
         if file is None:
             raise KeyError(f"{GRAPH_FILE} is no file there")

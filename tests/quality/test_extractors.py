@@ -1,10 +1,6 @@
 """Feature extractors: what they compute, what they are called, and what is refused."""
 
-import hashlib
-import io
-import re
 import sys
-import tarfile
 
 import keras
 import numpy as np
@@ -14,19 +10,14 @@ from PIL import Image
 
 from robgan_tf.errors import UserError
 from robgan_tf.models import PreActResNet18, ResNetDiscriminator
-from robgan_tf.quality import inception
 from robgan_tf.quality.extractors import (
     FeatureExtractor,
     classifier_extractor,
     open_extractor,
 )
-from tests import in_process
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.integers(0, 256, [10, 8, 8, 3], np.uint8)
-FILTERS = RANDOM.normal(0.0, 0.1, [9, 9, 3, 2048]).astype(np.float32)
-MEAN = RANDOM.normal(0.0, 0.1, 2048).astype(np.float32)
-WEIGHTS = RANDOM.normal(0.0, 0.1, [2048, 1008]).astype(np.float32)
 
 
 def write_python(folder, code):
@@ -52,202 +43,6 @@ def write_keras(path, size=8, channels=3, outputs="dict", seed=0):
 def softmax(logits):
     powers = np.exp(logits - np.max(logits, axis=1, keepdims=True))
     return powers / powers.sum(axis=1, keepdims=True)
-
-
-# The Inception graph of 2015, with one layer.
-
-
-def constant(graph, name, value):
-    node = graph.node.add(name=name, op="Const")
-    tensor = tf.make_tensor_proto(value)
-    node.attr["dtype"].type = tensor.dtype
-    node.attr["value"].tensor.CopyFrom(tensor)
-    return name
-
-
-def operation(graph, op, name, *inputs, **types):
-    node = graph.node.add(name=name, op=op, input=inputs)
-    node.attr["T"].type = tf.float32.as_datatype_enum
-    for key, value in types.items():
-        node.attr[key].type = value
-    return node
-
-
-def tiny_graph(entry):
-    """A graph of one layer with the names, the operations and the batch of one of the original.
-
-    Its batch normalization is an operation that was removed in version 9 of graphs, and every
-    node carries its shape for a single image.
-    """
-    graph = tf.compat.v1.GraphDef()
-    graph.versions.producer = 8
-    if entry == "ExpandDims":
-        with tf.Graph().as_default() as head:
-            contents = tf.compat.v1.placeholder(tf.string, [], name="DecodeJpeg/contents")
-            decoded = tf.raw_ops.DecodeJpeg(contents=contents, channels=3, name="DecodeJpeg")
-            image = tf.expand_dims(tf.cast(decoded, tf.float32), 0, name="ExpandDims")
-            resized = tf.raw_ops.ResizeBilinear(images=image, size=[299, 299])
-            tf.multiply(tf.subtract(resized, 128.0, name="Sub"), 0.0078125, name="Mul")
-        graph.node.extend(head.as_graph_def(add_shapes=True).node)
-    else:
-        placeholder = graph.node.add(name="Mul", op="Placeholder")
-        placeholder.attr["dtype"].type = tf.float32.as_datatype_enum
-    convolution = operation(graph, "Conv2D", "conv", "Mul", constant(graph, "filters", FILTERS))
-    convolution.attr["strides"].list.i.extend([1, 45, 45, 1])
-    convolution.attr["padding"].s = b"VALID"
-    convolution.device = "/gpu:7"
-    ones, zeros = np.ones(2048, np.float32), np.zeros(2048, np.float32)
-    constants = {"mean": MEAN, "variance": 4 * ones, "beta": zeros, "gamma": ones}
-    inputs = [constant(graph, name, value) for name, value in constants.items()]
-    batchnorm = operation(
-        graph, "BatchNormWithGlobalNormalization", "conv/batchnorm", "conv", *inputs
-    )
-    batchnorm.attr["variance_epsilon"].f = 0.0
-    batchnorm.attr["scale_after_normalization"].b = False
-    pool = operation(graph, "AvgPool", "pool_3", "conv/batchnorm")
-    pool.attr["ksize"].list.i.extend([1, 7, 7, 1])
-    pool.attr["strides"].list.i.extend([1, 1, 1, 1])
-    pool.attr["padding"].s = b"VALID"
-    pool.attr["_output_shapes"].list.shape.add().CopyFrom(
-        tf.TensorShape([1, 1, 1, 2048]).as_proto()
-    )
-    shape = constant(graph, "pool_3/_reshape/shape", np.array([1, 2048], np.int32))
-    operation(graph, "Reshape", "pool_3/_reshape", "pool_3", shape)
-    weights = constant(graph, "softmax/weights", WEIGHTS)
-    operation(graph, "MatMul", "softmax/logits/MatMul", "pool_3/_reshape", weights)
-    return graph.SerializeToString()
-
-
-def tiny_features(resized):
-    scaled = (resized - 128.0) / 128.0
-    return (tf.reduce_mean(tf.nn.conv2d(scaled, FILTERS, 45, "VALID"), [1, 2]) - MEAN) / 2.0
-
-
-def resize_in_numpy(images):
-    """Bilinear resizing of TensorFlow 1: pixel i of 299 shows i * size / 299 of the original."""
-    size = images.shape[1]
-    positions = np.arange(299) * size / 299
-    low = np.floor(positions).astype(int)
-    high, share = np.minimum(low + 1, size - 1), (positions - low)[:, None]
-    images = images.astype(np.float64)
-    rows = images[:, low] * (1 - share[:, None]) + images[:, high] * share[:, None]
-    columns = rows[:, :, low] * (1 - share) + rows[:, :, high] * share
-    return columns.astype(np.float32)
-
-
-@pytest.fixture(params=["ExpandDims", "Mul", "callable", "signature"])
-def tiny_inception(request, tmp_path):
-    """Path of a tiny network of 2015, frozen as it was or without its input, or as SavedModel."""
-    if request.param in ("ExpandDims", "Mul"):
-        path = tmp_path / "graph.pb"
-        path.write_bytes(tiny_graph(request.param))
-        return path
-    module = tf.Module()
-
-    @tf.function(input_signature=[tf.TensorSpec([None, 299, 299, 3])])
-    def network(scaled):
-        features = tiny_features(scaled * 128.0 + 128.0)
-        return {"pool_3": features[:, None, None], "logits": features @ WEIGHTS}
-
-    if request.param == "callable":
-        module.__call__ = network
-    tf.saved_model.save(module, tmp_path / "saved", signatures=network)
-    return tmp_path / "saved"
-
-
-def test_inception_2015_resizes_as_it_did(tiny_inception):
-    extractor = open_extractor(f"inception2015:{tiny_inception}", 8, 3)
-    expected = tiny_features(resize_in_numpy(IMAGES)).numpy()
-    features, probabilities = extractor(IMAGES, batch_size=4)
-    assert (extractor.dimensions, extractor.classes) == (2048, 1008)
-    assert np.ptp(expected) > 0.5
-    np.testing.assert_allclose(features, expected, atol=1e-5)
-    np.testing.assert_allclose(probabilities, softmax(expected @ WEIGHTS), atol=1e-6)
-
-
-def test_only_the_original_is_called_inception_2015(tmp_path, monkeypatch):
-    path = tmp_path / "graph.pb"
-    path.write_bytes(tiny_graph("ExpandDims"))
-    other = open_extractor(f"inception2015:{path}", 8, 3)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(inception, "GRAPH_SHA256", digest)
-    original = open_extractor(f"inception2015:{path}", 8, 3)
-    assert other.name == "inception2015-unverified-tf1resize"
-    assert original.name == "inception2015-tf1resize"
-    assert original.source == f"graph.pb {digest[:16]}"
-
-
-def test_what_is_no_inception_graph_is_refused(tmp_path):
-    graph = tf.compat.v1.GraphDef()
-    constant(graph, "ExpandDims", 1.0)
-    (tmp_path / "other.pb").write_bytes(graph.SerializeToString())
-    (tmp_path / "text.pb").write_text("not a graph")
-    (tmp_path / "empty").mkdir()
-    tf.saved_model.save(tf.Module(), tmp_path / "without_signature")
-    for name, message in {
-        "nowhere.pb": "does not exist; robgan-tf download_inception fetches",
-        "other.pb": "has no pool_3, softmax/logits/MatMul",
-        "text.pb": "is not a frozen graph",
-        "empty": "cannot be loaded",
-        "without_signature": "has no signature serving_default",
-    }.items():
-        with pytest.raises(UserError, match=message):
-            open_extractor(f"inception2015:{tmp_path / name}", 8, 3)
-
-
-def test_keras_inception(tmp_path):
-    keras.utils.set_random_seed(0)
-    network = keras.applications.InceptionV3(weights=None, classifier_activation=None)
-    path = tmp_path / "inception.weights.h5"
-    network.save_weights(path)
-    extractor = open_extractor(f"keras_inceptionv3:{path}", 8, 1)
-    assert extractor.name == "keras-inceptionv3-antialias299"
-    assert (extractor.dimensions, extractor.classes) == (2048, 1000)
-    grey = IMAGES[:2, :, :, :1]
-    features, probabilities = extractor(grey)
-    resized = np.stack([with_pillow(image[:, :, 0], 299) for image in grey])
-    logits = network(np.repeat(resized[..., None], 3, axis=-1) / 127.5 - 1.0, training=False)
-    np.testing.assert_allclose(probabilities, softmax(logits), atol=1e-5)
-    last = network.get_layer("predictions")
-    np.testing.assert_allclose(last(features), logits, atol=1e-4)
-
-
-def small_inception(include_top, input_shape, pooling, classifier_activation=None, weights=None):
-    """In place of keras.applications.InceptionV3, which takes seconds to build."""
-    images = keras.Input(input_shape)
-    hidden = keras.layers.AveragePooling2D(100)(images)
-    hidden = keras.layers.Conv2D(3, 1)(hidden)
-    if not include_top:
-        return keras.Model(images, keras.layers.GlobalAveragePooling2D()(hidden))
-    features = keras.layers.GlobalAveragePooling2D(name="avg_pool")(hidden)
-    return keras.Model(images, keras.layers.Dense(7, name="predictions")(features))
-
-
-@pytest.mark.parametrize("has_top", [True, False])
-@pytest.mark.parametrize("name", ["inception.weights.h5", "model.h5"])
-def test_keras_inception_with_and_without_the_last_layer(name, has_top, tmp_path, monkeypatch):
-    monkeypatch.setattr(keras.applications, "InceptionV3", small_inception)
-    model = small_inception(has_top, (299, 299, 3), "avg")
-    (model.save_weights if "weights" in name else model.save)(tmp_path / name)
-    extractor = open_extractor(f"keras_inceptionv3:{tmp_path / name}", 8, 3)
-    assert (extractor.dimensions, extractor.classes) == (3, 7 if has_top else None)
-
-
-def test_keras_inception_of_other_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(keras.applications, "InceptionV3", small_inception)
-    path, _ = write_keras(tmp_path / "model.h5")
-    (tmp_path / "text.h5").write_text("nothing")
-    batch_normalization = keras.Sequential([keras.Input([4]), keras.layers.BatchNormalization()])
-    batch_normalization.save_weights(tmp_path / "other.weights.h5")
-    for given, message in {
-        path: "does not hold weights",
-        tmp_path / "text.h5": "does not hold weights",
-        tmp_path / "other.weights.h5": "does not hold weights",
-        tmp_path / "nowhere.h5": "do not exist",
-    }.items():
-        with pytest.raises(UserError, match=message) as refused:
-            open_extractor(f"keras_inceptionv3:{given}", 8, 3)
-        assert "\n" not in str(refused.value)
 
 
 # Models from files.
@@ -521,63 +316,6 @@ def test_efficientnet_as_a_function(real_data, tmp_path):
     np.testing.assert_allclose(features, extractor(images)[0], rtol=1e-5, atol=1e-5)
     right = np.argmax(probabilities, axis=1) == [labels[file.parent.name] for file in files]
     assert right.mean() >= 0.5
-
-
-# The download of the graph.
-
-
-@pytest.fixture
-def archive(tmp_path):
-    """A .tgz with a file in place of the graph, its URL and the sha256 of the file."""
-    content = b"a graph"
-    with tarfile.open(tmp_path / "inception.tgz", "w:gz") as file:
-        member = tarfile.TarInfo(inception.GRAPH_FILE)
-        member.size = len(content)
-        file.addfile(member, io.BytesIO(content))
-    return (tmp_path / "inception.tgz").as_uri(), hashlib.sha256(content).hexdigest()
-
-
-def download(folder, *arguments):
-    return in_process.run("download_inception", f"--output_dir={folder}", *arguments)
-
-
-def test_download(archive, tmp_path):
-    url, sha256 = archive
-    folder = tmp_path / "new" / "folder"
-    arguments = [f"--url=http://127.0.0.1:9/inception.tgz,{url}", f"--sha256={sha256}"]
-    assert download(folder, *arguments).returncode == 0
-    assert (folder / inception.GRAPH_FILE).read_bytes() == b"a graph"
-    again = download(folder, *arguments)
-    assert again.returncode == 0
-    assert again.stdout.splitlines()[-1].endswith("is there, and its sha256 is right")
-    other = download(folder)
-    assert other.returncode == 2
-    assert "the file that is there" in other.stderr
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        (None, "gives has sha256"),
-        ("http://127.0.0.1:9/x.tgz", r"cannot download http.*Connection refused.*; copy classify"),
-        ("nonsense", "is no URL"),
-        ("file:///dev/null/x.tgz", "cannot download"),
-        ("empty", "cannot download"),
-        ("other", "cannot download"),
-    ],
-)
-def test_download_that_fails(url, message, archive, tmp_path):
-    (tmp_path / "empty.tgz").write_bytes(b"")
-    with tarfile.open(tmp_path / "other.tgz", "w:gz") as file:
-        file.addfile(tarfile.TarInfo("another"))
-    if url in ("empty", "other"):
-        url = (tmp_path / f"{url}.tgz").as_uri()
-    ended = download(tmp_path / "folder", f"--url={url or archive[0]}")
-    assert ended.returncode == 2
-    lines = ended.stderr.splitlines()
-    assert len(lines) == 1
-    assert re.search(message, lines[0])
-    assert not (tmp_path / "folder").exists()
 
 
 @pytest.mark.parametrize(("side", "channels", "kept"), [(32, 3, 8), (16, 1, 8), (20, 3, 20)])
