@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from robgan_tf.config.groups import QualitySettings
 from robgan_tf.config.joint import JointConfig
-from robgan_tf.data import ImageData, training_batches
+from robgan_tf.data import ImageData, ImageSource, training_batches
 from robgan_tf.errors import UserError
 from robgan_tf.extensions import Extension
 from robgan_tf.quality.extractors import PIXELS, FeatureExtractor
@@ -92,7 +92,7 @@ class JointStage(Stage):
         return Built(
             task=JointTask(step, shown, evaluations),
             saved=vars(players),
-            batches=lambda start_step: self._batches(data, start_step),
+            batches=lambda start_step: joint_batches(self.config, data.train, start_step),
             measured=players.discriminator if self._has_class_head else None,
             best=best,
             description=evaluations.description(),
@@ -152,17 +152,27 @@ class JointStage(Stage):
             of_quality = quality_meter(self.config, run, data, players, self._extractor())
         return JointEvaluations(of_gap, gap_every, of_quality, quality.every, best)
 
-    def _batches(self, data: ImageData, start_step: int) -> Iterable[dict[str, tf.Tensor]]:
-        train, prepared = self.config.train, self.config.data
-        return training_batches(
-            data.train,
-            batch_size=train.batch_size,
-            updates_per_step=train.discriminator_updates,
-            seed=train.seed,
-            start_step=start_step,
-            augmentation=prepared.augmentation,
-            dequantize=prepared.dequantize,
-        )
+
+def joint_batches(
+    config: JointConfig, source: ImageSource, start_step: int = 0
+) -> Iterable[dict[str, tf.Tensor]]:
+    """The real images of joint training from a step on, as `data.training_batches` gives them.
+
+    Args:
+      config: of the run.
+      source: ImageSource of the training images.
+      start_step: steps already made.
+    """
+    train, prepared = config.train, config.data
+    return training_batches(
+        source,
+        batch_size=train.batch_size,
+        updates_per_step=train.discriminator_updates,
+        seed=train.seed,
+        start_step=start_step,
+        augmentation=prepared.augmentation,
+        dequantize=prepared.dequantize,
+    )
 
 
 def _check_best(quality: QualitySettings, steps: int) -> None:

@@ -23,8 +23,10 @@ from robgan_tf.robustness.verification import VerificationError
 from robgan_tf.stages.finished import FinishedRun
 from tests import tiny
 from tools import compare_attacks
-from tools.attack_report import ART, FOOLBOX, targets
-from tools.compare_attacks import BATCH_SIZE, Subject, cases, compare, kernels
+from tools.attack_comparison.cases import BATCH_SIZE, Subject, cases
+from tools.attack_comparison.measuring import EQUAL_PIXELS, compare
+from tools.attack_comparison.pytorch_copy import kernels, same_logits
+from tools.attack_comparison.report import ART, FOOLBOX, targets
 
 ROOT = pathlib.Path(__file__).parents[2]
 EPSILON = 0.1
@@ -113,13 +115,11 @@ def test_precision_of_the_run_is_replaced_in_a_copy():
 
 def test_logits_must_agree():
     logits = np.linspace(-50.0, 20.0, 12).reshape(3, 4)
-    differences = compare_attacks.same_logits(
-        logits, {"as_called": logits, "tuned": logits + 0.004}
-    )
+    differences = same_logits(logits, {"as_called": logits, "tuned": logits + 0.004})
     assert differences == {"as_called": 0.0, "tuned": pytest.approx(0.004 / 50)}
     for wrong in (logits + 0.006, np.where(logits > 10, np.nan, logits)):
         with pytest.raises(UserError, match="the logits of the PyTorch copy"):
-            compare_attacks.same_logits(logits, {"tuned": wrong})
+            same_logits(logits, {"tuned": wrong})
 
 
 def test_fgsm_by_hand(subject):
@@ -130,7 +130,7 @@ def test_fgsm_by_hand(subject):
         tape.watch(images)
         losses = class_loss(subject.classifier.logits(images), subject.labels[:20])
     expected = np.clip(images + EPSILON * np.sign(tape.gradient(losses, images)), -1, 1)
-    equal = np.abs(adversarial - expected) <= compare_attacks.EQUAL_PIXELS
+    equal = np.abs(adversarial - expected) <= EQUAL_PIXELS
     assert equal.mean() > 0.999
     predictions = np.argmax(subject.classifier.logits(adversarial), axis=1)
     np.testing.assert_array_equal(correct, predictions == subject.labels[:20])

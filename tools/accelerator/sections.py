@@ -23,7 +23,7 @@ import tensorflow as tf
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
-from robgan_tf.data import load_image_data, training_batches
+from robgan_tf.data import load_image_data
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses import class_loss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
@@ -31,7 +31,7 @@ from robgan_tf.quality.extractors import PIXELS, FeatureExtractor, open_extracto
 from robgan_tf.quality.generated_set import GeneratedSet
 from robgan_tf.reporting import read_metrics
 from robgan_tf.runs.directory import DATA_FOUND
-from robgan_tf.stages.joint import JointStage
+from robgan_tf.stages.joint import JointStage, joint_batches
 from tools.accelerator import training_step
 from tools.accelerator.options import Options
 from tools.accelerator.training_step import GIN_FILE, peak_memory_gib, reset_peak_memory, timed
@@ -171,25 +171,15 @@ def training(options: Options) -> dict:
 def input_pipeline(options: Options) -> dict:
     """Training batches alone, without a model."""
     config = read_config(JointConfig, [GIN_FILE], _run_bindings(options))
-    train, data = config.train, config.data
-    batches = iter(
-        training_batches(
-            load_image_data(**data.loading(options.data_dir)).train,
-            batch_size=train.batch_size,
-            updates_per_step=train.discriminator_updates,
-            seed=0,
-            start_step=0,
-            augmentation=data.augmentation,
-            dequantize=data.dequantize,
-        )
-    )
+    data = load_image_data(**config.data.loading(options.data_dir))
+    batches = iter(joint_batches(config, data.train))
 
     def ten_steps() -> None:
         for batch in itertools.islice(batches, 10):
             batch["images"].numpy()
 
     seconds = timed(ten_steps, options.seconds_per_timing)
-    images = 10 * train.batch_size * train.discriminator_updates
+    images = 10 * config.train.batch_size * config.train.discriminator_updates
     return {"images_per_second": images / statistics.median(seconds)}
 
 

@@ -8,8 +8,9 @@ import numpy as np
 
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
-from robgan_tf.data import load_image_data, training_batches
+from robgan_tf.data import load_image_data
 from robgan_tf.errors import UserError
+from robgan_tf.stages.joint import joint_batches
 from robgan_tf.typing import JsonObject
 from tools.benchmarks import commands, models
 from tools.benchmarks.foolbox import FoolboxProcess
@@ -202,25 +203,15 @@ def input_pipeline(options: Options) -> JsonObject:
     """CIFAR-10 decoded, shuffled and augmented: batches alone, without a model."""
     data_dir = _data_dir(options)
     config = read_config(JointConfig, [CIFAR10], [])
-    train, data = config.train, config.data
-    batches = iter(
-        training_batches(
-            load_image_data(**data.loading(data_dir)).train,
-            batch_size=train.batch_size,
-            updates_per_step=train.discriminator_updates,
-            seed=0,
-            start_step=0,
-            augmentation=data.augmentation,
-            dequantize=data.dequantize,
-        )
-    )
+    data = load_image_data(**config.data.loading(data_dir))
+    batches = iter(joint_batches(config, data.train))
     steps = 20
 
     def run() -> None:
         for batch in itertools.islice(batches, steps):
             batch["images"].numpy()
 
-    images = steps * train.batch_size * train.discriminator_updates
+    images = steps * config.train.batch_size * config.train.discriminator_updates
     return _timed([Variant("CIFAR-10, pad, crop and flip", run, images)], options)
 
 

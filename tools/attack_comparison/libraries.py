@@ -12,7 +12,7 @@ import numpy as np
 from robgan_tf.errors import UserError
 from robgan_tf.typing import JsonObject
 
-WORKER = pathlib.Path(__file__).with_name("attack_libraries_worker.py")
+WORKER = pathlib.Path(__file__).parents[1] / "attack_libraries_worker.py"
 
 
 class Libraries:

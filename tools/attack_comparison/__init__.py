@@ -1,0 +1,1 @@
+"""What tools.compare_attacks is made of."""
