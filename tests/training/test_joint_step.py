@@ -1,22 +1,17 @@
 """The training step, against the rules of the paper and of the package."""
 
-import collections
-
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.errors import NonFiniteError, UserError
+from robgan_tf.errors import NonFiniteError
 from robgan_tf.layers import Convolution2D, spectral_normalization_layers
 from robgan_tf.randomness import Purpose, derive_seed
 from tests import tiny
+from tests.training.operations import calls, operations_of_loops
+from tests.training.reusable import Reusable, step_tensor, variables
 
 PLAYER_NAMES = ("discriminator", "generator")
-FREE = (
-    "train.discriminator_updates = 1",
-    "TrainingAdversary.free = True",
-    "ProjectedGradientDescent.steps = 3",
-)
 
 
 def snapshot(model):
@@ -29,83 +24,9 @@ def changed(model, before):
     }
 
 
-def step_tensor(step):
-    return tf.constant(step, tf.int64)
-
-
-def executed(nodes, results):
-    """The nodes that results depend on: TensorFlow drops the others before it runs a graph."""
-    by_name = {node.name: node for node in nodes}
-    found, waiting = {}, list(results)
-    while waiting:
-        name = waiting.pop().lstrip("^").partition(":")[0]
-        if name in by_name and name not in found:
-            found[name] = by_name[name]
-            waiting.extend(by_name[name].input)
-    return found.values()
-
-
-def operations_of_loops(step):
-    """How often each operation is executed in one pass of each place of a step's graph.
-
-    The D updates are the body of a loop, each attack of one within it; the G update is the rest.
-    """
-    images, labels = tiny.batch(step.discriminator_updates)
-    graph = step._compiled.get_concrete_function(images, labels, step_tensor(1)).graph
-    definition = graph.as_graph_def()
-    functions = {function.signature.name: function for function in definition.library.function}
-
-    def loops(nodes):
-        # tf.map_fn, which draws the random starts, is a loop too.
-        names = [node.attr["body"].func.name for node in nodes if "While" in node.op]
-        bodies = [functions[name] for name in names if "map" not in name]
-        return [
-            executed(body.node_def, [*body.ret.values(), *body.control_ret.values()])
-            for body in bodies
-        ]
-
-    results = [
-        *(tensor.name for tensor in graph.outputs),
-        *(op.name for op in graph.control_outputs),
-    ]
-    places = {"generator update": executed(definition.node, results)}
-    (places["discriminator update"],) = loops(places["generator update"])
-    for attack in loops(places["discriminator update"]):
-        places["attack"] = attack
-    return {
-        place: collections.Counter(node.op for node in nodes) for place, nodes in places.items()
-    }
-
-
-def variables(players):
-    """All that a step changes."""
-    models = (players.discriminator, players.generator, players.average_generator)
-    optimizers = (players.discriminator_optimizer, players.generator_optimizer)
-    return [variable for owner in (*models, *optimizers) for variable in owner.variables]
-
-
-class Reusable:
-    """Players and a step that is compiled once, for tests that each begin where training does."""
-
-    def __init__(self, *bindings):
-        self.players, self.step = tiny.build(*bindings)
-        self._initial = [np.array(variable) for variable in variables(self.players)]
-
-    def from_the_start(self):
-        """Gives every variable its initial value; returns players and step."""
-        for variable, value in zip(variables(self.players), self._initial, strict=True):
-            variable.assign(value)
-        return self.players, self.step
-
-
 @pytest.fixture(scope="module")
 def usual():
     return Reusable("discriminator_optimizer.learning_rate = 1e-3", "train.average_decay = 0.5")
-
-
-@pytest.fixture(scope="module")
-def free():
-    return Reusable(*FREE)
 
 
 @pytest.fixture(scope="module")
@@ -237,69 +158,6 @@ def test_discriminator_update_equals_one_written_out():
         np.testing.assert_allclose(variable, expected, atol=2e-6)
 
 
-def test_free_adversarial_training_equals_one_written_out(free):
-    """One batch replayed three times: each backward pass moves the weights and the images."""
-    players, step = free.from_the_start()
-    reference, _ = tiny.build(*FREE)
-    images, labels = tiny.batch(updates=1)
-    metrics = step(images, labels, step_tensor(1))
-
-    discriminator, losses = reference.discriminator, []
-    seeds = tf.random.split(derive_seed(0, Purpose.RANDOM_START, 1, 0), 8)
-    attacked = step.adversary.attack.start(images[0], seeds, 0.1)
-    for replay in range(3):
-        latents = tf.random.stateless_normal([8, 16], derive_seed(0, Purpose.LATENTS, 1, replay))
-        fake_labels = tf.random.stateless_uniform(
-            [8], derive_seed(0, Purpose.LABELS, 1, replay), maxval=10, dtype=tf.int32
-        )
-        fakes = reference.generator(latents, fake_labels, training=True, update_statistics=False)
-        for layer in spectral_normalization_layers(discriminator):
-            layer.advance()
-        with tf.GradientTape() as tape:
-            tape.watch(attacked)
-            source, classes = discriminator(attacked)
-            loss = tf.reduce_mean(tf.nn.softplus(-source)) + tf.reduce_mean(
-                tf.nn.sparse_softmax_cross_entropy_with_logits(labels[0], classes)
-            )
-            loss += tf.reduce_mean(tf.nn.softplus(discriminator(fakes)[0]))
-        *gradients, slope = tape.gradient(loss, [*discriminator.trainable_variables, attacked])
-        reference.discriminator_optimizer.apply_gradients(
-            zip(gradients, discriminator.trainable_variables, strict=True)
-        )
-        moved = np.array(attacked) + 0.05 * np.sign(slope)
-        moved = np.clip(moved, np.array(images[0]) - 0.1, np.array(images[0]) + 0.1)
-        attacked = tf.constant(np.clip(moved, -1.0, 1.0))
-        losses.append(float(loss))
-    assert losses[1] > losses[0]
-    assert float(metrics["loss_discriminator/total"]) == pytest.approx(np.mean(losses), rel=1e-5)
-    for variable, expected in zip(
-        players.discriminator.variables, discriminator.variables, strict=True
-    ):
-        np.testing.assert_allclose(variable, expected, atol=2e-5)
-
-
-def test_free_adversarial_training_makes_no_attack_and_counts_its_updates(free):
-    players, step = free.from_the_start()
-    step(*tiny.batch(updates=1), step_tensor(1))
-    assert "attack" not in operations_of_loops(step)
-    assert int(players.discriminator_optimizer.iterations) == 3
-    assert int(players.generator_optimizer.iterations) == 1
-    rate = players.discriminator_optimizer._learning_rate
-    assert rate.get_config()["updates_per_step"] == 3
-
-
-@pytest.mark.parametrize(
-    ("binding", "message"),
-    [
-        ("TrainingAdversary.target = 'class'", "must be 'source_and_class', not 'class'"),
-        ("ProjectedGradientDescent.steps = 1", "needs at least 2, not 1"),
-    ],
-)
-def test_free_adversarial_training_refuses(binding, message):
-    with pytest.raises(UserError, match=message):
-        tiny.build("TrainingAdversary.free = True", binding)
-
-
 def test_only_its_own_update_moves_the_averages_of_the_generator(usual):
     """After two D updates and one G update they have moved once, on the last fakes."""
     players, step = usual.from_the_start()
@@ -369,10 +227,6 @@ def test_nothing_is_computed_twice_or_for_nothing(trained):
     assert calls(generator_update) == 0
     on_the_host = {"PyFunc", "EagerPyFunc", "PyFuncStateless", "Print", "PrintV2"}
     assert not on_the_host & set().union(*counts.values())
-
-
-def calls(operations):
-    return operations["PartitionedCall"] + operations["StatefulPartitionedCall"]
 
 
 def count_convolutions(model):
