@@ -1,5 +1,6 @@
 """Where attacks may go: the box of pixel values, and balls whose radius makes sense."""
 
+import numpy as np
 import tensorflow as tf
 
 from robgan_tf.choices import NORMS
@@ -46,3 +47,17 @@ def check_not_negative(owner: str, **numbers: float) -> None:
 def flat(images: tf.Tensor) -> tf.Tensor:
     """Reshapes images [N, ...] to [N, values]."""
     return tf.reshape(images, [tf.shape(images)[0], -1])
+
+
+def of_largest_one(gradient: tf.Tensor) -> tf.Tensor:
+    """Divides each sample by its largest absolute value; zero where all are.
+
+    The direction stays. Whatever the scale of the gradient, squares and sums of what is returned
+    neither vanish nor overflow.
+
+    Args:
+      gradient: [N, ...].
+    """
+    largest = tf.reduce_max(tf.abs(flat(gradient)), axis=1)
+    smallest_normal = np.finfo(gradient.dtype.as_numpy_dtype).tiny
+    return gradient / per_sample(tf.maximum(largest, smallest_normal), gradient)

@@ -1,16 +1,36 @@
 """What an attack on a classifier maximises: per-sample functions of logits, larger is worse.
 
-None looks at probabilities: a softmax that has saturated has no gradient left.
+None looks at probabilities: a softmax that has saturated has no gradient left. Attacks compare
+values and follow the direction of gradients, so that each objective stands for all functions that
+rise with it.
 """
 
 from collections.abc import Callable, Iterable
 
 import tensorflow as tf
 
-from robgan_tf.losses.adversarial import class_loss
-
-# Keeps the ratios of DLR finite where all logits are equal (Croce and Hein use the same).
+# Keeps the ratios of DLR finite where the largest logits are equal, as a share of the range of all
+# logits: with the 1e-12 of Croce and Hein themselves DLR would depend on the scale of the logits.
 _SMALLEST_SPREAD = 1e-12
+
+
+def log_odds(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Log-odds against the label: log sum over the other classes of exp(logit), minus its logit.
+
+    Cross-entropy is log(1 + exp(log-odds)), so it rises with them and its gradient has the same
+    direction. In float32 the gradient of cross-entropy itself is zero where the label's
+    probability is 1 but for 1e-38, and lacks the label's part where it is 1 but for 1e-8, so that
+    an attack on a confident model would go astray or stand still. This one does neither.
+
+    Args:
+      logits: [N, K], at least 2 classes.
+      labels: [N].
+
+    Returns:
+      [N].
+    """
+    own = tf.gather(logits, labels, axis=1, batch_dims=1)
+    return tf.reduce_logsumexp(_others(logits, labels), axis=1) - own
 
 
 def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -24,9 +44,7 @@ def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
       [N].
     """
     own = tf.gather(logits, labels, axis=1, batch_dims=1)
-    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
-    others = tf.where(is_label, tf.constant(-float("inf"), logits.dtype), logits)
-    return tf.reduce_max(others, axis=1) - own
+    return tf.reduce_max(_others(logits, labels), axis=1) - own
 
 
 def dlr(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
@@ -42,7 +60,7 @@ def dlr(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
       [N].
     """
     largest = tf.math.top_k(logits, 3).values
-    return margin(logits, labels) / (largest[:, 0] - largest[:, 2] + _SMALLEST_SPREAD)
+    return margin(logits, labels) / _not_zero(largest[:, 0] - largest[:, 2], logits)
 
 
 def targeted_dlr(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
@@ -60,12 +78,12 @@ def targeted_dlr(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf
     spread = largest[:, 0] - (largest[:, 2] + largest[:, 3]) / 2.0
     towards = tf.gather(logits, targets, axis=1, batch_dims=1)
     own = tf.gather(logits, labels, axis=1, batch_dims=1)
-    return (towards - own) / (spread + _SMALLEST_SPREAD)
+    return (towards - own) / _not_zero(spread, logits)
 
 
 # Functions of logits, labels and, for targeted ones, targets.
 OBJECTIVES: dict[str, Callable[..., tf.Tensor]] = {
-    "cross_entropy": class_loss,
+    "cross_entropy": log_odds,
     "margin": margin,
     "dlr": dlr,
     "targeted_dlr": targeted_dlr,
@@ -111,8 +129,9 @@ def check_classes(owner: str, objective: str, logits: tf.Tensor) -> int:
 
 
 def is_fooled(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Whether the predicted class is not the label, [N]."""
-    return tf.argmax(logits, axis=1, output_type=labels.dtype) != labels
+    """Whether the predicted class is not the label, [N]; no class is predicted from NaN."""
+    wrong = tf.argmax(logits, axis=1, output_type=labels.dtype) != labels
+    return wrong | tf.reduce_any(tf.math.is_nan(logits), axis=1)
 
 
 def target_classes(logits: tf.Tensor, labels: tf.Tensor, rank: int | tf.Tensor) -> tf.Tensor:
@@ -126,7 +145,18 @@ def target_classes(logits: tf.Tensor, labels: tf.Tensor, rank: int | tf.Tensor) 
     Returns:
       [N] classes.
     """
-    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
-    others = tf.where(is_label, tf.constant(-float("inf"), logits.dtype), logits)
+    others = _others(logits, labels)
     order = tf.argsort(others, axis=1, direction="DESCENDING", stable=True)
     return tf.cast(order[:, rank], labels.dtype)
+
+
+def _others(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """The logits with minus infinity in the place of the label's."""
+    is_label = tf.one_hot(labels, logits.shape[-1], on_value=True, off_value=False)
+    return tf.where(is_label, tf.constant(-float("inf"), logits.dtype), logits)
+
+
+def _not_zero(spread: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """A spread of logits [N] that can be divided by, whatever the scale of the logits."""
+    extent = tf.stop_gradient(tf.reduce_max(logits, axis=1) - tf.reduce_min(logits, axis=1))
+    return spread + tf.where(extent > 0.0, _SMALLEST_SPREAD * extent, 1.0)

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.attacks.ball import check_ball, check_not_negative, clip_to_box, per_sample
+from robgan_tf.attacks.norms.l2 import CHOICE as _L2
 from robgan_tf.attacks.objectives import margin
 from robgan_tf.attacks.per_sample_random import uniform
 from robgan_tf.typing import LogitsFunction
@@ -232,7 +233,9 @@ class _L2Moves:
         return tf.cast(tf.where(draws < 0.5, 1.0, -1.0), self._images.dtype)
 
     def _within_ball_and_box(self, perturbation: tf.Tensor) -> tf.Tensor:
-        excess = tf.maximum(tf.sqrt(_total_energy(perturbation)) / self._epsilon, 1.0)
+        # Not by `_total_energy`, whose error in large images is more than the ball's edge allows.
+        excess = per_sample(_L2.norm(perturbation), perturbation) / self._epsilon
+        excess = tf.maximum(excess, 1.0)
         # Clipping brings every pixel nearer to the image, so it keeps to the ball.
         return clip_to_box(self._images + perturbation / excess)
 
@@ -241,6 +244,9 @@ _MOVES: dict[str, type[_LInfinityMoves] | type[_L2Moves]] = {
     "linf": _LInfinityMoves,
     "l2": _L2Moves,
 }
+
+
+MOVES_IN = tuple(_MOVES)  # The norms that it knows.
 
 
 def square_sides(initial_share: float, size: int, least: int) -> list[int]:

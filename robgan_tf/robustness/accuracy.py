@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.objectives import log_odds
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.losses.lipschitz import local_lipschitz_values
@@ -36,7 +37,8 @@ class AccuracyMeter:
 
     Args:
       model: model returning (source logits, class logits [N, K]).
-      attack: a ProjectedGradientDescent, given the class loss to maximise.
+      attack: a ProjectedGradientDescent, given `objectives.log_odds` to maximise, which rise with
+        the class loss.
       seed: seed of random starts.
     """
 
@@ -82,8 +84,13 @@ class AccuracyMeter:
         def loss(x: tf.Tensor) -> tf.Tensor:
             return class_loss(self._model(x, training=False)[1], labels)
 
+        def climbed(x: tf.Tensor) -> tf.Tensor:
+            logits = self._model(x, training=False)[1]
+            # Of one class there are no odds, and no attack.
+            return log_odds(logits, labels) if logits.shape[-1] > 1 else class_loss(logits, labels)
+
         with hold_normalized_kernels(self._model):
-            attacked = self._attack(loss, images, seed=seeds)
+            attacked = self._attack(climbed, images, seed=seeds)
             return (
                 self._count_correct(images, labels),
                 self._count_correct(attacked, labels),

@@ -41,6 +41,20 @@ def test_reaches_the_l2_optimum(random_start):
     np.testing.assert_allclose(attacked, INNER + optimum, atol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("scale", [1e-35, 1e-13, 1e13, 1e35])
+def test_the_scale_of_the_loss_changes_nothing(norm, scale):
+    attack = ProjectedGradientDescent(0.4, 5, 0.1, norm)
+    found = tf.function(attack)(lambda images: scale * linear_loss(images), INNER)
+    np.testing.assert_allclose(found, attack(linear_loss, INNER), atol=1e-6)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_without_a_gradient_it_stays(norm):
+    attack = ProjectedGradientDescent(0.4, 5, 0.1, norm)
+    np.testing.assert_allclose(attack(lambda images: 0.0 * linear_loss(images), INNER), INNER)
+
+
 @pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.05), ("linf", 2.0), ("l2", 0.7)])
 @pytest.mark.parametrize("random_start", [False, True])
 def test_stays_in_ball_and_box(norm, epsilon, random_start):

@@ -3,12 +3,11 @@
 import tensorflow as tf
 from typing_extensions import override
 
-from robgan_tf.attacks.ball import check_ball, clip_to_box, flat, per_sample
-from robgan_tf.attacks.objectives import check_classes
+from robgan_tf.attacks.ball import check_ball, clip_to_box, flat, of_largest_one, per_sample
+from robgan_tf.attacks.objectives import check_classes, log_odds
 from robgan_tf.attacks.protocol import EvaluationProtocol
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.choices import NORMS
-from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.typing import LogitsFunction
 
 STEPS, DECAY = 10, 1.0
@@ -18,8 +17,9 @@ _SMALLEST_NORM = 1e-12
 class MomentumSearch:
     """Iterates g <- decay g + dl/dx / |dl/dx|_1 and moves along the steepest ascent of g.
 
-    l is the cross-entropy. Equations (6) and (7) of the paper in the L-infinity norm, its
-    equation (8) in L2. It starts at the image and returns where the last step ends.
+    l is the cross-entropy, climbed as `objectives.log_odds`. Equations (6) and (7) of the paper in
+    the L-infinity norm, its equation (8) in L2. It starts at the image and returns where the last
+    step ends.
 
     Args:
       epsilon: radius of the ball, on images in [-1, 1].
@@ -65,8 +65,9 @@ class MomentumSearch:
                 tape.watch(attacked)
                 logits = logits_fn(attacked)
                 check_classes("MomentumSearch", "cross_entropy", logits)
-                losses = class_loss(logits, labels)
-            gradient = tape.gradient(losses, attacked, unconnected_gradients="zero")
+                values = log_odds(logits, labels)
+            gradient = tape.gradient(values, attacked, unconnected_gradients="zero")
+            gradient = of_largest_one(gradient)
             length = tf.maximum(tf.reduce_sum(tf.abs(flat(gradient)), axis=1), _SMALLEST_NORM)
             accumulated = self.decay * accumulated + gradient / per_sample(length, gradient)
             moved = attacked + self.epsilon / self.steps * norm.ascent(accumulated)
