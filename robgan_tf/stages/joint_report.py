@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from robgan_tf.config.joint import JointConfig
+from robgan_tf.config.joint import JointConfig, TrainSettings
 from robgan_tf.data.load import ImageData
 from robgan_tf.models.summary import summary_table
 from robgan_tf.reporting import format_radius
@@ -42,7 +42,7 @@ def print_start(
     begin = "from the beginning" if not start_step else f"continued from step {start_step}"
     print(
         f"Training   {train.steps} steps of {updates} and one G update, "
-        f"batch {train.batch_size}, {train.precision}, {begin}",
+        f"batch {_batch(train)}, {train.precision}, {begin}",
         flush=True,
     )
 
@@ -114,3 +114,9 @@ def _print_joint_conditions(
     config: JointConfig, strategy: tf.distribute.Strategy, data: ImageData
 ) -> None:
     print_conditions(strategy, data, config.attack, config.adversary.free)
+
+
+def _batch(train: TrainSettings) -> str:
+    if train.images_in_generator_update == train.batch_size:
+        return str(train.batch_size)
+    return f"{train.batch_size} ({train.images_in_generator_update} in the G update)"

@@ -212,9 +212,10 @@ def test_baselines_without_a_class_head_train_and_are_exported(
 ):
     process = train(
         gin_file, tmp_path / "run", f"--gin_file=gin/baselines/{overlay}.gin",
-        "--gin_param=train.steps=2",
+        "--gin_param=train.steps=2", "--gin_param=train.generator_batch_size=12",
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
+    assert "(12 in the G update)" in process.stdout
     (record,) = [x for x in read_metrics(tmp_path / "run/metrics.jsonl") if x["step"] == 2]
     assert "loss_discriminator/real_source" in record
     assert not [name for name in record if "class" in name and name.startswith("accuracy")]
