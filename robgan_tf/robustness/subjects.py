@@ -14,6 +14,7 @@ import tensorflow as tf
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.files import tree_digest
 from robgan_tf.layers import hold_normalized_kernels
+from robgan_tf.robustness.steadiness import first_change
 from robgan_tf.typing import LogitsFunction, PathLike
 
 _PROBE_IMAGES = 16
@@ -143,11 +144,12 @@ def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: in
       The number of classes of the model.
 
     Raises:
-      UserError: if its outputs are not finite logits [N, K] with K >= num_classes.
+      UserError: if its outputs are not finite logits [N, K] with K >= num_classes, or those of an
+        image depend on more than that image.
     """
-    images = tf.convert_to_tensor(images[:_PROBE_IMAGES])
+    images = images[:_PROBE_IMAGES]
     try:
-        logits = classifier.logits(images)
+        logits = classifier.logits(tf.convert_to_tensor(images))
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         raise UserError(
             f"{classifier.name} does not take images of shape {tuple(images.shape[1:])}: "
@@ -176,7 +178,23 @@ def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: in
             f"{classifier.name} gives probabilities, not logits: attacks through a softmax that "
             "saturates find nothing and overstate robustness; leave out its last activation"
         )
+    _check_steadiness(classifier, images)
     return values.shape[1]
+
+
+def _check_steadiness(classifier: Classifier, images: np.ndarray) -> None:
+    found = first_change(
+        lambda some: [np.asarray(classifier.logits(tf.convert_to_tensor(some)))],
+        images,
+    )
+    if found is not None:
+        when, change = found
+        raise UserError(
+            f"{classifier.name} gives other logits for the same image {when}: they change by "
+            f"{change:.1%} of the spread between images. An accuracy under attack would depend on "
+            "chance or on how images are batched: call the model in inference mode "
+            "(training=False), without statistics of the batch and dropout"
+        )
 
 
 def are_probabilities(values: np.ndarray) -> bool:

@@ -224,10 +224,65 @@ def test_python_files_that_are_refused(tmp_path):
 
 
 def test_what_changes_later_is_refused(tmp_path):
-    spec = write_python(tmp_path, "return np.zeros([len(images), images.max() // 200 + 1])")
+    spec = write_python(tmp_path, "return np.zeros([len(images), 1 + images.any()])")
     extractor = open_extractor(spec, 8, 3)
     with pytest.raises(UserError, match="gave 2 features and None logits at first and 1 and None"):
         extractor(np.zeros([1, 8, 8, 3], np.uint8))
+
+
+# Features that are not of the image alone.
+
+
+@pytest.mark.parametrize(
+    ("code", "when"),
+    [
+        ("return x - x.mean(axis=0)", "beside other images"),
+        ("return x / x.std(axis=0).clip(1.0)", "beside other images"),
+        ("return x, (x - x.mean(axis=0)) / 9.0", "beside other images"),
+        ("return x * (1.0 + 0.1 * (len(x) == 1))", "alone in its batch"),
+        ("return x / np.sum(x @ x.T == np.diag(x @ x.T), axis=1)[:, None]", "beside copies"),
+        ("return np.random.default_rng().normal(size=x.shape)", "when it is called again"),
+        (
+            "return x * np.random.default_rng().uniform(0.9, 1.1, x.shape)",
+            "when it is called again",
+        ),
+        ("features.calls = getattr(features, 'calls', 0) + 1; return x * features.calls", "again"),
+    ],
+)
+def test_functions_of_more_than_the_image(code, when, tmp_path):
+    spec = write_python(tmp_path, f"x = images.mean((1, 2)); {code}")
+    with pytest.raises(UserError, match=f"features-asis says something else .* {when}.*: it chang"):
+        open_extractor(spec, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "when"),
+    [
+        (keras.layers.BatchNormalization, "beside other images|alone"),
+        (lambda: keras.layers.Dropout(0.1), "when it is called again"),
+        (lambda: keras.layers.GaussianNoise(1.0), "when it is called again"),
+    ],
+)
+def test_networks_in_training_mode(make, when, tmp_path):
+    images = keras.Input([8, 8, 3])
+    pooled = keras.layers.AveragePooling2D(2)(keras.layers.Rescaling(0.1)(images))
+    features = keras.layers.Flatten()(make()(pooled, training=True))
+    keras.Model(images, features).export(tmp_path / "saved", verbose=False)
+    with pytest.raises(UserError, match=f"says something else of the same image ({when})"):
+        open_extractor(str(tmp_path / "saved"), 8, 3)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_rounding_is_not_taken_for_a_dependence(precision):
+    keras.utils.set_random_seed(1)
+    model = PreActResNet18(32, 3, 10, 32, normalization="batch", precision=precision)
+    model.build()
+    assert classifier_extractor(model, "preact").classes == 10
+
+
+def test_equal_features_of_all_images_are_let_through(tmp_path):
+    spec = write_python(tmp_path, "return np.full([len(images), 2], 7.0)")
+    assert open_extractor(spec, 8, 3).dimensions == 2
 
 
 @pytest.mark.parametrize(

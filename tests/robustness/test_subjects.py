@@ -6,10 +6,12 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
+from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.robustness.subjects import (
     Classifier,
     InputRange,
     check_classifier,
+    discriminator_classifier,
     load_model_file,
 )
 
@@ -73,3 +75,45 @@ def test_files_that_cannot_be_loaded(tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             load_model_file(tmp_path / name, InputRange())
+
+
+MATRIX = np.random.default_rng(1).normal(size=[48, 5]).astype(np.float32)
+
+
+def linear(images):
+    return tf.reshape(images, [-1, 48]) @ MATRIX
+
+
+@pytest.mark.parametrize(
+    ("logits", "when"),
+    [
+        (lambda x: linear(x - tf.reduce_mean(x, axis=0)), "beside other images"),
+        (lambda x: linear(x) / tf.cast(tf.shape(x)[0], tf.float32), "beside other images"),
+        (lambda x: linear(x + tf.random.normal(tf.shape(x))), "when it is called again"),
+        (lambda x: linear(tf.nn.dropout(x, 0.1)), "when it is called again"),
+    ],
+)
+def test_logits_of_more_than_the_image_are_refused(logits, when):
+    with pytest.raises(UserError, match=f"net gives other logits for the same image {when}"):
+        check_classifier(Classifier("net", logits, ""), IMAGES, 5)
+
+
+def test_an_exported_model_in_training_mode_is_refused(tmp_path):
+    inputs = keras.Input([4, 4, 3])
+    hidden = keras.layers.BatchNormalization()(inputs, training=True)
+    logits = keras.layers.Dense(5)(keras.layers.Flatten()(hidden))
+    keras.Model(inputs, logits).export(tmp_path / "model", verbose=False)
+    classifier = load_model_file(tmp_path / "model", InputRange())
+    with pytest.raises(UserError, match="model gives other logits for the same image"):
+        check_classifier(classifier, IMAGES, 5)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("normalization", ["spectral", "batch", "none"])
+def test_rounding_is_not_taken_for_a_dependence(normalization, precision):
+    keras.utils.set_random_seed(0)
+    model = ResNetDiscriminator(
+        16, 3, 5, 8, "2, 2, 2-", normalization=normalization, precision=precision
+    )
+    images = np.random.default_rng(0).uniform(-1, 1, [16, 16, 16, 3]).astype(np.float32)
+    assert check_classifier(discriminator_classifier(model, "d", ""), images, 5) == 5
