@@ -117,6 +117,7 @@ def evaluate(given: Values) -> int:
     with tensorflow_loading():
         import tensorflow as tf
 
+        from robgan_tf.data.overlap import overlap_warning
         from robgan_tf.robustness.run import Protocol, evaluate_robustness
 
     # Every attack at every radius is compiled once: the advice against that is no news.
@@ -132,7 +133,11 @@ def evaluate(given: Values) -> int:
     )
     name = given.name or result_name(given)
     subjects, data = _runs(given, name) if given.run_dir else _models(given, name)
-    source = getattr(flags.load_data(data, given), given.split)
+    images = flags.load_data(data, given)
+    warning = None if given.split == "train" else overlap_warning(images, [given.split])
+    if warning is not None:
+        print(warning, flush=True)
+    source = getattr(images, given.split)
     print(evaluate_robustness(subjects, source, protocol, given.images))
     return 0
 

@@ -105,15 +105,12 @@ def _augmented_images(
     raise ValueError(f"unknown augmentation {augmentation!r}")
 
 
-def evaluation_batches(
-    source: ImageSource, batch_size: int, limit: int | None = None
-) -> Iterator[LabelledImages]:
+def evaluation_batches(source: ImageSource, batch_size: int) -> Iterator[LabelledImages]:
     """Yields every image once, in stored order, unchanged.
 
     Args:
       source: `ImageSource`.
       batch_size: images in a batch; the last batch may be smaller.
-      limit: yield only this many images from the start; None for all.
 
     Yields:
       Tuples of images, a float32 tensor `[n, H, W, C]` in [-1, 1], and labels, an int32
@@ -122,8 +119,7 @@ def evaluation_batches(
     Raises:
       UserError: no readable image is left for one of the classes.
     """
-    total = len(source) if limit is None else min(limit, len(source))
-    for start in range(0, total, batch_size):
-        indices = np.arange(start, min(start + batch_size, total))
+    for start in range(0, len(source), batch_size):
+        indices = np.arange(start, min(start + batch_size, len(source)))
         images = source.fetch(indices)
         yield scale_images(tf.constant(images)), tf.constant(source.labels[indices], tf.int32)

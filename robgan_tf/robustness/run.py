@@ -217,9 +217,11 @@ class RobustnessRun:
         done = sum(len(outcome.fooled_by) for outcome in outcomes)
         survived = sum(int(outcome.survived.sum()) for outcome in outcomes)
         left = seconds / done * (len(self._images) - done)
+        # Class folders are attacked class by class: what there is so far may be of one class.
+        so_far = " so far" if done < len(self._images) else ""
         print(
             f"  radius {format_radius(epsilon, self._protocol.norm)}: {done}/{len(self._images)} "
-            f"images, {survived / done:.1%} withstand, ETA {format_duration(left)}",
+            f"images, {survived / done:.1%} withstand{so_far}, ETA {format_duration(left)}",
             flush=True,
         )
 

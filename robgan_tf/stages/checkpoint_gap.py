@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.data.load import ImageData
+from robgan_tf.data.overlap import overlap_warning
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius
@@ -45,6 +46,9 @@ def measure_checkpoints(
         raise UserError(f"{run_dir} has no checkpoint to measure (--run_dir)")
     run = open_run(run_dir)
     data = load_data(run.config)
+    warning = overlap_warning(data, ["validation", "test"])
+    if warning is not None:
+        print(warning, flush=True)
     model = run.load_classifier()
     meter = GapMeter(
         model,

@@ -39,7 +39,7 @@ def check_images(config: JointConfig | FinetuneConfig, data: ImageData) -> None:
 
 def measured_splits(config: JointConfig | FinetuneConfig) -> list[str]:
     """Names of the splits besides the training images that the run measures anything on."""
-    return sorted({name for name, _, _ in _measured(config)})
+    return sorted({name for name, _, _ in _measured(config)} - {"train"})
 
 
 def _measured(config: JointConfig | FinetuneConfig) -> list[tuple[str, int, str]]:
@@ -48,7 +48,9 @@ def _measured(config: JointConfig | FinetuneConfig) -> list[tuple[str, int, str]
         return []
     found = []
     if 0 < config.gap.every <= config.stage.steps:
-        found += [(name, config.gap.images, "gap.every") for name in ("validation", "test")]
+        found += [
+            (name, config.gap.images, "gap.every") for name in ("train", "validation", "test")
+        ]
     if config.final_evaluation.images:
         found.append(("test", config.final_evaluation.images, "final_evaluation.images"))
     return found

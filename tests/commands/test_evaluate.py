@@ -14,6 +14,7 @@ from PIL import Image
 from robgan_tf.runs.directory import BEST_CHECKPOINT
 from robgan_tf.stages.build_joint import build_generator
 from tests import made_run, tiny
+from tests.data.helpers import make_folder
 from tests.in_process import run, start
 
 IMAGES = 60
@@ -195,6 +196,32 @@ def test_model_files(kind, tmp_path):
         )
         assert again.returncode == (2 if differs else 0), again.stderr
         assert ("differs in model: give another --name" in again.stderr) == differs
+
+
+def test_class_folders_are_attacked_evenly_and_what_was_trained_on_is_said(tmp_path):
+    """A model that answers the first class always is right half the time."""
+    for split, value in (("train", 0), ("test", 60)):
+        make_folder(tmp_path / "data", {"a": 60, "b": 60}, split)
+        for path in (tmp_path / "data" / split).glob("*/*.png"):
+            Image.new("L", (16, 16), value + int(path.stem)).save(path)
+    shutil.copy(tmp_path / "data/train/a/3.png", tmp_path / "data/test/b/copy.png")
+    inputs = keras.Input([16, 16, 1])
+    logits = keras.layers.Dense(2, kernel_initializer="zeros", bias_initializer="ones")
+    first = keras.layers.Rescaling([1.0, -1.0])
+    model = keras.Sequential([inputs, keras.layers.Flatten(), logits, first])
+    model.save(tmp_path / "a.keras")
+    bindings = [x for x in tiny.BINDINGS if x.startswith(("data.r", "data.c"))]
+    bindings += ["data.dataset = 'image_folder'", "data.num_classes = 2"]
+    (tmp_path / "data.gin").write_text("\n".join(bindings) + "\n")
+    process = run(
+        "evaluate", "robustness", f"--model={tmp_path / 'a.keras'}", "--images=60", "--nomasking",
+        f"--gin_file={tmp_path / 'data.gin'}", f"--data_dir={tmp_path / 'data'}", "--attack=fgsm",
+        "--epsilons=0.02", f"--output_dir={tmp_path}",
+    )  # fmt: skip
+    assert process.returncode == 0, process.stderr
+    assert "| a.keras | 50.00% (37.7% to 62.3%) |" in process.stdout
+    assert "60 images of 121, evenly spaced, 30 of each of 2 classes" in process.stdout
+    assert "warning: 1 of 121 test images are training images too" in process.stdout
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,10 @@ def test_input_range_and_normalization():
     [
         (lambda x: tf.nn.softmax(tf.reshape(x, [-1, 48])[:, :5]), "gives probabilities, not log"),
         (lambda x: tf.reshape(x, [-1, 48])[:, :3], "knows 3 classes and the data has 5"),
+        (
+            lambda x: tf.reshape(x, [-1, 48])[:, :1],
+            "of one class no image is ever wrong",
+        ),
         (lambda x: x, r"output of shape \(6, 4, 4, 3\) for 6 images"),
         (lambda x: tf.fill([6, 5], float("nan")), "infinite or NaN logits"),
         (lambda x: tf.reshape(x, [-1, 50]), r"does not take images of shape \(4, 4, 3\)"),
