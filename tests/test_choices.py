@@ -13,6 +13,7 @@ import tensorflow as tf
 import robgan_tf
 from robgan_tf import choices
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.ball import flat
 from robgan_tf.attacks.norm import Norm
 from robgan_tf.attacks.pgd_search import fgsm
 from robgan_tf.attacks.protocol import EvaluationProtocol, make_attacks
@@ -37,8 +38,11 @@ from robgan_tf.quality.alarms import collapse_alarms
 from robgan_tf.quality.image_features import ImageFeatures
 from robgan_tf.quality.measure import LOWER, Measure, Number
 from robgan_tf.quality.scores import quality
+from robgan_tf.robustness.evaluation import RobustnessEvaluation
+from robgan_tf.robustness.masking import Reported, masking_report
 from robgan_tf.robustness.run import Protocol
-from robgan_tf.robustness.verification import perturbation_norms
+from robgan_tf.robustness.subjects import Classifier
+from robgan_tf.robustness.verification import PerturbationError, perturbation_norms, verify
 from robgan_tf.stages.agreement import check_sources
 from robgan_tf.stages.build import build_classifier
 from robgan_tf.stages.build_joint import build_adversary
@@ -212,7 +216,7 @@ class Taxicab(Norm):
     """The sum of absolute changes: neither of the norms that the package has."""
 
     def norm(self, perturbation):
-        return tf.reduce_sum(tf.abs(tf.reshape(perturbation, [len(perturbation), -1])), axis=1)
+        return tf.reduce_sum(tf.abs(flat(perturbation)), axis=1)
 
     def ascent(self, gradient):
         return tf.sign(gradient) / tf.cast(tf.size(gradient[0]), gradient.dtype)
@@ -243,6 +247,45 @@ def test_a_third_norm_is_itself_for_attack_verifier_and_reports(registered):
     with pytest.raises(ValueError, match="SquareSearch knows no moves in the norm 'l1'"):
         SquareSearch(1.0, norm="l1")
     assert read_config(JointConfig, [], [*tiny.BINDINGS, "ProjectedGradientDescent.norm = 'l1'"])
+
+
+def test_a_third_norm_is_itself_in_an_evaluation(registered):
+    """On a linear model its steps change the margin by the radius times the mean weight."""
+    registered("attacks/norms", "l1", Taxicab())
+    random, labels = np.random.default_rng(0), np.zeros(40, np.int32)
+    images = random.uniform(-0.5, 0.5, [40, 3, 3, 1]).astype(np.float32)
+    weights = random.normal(size=9).astype(np.float32)
+
+    def logits(images):
+        score = tf.linalg.matvec(flat(images), weights)
+        return tf.stack([2.0 + score, tf.zeros_like(score)], axis=1)
+
+    margins = 2.0 + images.reshape(40, 9) @ weights
+    radius = float(np.median(margins) / np.abs(weights).mean())
+    attack, classifier = fgsm(radius, "l1"), Classifier("x", logits, "x")
+    outcome = RobustnessEvaluation(classifier, [attack], (3, 3, 1)).run(images, labels)
+    moved = np.clip(images.reshape(40, 9) - radius / 9 * np.sign(weights), -1.0, 1.0) @ weights
+    np.testing.assert_array_equal(outcome.survived, 2.0 + moved > 0)
+    assert 0 < outcome.survived.sum() < 40
+
+    def check(epsilon):
+        adversarial, survived = outcome.adversarial, outcome.survived
+        return verify(classifier, images, labels, adversarial, survived, epsilon, "l1")
+
+    change = (outcome.adversarial - images).reshape(40, 9)
+    np.testing.assert_allclose(check(radius), np.abs(change).sum(axis=1), rtol=1e-5)
+    # Far within the ball of any other norm's.
+    farthest = np.abs(change).sum(axis=1).max()
+    assert np.linalg.norm(change, axis=1).max() < 0.5 * farthest
+    with pytest.raises(PerturbationError, match="is farther than"):
+        check(farthest - 1e-4)
+    reported = Reported("fgsm", outcome.survived)
+    report = masking_report(classifier, images, labels, reported, radius, "l1")
+    names = [check.name for check in report]
+    # Square search knows no moves in it, and says nothing.
+    assert "white box is at least as strong as black box" not in names
+    assert "accuracy falls to about 0 as the radius grows" in names
+    assert any(check.figures.endswith("% at 9; allowed up to 5.0%") for check in report)
 
 
 class Grey(TrainingAttack):

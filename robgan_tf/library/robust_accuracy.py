@@ -1,6 +1,7 @@
 """Accuracy under attack of any classifier, as one call."""
 
 import dataclasses
+import warnings
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -15,8 +16,9 @@ from robgan_tf.errors import UserError, first_line
 from robgan_tf.library.images import as_floats, as_labels
 from robgan_tf.library.run import Run
 from robgan_tf.robustness.evaluation import Outcome, RobustnessEvaluation, confidence_interval
+from robgan_tf.robustness.input_range import range_warning
+from robgan_tf.robustness.soundness import keep_sound
 from robgan_tf.robustness.subjects import Classifier, check_classifier, discriminator_classifier
-from robgan_tf.robustness.verification import verify
 from robgan_tf.units import format_radius, parse_radius
 
 Subject: TypeAlias = Run | keras.Model | Callable[[tf.Tensor], tf.Tensor]
@@ -74,7 +76,8 @@ def robust_accuracy(
 ) -> RobustAccuracy:
     """Measures the accuracy of a classifier under attack, as `evaluate robustness` does.
 
-    Every result is checked again without trusting the attack: radius, range, predictions.
+    Every result is checked again without trusting the attack: radius, range, predictions. A
+    warning says where the model is likely to expect its pixels in another range.
 
     Args:
       model_or_run: a Run; a Keras model that gives logits [N, K], or a pair of which they are the
@@ -93,18 +96,27 @@ def robust_accuracy(
 
     Raises:
       UserError: if something given cannot be used, such as a model that gives probabilities.
-      VerificationError: if a result does not stand up to recomputation.
+      VerificationError: if a result does not stand up to recomputation. Of several attacks, those
+        that leave ball or range are left out with a warning instead.
     """
     floats, classes = as_floats(images), as_labels(labels)
     if len(floats) != len(classes) or not len(floats):
         raise UserError(f"{len(floats)} images and {len(classes)} labels were given")
     radius = _radius(epsilon)
     classifier = _classifier(model_or_run)
-    num_classes = check_classifier(classifier, floats, int(classes.max()) + 1)
+    of_data = int(classes.max()) + 1
+    num_classes = check_classifier(classifier, floats, of_data)
     attacks = make_attacks(protocol, radius, norm, num_classes)
+    warning = range_warning(classifier, floats, classes, of_data)
+    if warning is not None:
+        warnings.warn(warning, stacklevel=2)
     outcome = _outcome(classifier, attacks, floats, classes, batch_size, seed)
+    outcome, _, left_out = keep_sound(
+        classifier, floats, classes, outcome, attacks, radius, norm, batch_size
+    )
+    for line in left_out:
+        warnings.warn(line, stacklevel=2)
     survived, clean = outcome.survived, outcome.clean_correct
-    verify(classifier, floats, classes, outcome.adversarial, survived, radius, norm, batch_size)
     correct, withstood = float(clean.mean()), float(survived.mean())
     return RobustAccuracy(
         clean=correct,

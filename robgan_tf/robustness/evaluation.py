@@ -16,11 +16,13 @@ from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.robustness.gradients import MOST_NOT_FINITE, GradientCounter
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.typing import PathLike
 
 # A part is what an interrupted evaluation does again.
 PART_SIZE = 500
+NO_CLASS = -1  # What is predicted where logits are NaN.
 WRONG_WHEN_CLEAN = "clean"
 SURVIVED = ""
 
@@ -58,7 +60,7 @@ class Outcome:
     """What attacks at one radius did to N images.
 
     Attributes:
-      predictions: int [N], predicted classes of the clean images.
+      predictions: int [N], predicted classes of the clean images; -1 where the logits are NaN.
       fooled_by: str [N]: the first attack that succeeded; "clean" where the clean image is
         misclassified already, "" where all attacks failed.
       adversarial: float32 [N, H, W, C]: the successful adversarial image, otherwise the last
@@ -94,6 +96,11 @@ class RobustnessEvaluation:
       image_shape: (H, W, C).
       batch_size: images attacked at a time.
       seed: of all random numbers.
+      most_not_finite: share of the gradients that may be infinite or NaN; beyond it no figure
+        is given.
+
+    Attributes:
+      gradients: the `GradientCounter` of all that the attacks followed.
     """
 
     def __init__(
@@ -103,15 +110,17 @@ class RobustnessEvaluation:
         image_shape: tuple[int, ...],
         batch_size: int = 100,
         seed: int = 0,
+        most_not_finite: float = MOST_NOT_FINITE,
     ) -> None:
         self._classifier = classifier
         self._attacks = attacks
         self._images = tf.TensorSpec([None, *image_shape], tf.float32)
         self._batch_size = batch_size
         self._seed = seed
+        self._most_not_finite = most_not_finite
+        self.gradients = GradientCounter()
         self._predict = self._compiled(
-            lambda images: tf.argmax(classifier.logits(images), axis=1, output_type=tf.int32),
-            [self._images],
+            lambda images: _predicted(classifier.logits(images)), [self._images]
         )
         self._searches = [self._search(attack) for attack in attacks]
 
@@ -130,7 +139,7 @@ class RobustnessEvaluation:
           An Outcome.
 
         Raises:
-          UserError: if the images are not in [-1, 1].
+          UserError: if the images are not in [-1, 1], or too many gradients are not finite.
         """
         check_images(images)
         start = time.perf_counter()
@@ -152,6 +161,7 @@ class RobustnessEvaluation:
                     )
                     adversarial[chosen] = found
                     fooled_by[chosen[np.asarray(fooled)]] = attack.name
+        self.gradients.check(self._classifier.name, self._most_not_finite)
         return Outcome(predictions, fooled_by, adversarial, time.perf_counter() - start)
 
     def _batches(self, count: int) -> list[slice]:
@@ -170,7 +180,7 @@ class RobustnessEvaluation:
                 fn_output_signature=tf.TensorSpec([2], tf.int32),
             )
             logits = self._classifier.logits
-            found = attack(logits, images, labels, seeds, round_number)
+            found = attack(self.gradients.counted(logits), images, labels, seeds, round_number)
             return found, is_fooled(logits(found), labels)
 
         integers = tf.TensorSpec([None], tf.int32)
@@ -281,6 +291,12 @@ def check_images(images: np.ndarray) -> None:
             f"images from {lowest:g} to {highest:g} were given and [-1, 1] is needed: scale "
             "pixels of [0, 255] by p / 127.5 - 1"
         )
+
+
+def _predicted(logits: tf.Tensor) -> tf.Tensor:
+    """Predicted classes [N]; argmax would find one among NaN as well."""
+    classes = tf.argmax(logits, axis=1, output_type=tf.int32)
+    return tf.where(tf.reduce_any(tf.math.is_nan(logits), axis=1), NO_CLASS, classes)
 
 
 def confidence_interval(share: float, count: int) -> tuple[float, float]:

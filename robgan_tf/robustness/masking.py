@@ -4,16 +4,21 @@ A defence that hides its gradients makes attacks fail, not images safe (Athalye 
 Each check is a relation that holds for an honest model whatever its accuracy.
 """
 
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.pgd import ProjectedGradientDescent
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm, round_seeds
 from robgan_tf.attacks.search import AttackSearch
-from robgan_tf.attacks.square import SquareSearch
+from robgan_tf.attacks.square import MOVES_IN, SquareSearch
 from robgan_tf.choices import NORMS
-from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.robustness.evaluation import Check, RobustnessEvaluation
+from robgan_tf.robustness.gradients import shares_of_zero
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.typing import LogitsFunction
 
@@ -21,14 +26,32 @@ ACCURACY_AT_HUGE_RADIUS = 0.05
 # A relation may be violated by this share of the images before it is an alarm.
 TOLERANCE = 0.02
 ZERO_GRADIENTS = 0.05
+DIFFERENT_LOGITS = 1e-4
 SQUARE_QUERIES = 500
 NOISE_DRAWS = 10
+
+# Under which attack, and what accuracy.
+Measured = tuple[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reported:
+    """The result that is to be believed or not.
+
+    Attributes:
+      attack: name of its protocol.
+      survived: bool [N], whether each image of the masking report withstood it.
+    """
+
+    attack: str
+    survived: np.ndarray
 
 
 def masking_report(
     classifier: Classifier,
     images: np.ndarray,
     labels: np.ndarray,
+    reported: Reported,
     epsilon: float,
     norm: str = "linf",
     seed: int = 0,
@@ -40,7 +63,8 @@ def masking_report(
       classifier: a Classifier of logits.
       images: float32 [N, H, W, C] in [-1, 1]; a few hundred are enough.
       labels: int [N].
-      epsilon: radius of the evaluation to be believed, on [-1, 1].
+      reported: what the evaluation to be believed found for these images.
+      epsilon: its radius, on [-1, 1].
       norm: name of the norm, such as "linf".
       seed: of all random numbers.
       batch_size: images at a time.
@@ -48,47 +72,71 @@ def masking_report(
     Returns:
       List of Check.
     """
+    evaluations: list[RobustnessEvaluation] = []
 
-    def accuracy(*attacks: AttackSearch) -> float:
-        evaluation = RobustnessEvaluation(classifier, attacks, images.shape[1:], batch_size, seed)
-        return float(evaluation.run(images, labels).survived.mean())
+    def survivors(attack: AttackSearch) -> np.ndarray:
+        # Gradients that are not finite are counted here, not refused: that is one of the checks.
+        evaluation = RobustnessEvaluation(
+            classifier, [attack], images.shape[1:], batch_size, seed, most_not_finite=1.0
+        )
+        evaluations.append(evaluation)
+        return evaluation.run(images, labels).survived
 
-    def pgd(
-        steps: int, restarts: int = 1, radius: float = epsilon, objective: str = "cross_entropy"
-    ) -> PGDSearch:
-        step = 2.5 * radius / steps
-        return PGDSearch(radius, steps, step, norm, True, objective, restarts)
+    def accuracy(attack: AttackSearch) -> float:
+        return float(survivors(attack).mean())
 
-    few, many = accuracy(pgd(5)), accuracy(pgd(50))
-    white_box = accuracy(pgd(20))
-    restarted = accuracy(pgd(20, restarts=3))
-    single = accuracy(fgsm(epsilon, norm))
-    two_objectives = accuracy(pgd(20), pgd(20, objective="margin"))
-    square = accuracy(SquareSearch(epsilon, SQUARE_QUERIES, norm))
-    noise = accuracy(RandomNoise(epsilon, norm, NOISE_DRAWS))
-    # Half of the whole range of pixels: any image can be made grey, and no honest model survives.
-    huge_radius = NORMS.get(norm).grey_radius(images[0].size)
-    huge = accuracy(pgd(50, radius=huge_radius))
+    pgd = functools.partial(_pgd, norm)
+    few, many = accuracy(pgd(epsilon, 5)), accuracy(pgd(epsilon, 50))
+    of_one = survivors(pgd(epsilon, 20))
+    of_two = of_one & survivors(pgd(epsilon, 20, objective="margin"))
+    white_box: Measured = ("PGD-20", float(of_one.mean()))
+    restarted = accuracy(pgd(epsilon, 20, restarts=3))
+    single: Measured = ("FGSM", accuracy(fgsm(epsilon, norm)))
+    noise: Measured = ("noise", accuracy(RandomNoise(epsilon, norm, NOISE_DRAWS)))
+    both: Measured = ("PGD-20 on two objectives", float(of_two.mean()))
+    strongest = [single, ("PGD-50", many), ("PGD-20, 3 restarts", restarted), both, noise]
+    for objective, name in (("cross_entropy", "cross-entropy"), _ratio(classifier, images)):
+        attack = AutoPGD(epsilon, 100, norm, objective)
+        strongest.append((f"Auto-PGD on {name}", accuracy(attack)))
+    checks = [
+        _at_most("more steps never help the defender", ("50 steps", many), ("5 steps", few)),
+        _at_most(
+            "restarts never help the defender",
+            ("3 restarts", restarted),
+            ("1 start", white_box[1]),
+        ),
+        _at_most("many steps are at least as strong as one", white_box, single),
+        _at_most("the attack is stronger than random noise", white_box, noise),
+    ]
+    if norm in MOVES_IN:
+        square = accuracy(SquareSearch(epsilon, SQUARE_QUERIES, norm))
+        strongest.append((f"Square, {SQUARE_QUERIES} queries", square))
+        checks.append(_at_most("white box is at least as strong as black box", both, strongest[-1]))
+    found: Measured = (f"the attack reported, {reported.attack}", float(reported.survived.mean()))
+    best = min(strongest, key=lambda measured: measured[1])
+    checks.append(
+        _at_most("the attack reported is as strong as the strongest known here", found, best)
+    )
     return [
         _deterministic(classifier, images[:batch_size]),
         _gradients_exist(classifier, images, labels, batch_size),
-        Check(
-            "accuracy falls to about 0 as the radius grows",
-            huge <= ACCURACY_AT_HUGE_RADIUS,
-            f"{huge:.1%} at {huge_radius:g}",
-        ),
-        _at_most("more steps never help the defender", "50 steps", many, "5 steps", few),
-        _at_most("restarts never help the defender", "3 restarts", restarted, "1 start", white_box),
-        _at_most("many steps are at least as strong as one", "PGD-20", white_box, "FGSM", single),
-        _at_most(
-            "white box is at least as strong as black box",
-            "PGD-20 on two objectives",
-            two_objectives,
-            f"Square, {SQUARE_QUERIES} queries",
-            square,
-        ),
-        _at_most("the attack is stronger than random noise", "PGD-20", white_box, "noise", noise),
+        _falls_to_zero(accuracy, pgd, NORMS.get(norm).grey_radius(images[0].size)),
+        *checks,
+        # The last one: it counts what all the others followed.
+        _gradients_are_finite(evaluations),
     ]
+
+
+def _pgd(
+    norm: str, radius: float, steps: int, restarts: int = 1, objective: str = "cross_entropy"
+) -> PGDSearch:
+    return PGDSearch(radius, steps, 2.5 * radius / steps, norm, True, objective, restarts)
+
+
+def _ratio(classifier: Classifier, images: np.ndarray) -> tuple[str, str]:
+    """The objective that no scale of logits changes, and its name; DLR needs three classes."""
+    classes = classifier.logits(tf.constant(images[:1])).shape[-1]
+    return ("dlr", "DLR") if classes > 2 else ("margin", "the margin")
 
 
 class RandomNoise:
@@ -119,41 +167,65 @@ class RandomNoise:
         return self._ball.start(images, round_seeds(seeds, round_number), self._ball.epsilon)
 
 
-def _at_most(name: str, stronger: str, low: float, weaker: str, high: float) -> Check:
-    return Check(
-        name, low <= high + TOLERANCE, f"{low:.1%} under {stronger}, {high:.1%} under {weaker}"
-    )
+def _check(name: str, measured: float, most: float, figures: str) -> Check:
+    """A relation that holds where what was measured is at most so much; the row says both."""
+    # What is a share of so many images is not to fail by the rounding of its sum.
+    return Check(name, measured <= most + 1e-9, f"{figures}; allowed up to {most:.1%}")
+
+
+def _at_most(name: str, stronger: Measured, weaker: Measured) -> Check:
+    figures = " and ".join(f"{value:.1%} under {attack}" for attack, value in (stronger, weaker))
+    return _check(name, stronger[1], weaker[1] + TOLERANCE, figures)
 
 
 def _deterministic(classifier: Classifier, images: np.ndarray) -> Check:
     one, other = (np.asarray(classifier.logits(tf.constant(images))) for _ in range(2))
-    difference = np.abs(one - other).max() / max(np.abs(one).max(), 1e-12)
+    difference = np.abs(one - other).max() / max(np.abs(one).max(), np.finfo(one.dtype).tiny)
     return Check(
         "the same image gives the same logits",
-        bool(difference < 1e-4),
-        f"two calls differ by {difference:.1e} of the largest logit",
+        bool(difference < DIFFERENT_LOGITS),
+        f"two calls differ by {difference:.1e} of the largest logit; allowed up to "
+        f"{DIFFERENT_LOGITS:.0e}",
     )
 
 
 def _gradients_exist(
     classifier: Classifier, images: np.ndarray, labels: np.ndarray, batch_size: int
 ) -> Check:
-    """The gradient of cross-entropy must not vanish where the attack has to find its way."""
-    zero = []
-    for start in range(0, len(images), batch_size):
-        batch = tf.constant(images[start : start + batch_size])
-        with tf.GradientTape() as tape:
-            tape.watch(batch)
-            logits = classifier.logits(batch)
-            losses = class_loss(logits, labels[start : start + batch_size])
-        gradient = tape.gradient(losses, batch)
-        if gradient is None:
-            zero += [True] * len(batch)
-        else:
-            zero += list(np.all(np.asarray(gradient) == 0.0, axis=(1, 2, 3)))
-    share = float(np.mean(zero))
-    return Check(
+    """A gradient must not vanish where an attack has to find its way.
+
+    That of cross-entropy counts too, although attacks here do without: where it is 0, those of
+    others stand still, and so does training against an attack.
+    """
+    climbed, of_cross_entropy = shares_of_zero(classifier, images, labels, batch_size)
+    return _check(
         "images have a gradient",
-        share <= ZERO_GRADIENTS,
-        f"{share:.1%} of the images have a gradient of exactly 0",
+        max(climbed, of_cross_entropy),
+        ZERO_GRADIENTS,
+        f"{climbed:.1%} of the images have a gradient of exactly 0, {of_cross_entropy:.1%} one of "
+        "cross-entropy",
+    )
+
+
+def _falls_to_zero(
+    accuracy: Callable[[AttackSearch], float], pgd: Callable[..., AttackSearch], radius: float
+) -> Check:
+    """At half of the whole range of pixels any image can be made grey; no honest model survives."""
+    huge = accuracy(pgd(radius, 50))
+    return _check(
+        "accuracy falls to about 0 as the radius grows",
+        huge,
+        ACCURACY_AT_HUGE_RADIUS,
+        f"{huge:.1%} at {radius:g}",
+    )
+
+
+def _gradients_are_finite(evaluations: Sequence[RobustnessEvaluation]) -> Check:
+    followed = sum(evaluation.gradients.followed for evaluation in evaluations)
+    wrong = sum(evaluation.gradients.not_finite for evaluation in evaluations)
+    return Check(
+        "gradients are finite",
+        wrong == 0,
+        f"{wrong} of {followed} that the attacks here followed are infinite or NaN; allowed up "
+        "to 0",
     )

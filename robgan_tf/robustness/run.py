@@ -27,10 +27,12 @@ from robgan_tf.robustness.evaluation import (
     StoredEvaluation,
     join,
 )
-from robgan_tf.robustness.masking import masking_report
+from robgan_tf.robustness.input_range import range_warning
+from robgan_tf.robustness.masking import Reported, masking_report
+from robgan_tf.robustness.soundness import keep_sound
 from robgan_tf.robustness.subjects import Classifier, check_classifier
 from robgan_tf.robustness.table import Row, markdown, per_sample_csv, summary
-from robgan_tf.robustness.verification import VerificationError, verify
+from robgan_tf.robustness.verification import VerificationError
 from robgan_tf.typing import PathLike
 
 MASKING_IMAGES = 200
@@ -121,6 +123,9 @@ class RobustnessRun:
       num_classes: classes of the data.
       description: one line on the images.
       protocol: a Protocol.
+
+    Attributes:
+      left_out: a line on each attack whose results were not sound, of all classifiers.
     """
 
     def __init__(
@@ -140,6 +145,7 @@ class RobustnessRun:
         self._num_classes = num_classes
         self._description = description
         self._protocol = protocol
+        self.left_out: list[str] = []
 
     def evaluate(
         self, classifier: Classifier, directory: PathLike, name: str
@@ -166,17 +172,18 @@ class RobustnessRun:
         }
         subject = {"model": classifier.source, "images": digest(self._images, self._labels)}
         stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
-        outcomes = {
-            epsilon: self._outcome(classifier, stored, epsilon, chosen)
-            for epsilon, chosen in {0.0: [], **attacks}.items()
-        }
-        norms = {
-            epsilon: self._verified(classifier, epsilon, outcome)
-            for epsilon, outcome in outcomes.items()
-        }
-        report = functools.partial(self._masking, classifier)
+        warnings = self._warnings(classifier)
+        outcomes, norms = {}, {}
+        for epsilon, chosen in {0.0: [], **attacks}.items():
+            outcome = self._outcome(classifier, stored, epsilon, chosen)
+            outcomes[epsilon], norms[epsilon], left_out = self._sound(
+                classifier, epsilon, outcome, chosen
+            )
+            warnings += left_out
+        largest = max(self._protocol.radii)
+        report = functools.partial(self._masking, classifier, largest, outcomes[largest])
         masking = stored.masking(report if self._protocol.masking else None)
-        self._write(directory, name, classifier, outcomes, norms, masking)
+        self._write(directory, name, classifier, outcomes, norms, masking, warnings)
         return summary(outcomes), masking
 
     def _outcome(
@@ -225,14 +232,29 @@ class RobustnessRun:
             flush=True,
         )
 
-    def _verified(self, classifier: Classifier, epsilon: float, outcome: Outcome) -> np.ndarray:
+    def _warnings(self, classifier: Classifier) -> list[str]:
+        """What is said before the attack of a classifier that may be given its images wrongly."""
+        warning = range_warning(classifier, self._images, self._labels, self._num_classes)
+        if warning is None:
+            return []
+        print(f"  warning: {warning}", flush=True)
+        return [warning]
+
+    def _sound(
+        self,
+        classifier: Classifier,
+        epsilon: float,
+        outcome: Outcome,
+        attacks: Sequence[AttackSearch],
+    ) -> tuple[Outcome, np.ndarray, list[str]]:
+        """The outcome of attacks that keep to their ball, its norms, and what was left out."""
         try:
-            return verify(
+            outcome, norms, lines = keep_sound(
                 classifier,
                 self._images,
                 self._labels,
-                outcome.adversarial,
-                outcome.survived,
+                outcome,
+                attacks,
                 epsilon,
                 self._protocol.norm,
                 self._protocol.batch_size,
@@ -241,8 +263,13 @@ class RobustnessRun:
             raise VerificationError(
                 f"{classifier.name} at radius {epsilon:g}: {error}; no result was written"
             ) from error
+        lines = [f"radius {epsilon:g}: {line}" for line in lines]
+        for line in lines:
+            print(f"  warning: {line}", flush=True)
+        self.left_out += [f"{classifier.name} at {line}" for line in lines]
+        return outcome, norms, lines
 
-    def _masking(self, classifier: Classifier) -> MaskingReport:
+    def _masking(self, classifier: Classifier, epsilon: float, outcome: Outcome) -> MaskingReport:
         count = min(MASKING_IMAGES, len(self._images))
         rows, description = representative_rows(self._labels, count)
         print(f"  looking for signs of masked gradients: {description}", flush=True)
@@ -250,7 +277,8 @@ class RobustnessRun:
             classifier,
             self._images[rows],
             self._labels[rows],
-            max(self._protocol.radii),
+            Reported(self._protocol.attack, outcome.survived[rows]),
+            epsilon,
             self._protocol.norm,
             self._protocol.seed,
             self._protocol.batch_size,
@@ -265,6 +293,7 @@ class RobustnessRun:
         outcomes: Mapping[float, Outcome],
         norms: Mapping[float, np.ndarray],
         masking: MaskingReport,
+        warnings: Sequence[str],
     ) -> None:
         rows = summary(outcomes)
         record = {
@@ -275,10 +304,13 @@ class RobustnessRun:
             "radii": rows,
             "masking": [dataclasses.asdict(check) for check in masking.checks],
             "masking_images": masking.images,
+            "warnings": list(warnings),
         }
         samples = per_sample_csv(outcomes, norms, self._labels, self._numbers, self._locations)
         write_atomically(directory / f"{name}.json", json.dumps(record, indent=1) + "\n")
-        write_atomically(directory / f"{name}.md", self.table({classifier.name: rows}, masking))
+        table = self.table({classifier.name: rows}, masking)
+        lines = "".join(f"\nWarning: {warning}\n" for warning in warnings)
+        write_atomically(directory / f"{name}.md", table + lines)
         write_atomically(directory / f"{name}_samples.csv", samples)
         if self._protocol.save_images:
             arrays: dict[str, Any] = {
@@ -316,7 +348,8 @@ def evaluate_robustness(
 
     Raises:
       UserError: if something given cannot be used.
-      VerificationError: if a result does not stand up to recomputation.
+      VerificationError: if a result does not stand up to recomputation; where only an attack had
+        to be left out, after the table was printed and written without it.
     """
     positions, description = choose_images(source, protocol, count)
     images = scale_images(source.fetch(positions)).numpy()
@@ -332,13 +365,22 @@ def evaluate_robustness(
         description,
         protocol,
     )
+    radii = ", ".join(format_radius(epsilon, protocol.norm) for epsilon in protocol.radii)
+    print(f"Attack {protocol.attack} at radii on images in [-1, 1], of [0, 1] in brackets: {radii}")
     results: dict[str, list[Row]] = {}
     masking: MaskingReport | None = None
     for classifier, directory, name in subjects:
         print(f"{classifier.name} ({classifier.source}): {description}", flush=True)
         results[classifier.name], masking = run.evaluate(classifier, directory, name)
         print(f"  written: {pathlib.Path(directory) / name}.json, .md and _samples.csv")
-    return run.table(results, masking if len(subjects) == 1 else None)
+    table = run.table(results, masking if len(subjects) == 1 else None)
+    if run.left_out:
+        print(table)
+        raise VerificationError(
+            f"written without what was not sound: {'; '.join(run.left_out)}. Accuracies under the "
+            "other attacks are upper bounds of those that were asked for"
+        )
+    return table
 
 
 def _stand_ins(source: ImageSource, positions: np.ndarray) -> str:

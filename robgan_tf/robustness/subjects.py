@@ -32,12 +32,14 @@ class Classifier:
         with respect to the images, in inference mode.
       source: what identifies its weights, for records.
       hold: makes a context in which `logits` need not prepare its weights at each call.
+      input_range: what `logits` make of [-1, 1] before the model itself sees it.
     """
 
     name: str
     logits: LogitsFunction
     source: str
     hold: Callable[[], contextlib.AbstractContextManager[Any]] = contextlib.nullcontext
+    input_range: "InputRange" = dataclasses.field(default_factory=lambda: InputRange())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,6 +87,33 @@ class InputRange:
             scaled /= tf.constant(self.deviation, images.dtype)
         return scaled
 
+    def undo(self, pixels: tf.Tensor) -> tf.Tensor:
+        """Maps what the model wants back to images in [-1, 1]."""
+        middle, half = (self.minimum + self.maximum) / 2.0, (self.maximum - self.minimum) / 2.0
+        if self.deviation:
+            pixels *= tf.constant(self.deviation, pixels.dtype)
+        if self.mean:
+            pixels += tf.constant(self.mean, pixels.dtype)
+        return (pixels - middle) / half
+
+    def __str__(self) -> str:
+        text = f"[{self.minimum:g}, {self.maximum:g}]"
+        if self.mean:
+            text += f" less the mean {_listed(self.mean)}"
+        if self.deviation:
+            text += f", over the deviation {_listed(self.deviation)}"
+        return text
+
+    @property
+    def flags(self) -> str:
+        """The flags that ask for it."""
+        flags = f"--input_range={self.minimum:g},{self.maximum:g}"
+        if self.mean:
+            flags += f" --input_mean={_listed(self.mean)}"
+        if self.deviation:
+            flags += f" --input_deviation={_listed(self.deviation)}"
+        return flags
+
 
 def discriminator_classifier(discriminator: keras.Model, name: str, source: str) -> Classifier:
     """Makes a Classifier of the class head of a D.
@@ -129,7 +158,9 @@ def load_model_file(path: PathLike, input_range: InputRange) -> Classifier:
         raise UserError(f"model {path} cannot be loaded: {first_line(error)}") from error
     # The same weights on pixels of another range are another classifier.
     source = " ".join(filter(None, [path.name, tree_digest(path), input_range.described]))
-    return Classifier(path.name, lambda images: call(input_range(images)), source)
+    return Classifier(
+        path.name, lambda images: call(input_range(images)), source, input_range=input_range
+    )
 
 
 def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: int) -> int:
@@ -201,6 +232,10 @@ def are_probabilities(values: np.ndarray) -> bool:
     """Whether an array [N, K] is of probabilities, where logits are wanted."""
     sums = np.abs(values.sum(axis=1) - 1.0)
     return bool(values.min() >= 0.0 and sums.max() < _PROBABILITY_TOLERANCE)
+
+
+def _listed(numbers: tuple[float, ...]) -> str:
+    return ",".join(f"{number:g}" for number in numbers)
 
 
 def _signature(loaded: Any, path: pathlib.Path) -> Callable[[tf.Tensor], tf.Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from robgan_tf.reporting import format_radius
 from robgan_tf.reporting.markdown import table
-from robgan_tf.robustness.evaluation import MaskingReport, Outcome, confidence_interval
+from robgan_tf.robustness.evaluation import Check, MaskingReport, Outcome, confidence_interval
 
 # What `summary` says of a radius: names and values of different types, as JSON holds them.
 Row = dict[str, Any]
@@ -74,9 +74,17 @@ def markdown(
             (check.name, "yes" if check.passed else "**NO**", check.figures)
             for check in masking.checks
         )
-        lines += ["", *table(["sign of masked gradients", "", ""], checks)]
-        lines += ["", f"Signs: {masking.images}."]
+        lines += ["", *table(["of a model that hides nothing", "holds", "measured"], checks)]
+        lines += ["", f"Measured on: {masking.images}."]
+        lines += _alarm([check for check in masking.checks if not check.passed])
     return "\n".join([*lines, ""])
+
+
+def _alarm(failed: Sequence[Check]) -> list[str]:
+    if not failed:
+        return []
+    relations = "1 relation does" if len(failed) == 1 else f"{len(failed)} relations do"
+    return ["", f"**{relations} not hold: the accuracies under attack may be too high.**"]
 
 
 def _accuracy(row: Row) -> str:

@@ -52,7 +52,7 @@ def test_table_and_files_agree(evaluated):
         assert low <= row["accuracy"] <= high
         assert f"{row['accuracy']:.2%} ({low:.1%} to {high:.1%})" in printed
     assert "0.02 (2.55/255)" in printed
-    assert len(record["masking"]) == 8
+    assert len(record["masking"]) == 10
     assert path.with_name(f"{path.name}.md").read_text() in printed
 
 
@@ -136,7 +136,9 @@ def test_runs_of_one_name_have_a_row_each(run_dir, tmp_path):
 def test_radii_are_taken_on_either_scale(run_dir):
     process = evaluate(run_dir, "--attack=fgsm", "--epsilons=8/255", "--nomasking", "--images=10")
     assert process.returncode == 0, process.stderr
-    assert "0.0627451 (8/255)" in process.stdout
+    before, after = process.stdout.split("radius 0.0627451 (8/255): 10/10 images", 1)
+    assert "of [0, 1] in brackets: 0.0627451 (8/255)" in before
+    assert "| 0 (0/255) | 0.0627451 (8/255) |" in after
     name = "robustness_fgsm_test_10_images_epsilon_0.0627451"
     record = json.loads((run_dir / "evaluations" / f"{name}.json").read_text())
     assert [row["epsilon"] for row in record["radii"]] == pytest.approx([0.0, 16 / 255])

@@ -1,11 +1,16 @@
 """The masking report: alarms on planted fakes, silence on an honest model."""
 
+import dataclasses
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.robustness.masking import masking_report
+from robgan_tf.robustness.evaluation import MaskingReport, Outcome
+from robgan_tf.robustness.masking import Reported, masking_report
 from robgan_tf.robustness.subjects import Classifier
+from robgan_tf.robustness.table import markdown, summary
 
 RANDOM = np.random.default_rng(0)
 IMAGES = RANDOM.uniform(-0.6, 0.6, [80, 8, 8, 1]).astype(np.float32)
@@ -32,23 +37,71 @@ def randomized(images):
     return honest(images + tf.random.normal(tf.shape(images), stddev=0.05))
 
 
+@tf.custom_gradient
+def spoilt(images):
+    return tf.identity(images), lambda upstream: upstream + np.float32(np.nan)
+
+
+def without_a_number(images):
+    return honest(spoilt(images))
+
+
+@functools.cache
+def report(logits):
+    # Of what a fake hides, the attack reported has found nothing; of the honest model all.
+    survived = np.full(len(IMAGES), logits is not honest)
+    reported = Reported("published", survived)
+    return masking_report(Classifier("test", logits, "test"), IMAGES, LABELS, reported, EPSILON)
+
+
 def failed(logits):
-    report = masking_report(Classifier("test", logits, "test"), IMAGES, LABELS, EPSILON)
-    return {check.name for check in report if not check.passed}
+    return {check.name for check in report(logits) if not check.passed}
+
+
+STRONGEST = "the attack reported is as strong as the strongest known here"
 
 
 def test_silent_on_an_honest_model():
     assert failed(honest) == set()
 
 
+def test_every_row_says_what_is_allowed_and_the_table_what_its_rows_are():
+    checks = list(report(honest))
+    assert all("; allowed up to " in check.figures for check in checks)
+    rows = summary({0.0: Outcome(LABELS, np.full(80, ""), IMAGES, 0.0)})
+    table = markdown({"test": rows}, "attack", "linf", "images", MaskingReport("80 images", checks))
+    # What a row says is what holds: a yes is no bad sign.
+    assert "| of a model that hides nothing | holds | measured |" in table
+    assert "| images have a gradient | yes |" in table
+    assert "may be too high" not in table
+    checks[0] = dataclasses.replace(checks[0], passed=False)
+    table = markdown({"test": rows}, "attack", "linf", "images", MaskingReport("80 images", checks))
+    assert "| **NO** |" in table
+    assert "**1 relation does not hold: the accuracies under attack may be too high.**" in table
+
+
 @pytest.mark.parametrize(
     ("fake", "sign"),
     [
         (too_large, "images have a gradient"),
+        (too_large, STRONGEST),
         (quantized, "images have a gradient"),
         (quantized, "white box is at least as strong as black box"),
         (randomized, "the same image gives the same logits"),
+        (without_a_number, "gradients are finite"),
     ],
 )
 def test_planted_fakes(fake, sign):
     assert sign in failed(fake)
+
+
+def test_what_is_hidden_is_told_in_figures():
+    rows = {check.name: check.figures for check in report(too_large)}
+    # Whatever the scale, what attacks here climb has a gradient, and they find their way.
+    assert rows["images have a gradient"].startswith(
+        "0.0% of the images have a gradient of exactly 0, 9"
+    )
+    assert rows[STRONGEST].startswith("100.0% under the attack reported, published and ")
+    for row in report(honest):
+        if row.name == "accuracy falls to about 0 as the radius grows":
+            assert row.figures == rows[row.name]

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.attacks.protocol import make_attacks
+from robgan_tf import choices
+from robgan_tf.attacks.pgd_search import fgsm
+from robgan_tf.attacks.protocol import EvaluationProtocol, make_attacks
 from robgan_tf.data.datasets.image_folder import load_class_folders
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.robustness import run as robustness_run
 from robgan_tf.robustness.evaluation import Check
 from robgan_tf.robustness.run import Protocol, choose_images, evaluate_robustness
-from robgan_tf.robustness.subjects import Classifier
+from robgan_tf.robustness.subjects import Classifier, InputRange
+from robgan_tf.robustness.verification import VerificationError
 from tests.data.helpers import save_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, [1200, 2, 2, 1]).astype(np.uint8)
@@ -89,7 +92,7 @@ def test_the_signs_of_masking_are_of_all_classes_and_say_so(folders, tmp_path, m
     monkeypatch.setattr(robustness_run, "masking_report", report)
     table = evaluated(tmp_path, folders)
     assert np.bincount(given).tolist() == [10, 10]
-    assert "Signs: 20 images of 50, evenly spaced, 10 of each of 2 classes." in table
+    assert "Measured on: 20 images of 50, evenly spaced, 10 of each of 2 classes." in table
     # Kept with the signs, for a later call that only reads them.
     assert evaluated(tmp_path, folders, masking=False) == table
 
@@ -100,7 +103,7 @@ def test_signs_kept_by_an_older_version_are_shown(folders, tmp_path):
     (tmp_path / "result" / "masking.json").write_text(json.dumps(kept))
     table = evaluated(tmp_path, folders)
     assert "| sign | **NO** | 17 |" in table
-    assert "Signs: The first images of the table above." in table
+    assert "Measured on: The first images of the table above." in table
 
 
 def test_a_line_of_the_sample_file_leads_back_to_its_image(folders, tmp_path):
@@ -163,14 +166,14 @@ def evaluated(folder, images, **options):
 
 def test_a_data_set_without_a_negative_pixel_is_warned_of(tmp_path, capsys):
     evaluated(tmp_path / "a", source(), masking=False)
-    assert "warning" not in capsys.readouterr().out
+    assert "no pixel of these images is negative" not in capsys.readouterr().out
     evaluated(tmp_path / "b", source(pixels=128 + PIXELS // 2), masking=False)
     assert "warning: no pixel of these images is negative" in capsys.readouterr().out
 
 
 def test_a_masking_report_once_made_is_kept(tmp_path):
     with_report = evaluated(tmp_path, source())
-    assert "sign of masked gradients" in with_report
+    assert "of a model that hides nothing" in with_report
     assert evaluated(tmp_path, source(), masking=False) == with_report
 
 
@@ -178,3 +181,71 @@ def test_results_of_other_images_are_refused(tmp_path):
     evaluated(tmp_path, source(), masking=False)
     with pytest.raises(UserError, match="differs in images: give another --name"):
         evaluated(tmp_path, source(pixels=PIXELS[::-1]), masking=False)
+
+
+class Cheating:
+    """An attack that leaves its ball."""
+
+    name = "cheating"
+    rounds = 1
+
+    def __call__(self, logits_fn, images, labels, seeds, round_number=0):
+        return tf.clip_by_value(images * -1.5, -1.0, 1.0)
+
+
+class HalfSound(EvaluationProtocol):
+    """A sound attack, and one that is not."""
+
+    def attacks(self, epsilon, norm, num_classes):
+        return [fgsm(epsilon, norm), Cheating()]
+
+
+def test_results_of_sound_attacks_are_written_and_the_others_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(choices, "_registered", dict(choices._registered))
+    choices.register("attacks/protocols", "half-sound", HalfSound())
+    # Right where it is sure: elsewhere half of the labels, which are random, are wrong.
+    sure = InMemorySource(
+        np.repeat(LABELS * 200 + 20, 4).reshape(-1, 2, 2, 1).astype(np.uint8),
+        LABELS,
+        ("no", "yes"),
+        2,
+        ids=IDS,
+    )
+    protocol = Protocol("half-sound", (0.02, 0.04), masking=False)
+    for _ in range(2):  # What is stored is judged anew, and comes to the same.
+        with pytest.raises(VerificationError, match=r"mean at radius 0\.02: cheating left out"):
+            evaluate_robustness([(CLASSIFIER, tmp_path, "result")], sure, protocol, 50)
+        assert "| mean | 100.00% (" in capsys.readouterr().out
+    record = json.loads((tmp_path / "result.json").read_text())
+    assert [row["accuracy"] for row in record["radii"]] == [1.0, 1.0, 1.0]
+    assert [row["fooled_by"] for row in record["radii"]] == [{}, {}, {}]
+    assert len(record["warnings"]) == 2
+    assert "Warning: radius 0.04: cheating left out: " in (tmp_path / "result.md").read_text()
+
+
+def test_a_wrong_range_is_warned_of_before_the_attack_and_beside_its_result(tmp_path, capsys):
+    levels = np.array([10, 60, 200, 250])
+    labels = np.arange(400) % 4
+    images = InMemorySource(
+        (levels[labels][:, None, None, None] * np.ones([1, 2, 2, 1])).astype(np.uint8),
+        labels,
+        tuple("abcd"),
+        2,
+    )
+
+    def of_bytes(pixels):
+        return -tf.square(tf.reduce_mean(pixels, axis=[1, 2, 3])[:, None] - levels[None])
+
+    protocol = Protocol("fgsm", (0.02,), masking=False)
+    given = InputRange(0.0, 1.0)
+    for expected, warned in ((InputRange(0.0, 255.0), False), (given, True)):
+        classifier = Classifier(
+            "it", lambda x, expected=expected: of_bytes(expected(x)), "test", input_range=expected
+        )
+        evaluate_robustness([(classifier, tmp_path, f"{warned}")], images, protocol, 100)
+        before, _ = capsys.readouterr().out.split("radius 0.02 (2.55/255): ", 1)
+        line = (
+            "25.0% of 100 images correctly with pixels in [0, 1] and 100.0% with pixels in [0, 255]"
+        )
+        assert (line in before) == warned
+        assert (line in (tmp_path / f"{warned}.md").read_text()) == warned

@@ -12,6 +12,7 @@ from robgan_tf.config.groups import AlarmSettings, QualitySettings
 from robgan_tf.data import load_image_data, scale_images, training_batches
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
+from robgan_tf.losses import SourceLoss
 from robgan_tf.quality import generated_set
 from robgan_tf.quality.extractors import open_extractor
 from robgan_tf.watching.quality import QualityMeter
@@ -56,7 +57,7 @@ def meter(data, players, folder, history=(), source_loss="bce", **quality):
         reference=(folder, "digits"),
         history=history,
         seed=0,
-        source_loss=SOURCE_LOSSES.get(source_loss),
+        source_loss=SOURCE_LOSSES.get(source_loss) if isinstance(source_loss, str) else source_loss,
     )
 
 
@@ -150,16 +151,20 @@ def test_the_discriminator_judges_g_itself_and_held_out_images(data, healthy, tm
     assert abs(np.mean(right[0]) - np.mean(right[1])) > 1e-3
 
 
+class Certain:
+    """A D of logits +- 1.5, where hinge is 0 everywhere and a sigmoid 0.82."""
+
+    class_head, num_classes = None, 10
+
+    def __init__(self, logit=1.5):
+        self._logit = logit
+
+    def __call__(self, images, labels, training):
+        bright = tf.reduce_mean(images, axis=[1, 2, 3]) > -2.0
+        return tf.where(bright, self._logit, -self._logit), None
+
+
 def test_hinge_saturates_at_its_margin(data, healthy, tmp_path):
-    class Certain:
-        """A D of logits +- 1.5, where hinge is 0 everywhere and a sigmoid 0.82."""
-
-        class_head, num_classes = None, 10
-
-        def __call__(self, images, labels, training):
-            bright = tf.reduce_mean(images, axis=[1, 2, 3]) > -2.0
-            return tf.where(bright, 1.5, -1.5), None
-
     players = dataclasses.replace(healthy, discriminator=Certain())
     values, alarms = meter(data, players, tmp_path)(500)
     assert values["realness/real"] == pytest.approx(1 / (1 + np.exp(-1.5)), rel=1e-5)
@@ -167,6 +172,36 @@ def test_hinge_saturates_at_its_margin(data, healthy, tmp_path):
     values, alarms = meter(data, players, tmp_path, source_loss="hinge")(500)
     assert values["realness/real"] == 1.0
     assert "real images as real with 1.000" in alarms["saturation"]
+
+
+class Doubtful(SourceLoss):
+    """A loss that is never certain, or does not say: neither hinge's margin nor a sigmoid."""
+
+    def __init__(self, realness):
+        self._realness = realness
+
+    def discriminator_real(self, logits):
+        return -logits
+
+    def discriminator_fake(self, logits):
+        return logits
+
+    def generator(self, logits):
+        return -logits
+
+    def realness(self, logits):
+        return None if self._realness is None else tf.fill(tf.shape(logits), self._realness)
+
+
+@pytest.mark.parametrize("realness", [0.25, None])
+def test_a_third_loss_is_judged_by_its_own_measure(data, healthy, tmp_path, realness):
+    # By a sigmoid and by hinge's margin alike this D would be certain of everything.
+    players = dataclasses.replace(healthy, discriminator=Certain(50.0))
+    values, alarms = meter(data, players, tmp_path, source_loss=Doubtful(realness))(500)
+    assert values.get("realness/real") == realness
+    assert "saturation" not in alarms
+    _, alarms = meter(data, players, tmp_path, source_loss="bce")(500)
+    assert "saturation" in alarms
 
 
 def test_a_class_of_equal_real_images_has_nothing_to_lose(data, healthy, tmp_path):
