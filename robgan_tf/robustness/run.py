@@ -36,6 +36,9 @@ from robgan_tf.robustness.verification import VerificationError
 from robgan_tf.typing import PathLike
 
 MASKING_IMAGES = 200
+# Outcomes of another are not continued. The first, up to 0.2.0, followed cross-entropy itself,
+# whose gradient vanishes where logits are large.
+VERSION_OF_ATTACKS = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +173,11 @@ class RobustnessRun:
             epsilon: make_attacks(self._protocol.attack, epsilon, self._protocol.norm, num_classes)
             for epsilon in self._protocol.radii
         }
-        subject = {"model": classifier.source, "images": digest(self._images, self._labels)}
+        subject = {
+            "model": classifier.source,
+            "images": digest(self._images, self._labels),
+            "version_of_attacks": VERSION_OF_ATTACKS,
+        }
         stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
         warnings = self._warnings(classifier)
         outcomes, norms = {}, {}

@@ -56,17 +56,16 @@ def measure_checkpoints(
         images,
         build_evaluation_attack(run.config),
     )
+    wanted = run.config.final_evaluation
+    attack = f"PGD-{wanted.attack_steps} of radius {format_radius(wanted.epsilon)}"
+    print(f"{directory.name}: {attack}", flush=True)
     records = []
     for step in steps:
         path = checkpoint_of_step(directory / CHECKPOINTS, str(step))
         load_weights(path, {run.model_name: model})
         records.append({"step": step, **meter()})
         print(_line(records[-1]), flush=True)
-    wanted = run.config.final_evaluation
-    caption = (
-        f"{directory.name}: PGD-{wanted.attack_steps} of radius {format_radius(wanted.epsilon)}, "
-        f"{images} images of each split"
-    )
+    caption = f"{directory.name}: {attack}, {images} images of each split"
     written = directory / "evaluations" / "gap.csv"
     written.parent.mkdir(exist_ok=True)
     write_atomically(written, gap_csv(records))

@@ -101,7 +101,7 @@ def test_what_is_hidden_is_told_in_figures():
     assert rows["images have a gradient"].startswith(
         "0.0% of the images have a gradient of exactly 0, 9"
     )
-    assert rows[STRONGEST].startswith("100.0% under the attack reported, published and ")
+    assert rows[STRONGEST].startswith("100.0% under published as reported and ")
     for row in report(honest):
         if row.name == "accuracy falls to about 0 as the radius grows":
             assert row.figures == rows[row.name]

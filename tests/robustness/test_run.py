@@ -183,6 +183,16 @@ def test_results_of_other_images_are_refused(tmp_path):
         evaluated(tmp_path, source(pixels=PIXELS[::-1]), masking=False)
 
 
+def test_results_of_weaker_attacks_are_not_continued(tmp_path):
+    evaluated(tmp_path, source(), masking=False)
+    path = tmp_path / "result" / "protocol.json"
+    protocol = json.loads(path.read_text())
+    del protocol["version_of_attacks"]
+    path.write_text(json.dumps(protocol))
+    with pytest.raises(UserError, match="differs in version_of_attacks: give another --name"):
+        evaluated(tmp_path, source(), masking=False)
+
+
 class Cheating:
     """An attack that leaves its ball."""
 
