@@ -25,7 +25,9 @@ class _BatchStatistics(keras.layers.Layer):
     def __init__(
         self, momentum: float = 0.9, epsilon: float = 2e-5, unbiased: bool = False, **kwargs: Any
     ) -> None:
-        super().__init__(autocast=False, **kwargs)
+        # Under a mixed policy a call that is within no other layer's would read half precision.
+        policy = keras.dtype_policies.get(kwargs.pop("dtype", None))
+        super().__init__(autocast=False, dtype=policy.variable_dtype, **kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
         self.unbiased = unbiased

@@ -18,6 +18,7 @@ import tensorflow as tf
 from typing_extensions import override
 
 from robgan_tf.config.groups import PRECISIONS
+from robgan_tf.typing import Shape
 
 
 class PreparedKernel(NamedTuple):
@@ -136,6 +137,12 @@ class StridedConvolution2D(Convolution2D):
         height, width = (size // 2 for size in self.kernel_size)
         padded = tf.pad(inputs, [[0, 0], [height, height], [width, width], [0, 0]])
         return convolve(padded, kernel, self.stride, "VALID")
+
+    @override
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        count, *sides, _ = input_shape
+        strided = (None if side is None else -(-side // self.stride) for side in sides)
+        return (count, *strided, self.filters)
 
     @override
     def get_config(self) -> dict[str, Any]:

@@ -56,8 +56,9 @@ class PooledConv2D(_ResampledConv2D):
 
     @override
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        batch, height, width, _ = input_shape
-        return (batch, height // 2, width // 2, self.filters)
+        batch, *sides, _ = input_shape
+        half = (None if side is None else side // 2 for side in sides)
+        return (batch, *half, self.filters)
 
     @staticmethod
     def _fused_kernel(kernel: tf.Tensor) -> tf.Tensor:

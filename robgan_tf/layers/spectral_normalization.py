@@ -18,6 +18,7 @@ import tensorflow as tf
 from typing_extensions import override
 
 from robgan_tf.layers.convolution import Convolution2D, PreparedKernel
+from robgan_tf.layers.eager import outside_graphs
 from robgan_tf.typing import Shape
 
 _SMALLEST_NORM = 1e-12
@@ -27,6 +28,11 @@ _held = threading.local()
 @keras.utils.register_keras_serializable(package="robgan_tf")
 class SpectralNormalization(keras.layers.Wrapper):
     """Divides the kernel of the wrapped layer by its largest singular value.
+
+    It takes the place of `keras.layers.SpectralNormalization` around any layer, under any dtype
+    policy and wherever it is called first. The layer is called as ever, but reads the normalized
+    kernel, and what it returns is returned as it is: Keras's wrapper casts to the type of the
+    inputs, which rounds the rows of an embedding to whole numbers.
 
     u starts as the leading singular vector of the initial kernel, so sigma is right from the
     first call on. A call with `training=True` advances u by `power_iterations` steps of the
@@ -51,21 +57,31 @@ class SpectralNormalization(keras.layers.Wrapper):
         super().__init__(layer, autocast=False, **kwargs)
         if power_iterations < 1:
             raise ValueError(f"power_iterations must be at least 1, got {power_iterations}")
-        if not isinstance(layer, _APPLICABLE):
-            raise ValueError(
-                "SpectralNormalization wraps Dense, convolution, Conv2DTranspose and Embedding "
-                f"layers; got {type(layer).__name__}"
-            )
         self.power_iterations = power_iterations
 
     @override
     def build(self, input_shape: Shape | None = None) -> None:
-        super().build(input_shape)
-        self.vector_u = self.add_weight(
-            name="vector_u",
-            shape=(self._stored_kernel().shape[-1],),
-            initializer=self._leading_singular_vector,
-            trainable=False,
+        # The start of u is a function of that of the kernel.
+        with outside_graphs():
+            super().build(input_shape)
+            self.vector_u = self.add_weight(
+                name="vector_u",
+                shape=(self.kernel.shape[-1],),
+                initializer=self._leading_singular_vector,
+                dtype=self._working_dtype,
+                trainable=False,
+            )
+
+    @property
+    def kernel(self) -> keras.Variable:
+        """The stored kernel, or the table of an embedding: what is trained."""
+        for name in ("kernel", "embeddings"):
+            variable = getattr(self.layer, name, None)
+            if isinstance(variable, keras.Variable) and tf.as_dtype(variable.dtype).is_floating:
+                return variable
+        raise ValueError(
+            "SpectralNormalization wraps layers that have a floating variable `kernel` or "
+            f"`embeddings` once they are built; {type(self.layer).__name__} has neither"
         )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -78,12 +94,29 @@ class SpectralNormalization(keras.layers.Wrapper):
         Returns:
           What the wrapped layer returns.
         """
+        if tf.convert_to_tensor(self.vector_u).dtype != self._working_dtype:
+            # Under a mixed policy, a first call or one past `__call__`, as TimeDistributed makes,
+            # reads variables in half precision; within another call they are read as stored.
+            return self(inputs, training=training)
         kernel = getattr(_held, "kernels", {}).get(id(self))
         if kernel is None:
             if training:
                 self.advance()
             kernel = self.prepared_kernel()
-        return _apply(self.layer, inputs, kernel)
+        if isinstance(kernel, PreparedKernel):
+            return self.layer.apply_prepared(inputs, kernel)
+        if self._is_plain_dense(inputs):
+            return _dense(self.layer, inputs, kernel)
+        return self._apply(inputs, kernel)
+
+    @override
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return self.layer.compute_output_shape(input_shape)
+
+    @override
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        # Traced, since the wrapped layer may return another type than its policy says.
+        return keras.Operation.compute_output_spec(self, *args, **kwargs)
 
     def advance(self) -> None:
         """Moves u by `power_iterations` steps of the power method on the present kernel."""
@@ -103,32 +136,71 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def normalized_kernel(self) -> tf.Tensor:
         """Returns kernel / sigma, of the kernel's shape: the kernel that calls use."""
-        kernel = tf.convert_to_tensor(self._stored_kernel())
-        return kernel / tf.maximum(self.sigma(), _SMALLEST_NORM)
+        kernel = self._working_kernel()
+        normalized = kernel / tf.maximum(self.sigma(), _SMALLEST_NORM)
+        return tf.cast(normalized, self.layer.variable_dtype)
 
     def prepared_kernel(self) -> tf.Tensor | PreparedKernel:
         """Returns the normalized kernel in the form the wrapped layer convolves with."""
         kernel = self.normalized_kernel()
-        return self.layer.prepare(kernel) if isinstance(self.layer, Convolution2D) else kernel
+        # A regularizer of activities is applied by the layer's own call only.
+        if isinstance(self.layer, Convolution2D) and self.layer.activity_regularizer is None:
+            return self.layer.prepare(kernel)
+        return kernel
 
     @override
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "power_iterations": self.power_iterations}
 
-    def _stored_kernel(self) -> keras.Variable:
-        if isinstance(self.layer, keras.layers.Embedding):
-            return self.layer.embeddings
-        return self.layer.kernel
+    def _is_plain_dense(self, inputs: tf.Tensor) -> bool:
+        """Whether the wrapped layer is a Dense that would cast nothing and add no loss."""
+        layer = self.layer
+        return (
+            type(layer) is keras.layers.Dense
+            and layer.activity_regularizer is None
+            and layer.compute_dtype == layer.variable_dtype == tf.as_dtype(inputs.dtype).name
+        )
+
+    def _apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+        """Calls the wrapped layer, to which its kernel's value is another."""
+        variables = self.layer.variables
+        stored = self.kernel
+        scope = keras.StatelessScope(
+            [(own, kernel if own is stored else own.value) for own in variables],
+            collect_losses=True,
+        )
+        given = [scope.get_current_value(own) for own in variables]
+        with scope:
+            outputs = self.layer(inputs)
+        # What the call changed and added stayed within the scope.
+        for own, value in zip(variables, given, strict=True):
+            changed = scope.get_current_value(own)
+            if changed is not value and own is not stored:
+                own.assign(changed)
+        for loss in scope.losses:
+            # A copy: where losses are collected by identity, the wrapped layer's would count too.
+            self.add_loss(tf.identity(loss))
+        return outputs
+
+    @property
+    def _working_dtype(self) -> str:
+        dtype = self.layer.variable_dtype
+        return "float32" if tf.as_dtype(dtype).size < tf.float32.size else dtype
+
+    def _working_kernel(self) -> tf.Tensor:
+        return tf.cast(tf.convert_to_tensor(self.kernel), self._working_dtype)
 
     def _matrix(self) -> tf.Tensor:
-        kernel = tf.convert_to_tensor(self._stored_kernel())
+        kernel = self._working_kernel()
         return tf.reshape(kernel, [-1, kernel.shape[-1]])
 
     def _leading_singular_vector(self, shape: Sequence[int], dtype: str | None = None) -> tf.Tensor:
         """Initializer of u: the right singular vector of the initial kernel, by eigh."""
-        matrix = np.asarray(self._matrix(), dtype=np.float64)
-        _, vectors = np.linalg.eigh(matrix.T @ matrix)
-        return tf.reshape(tf.constant(vectors[:, -1], dtype=dtype), shape)
+        # Keras also calls it within graphs, for the shape alone.
+        with outside_graphs():
+            matrix = np.asarray(self._matrix(), dtype=np.float64)
+            _, vectors = np.linalg.eigh(matrix.T @ matrix)
+            return tf.reshape(tf.constant(vectors[:, -1], dtype=dtype), shape)
 
 
 @contextlib.contextmanager
@@ -197,39 +269,10 @@ def _leading_left(matrix: tf.Tensor, u: tf.Tensor) -> tf.Tensor:
     return _normalize(tf.linalg.matvec(matrix, u))
 
 
-def _apply(
-    layer: keras.layers.Layer, inputs: tf.Tensor, kernel: tf.Tensor | PreparedKernel
-) -> tf.Tensor:
-    if isinstance(layer, Convolution2D):
-        return layer.apply_prepared(inputs, kernel)
-    if isinstance(layer, keras.layers.Embedding):
-        return tf.gather(kernel, inputs)
-    outputs = _linear_part(layer, inputs, kernel)
+def _dense(layer: keras.layers.Dense, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
+    # Keras's own call lets product and bias be fused into one operation, which rounds otherwise:
+    # runs of earlier versions would not go on to the same digits.
+    outputs = tf.tensordot(inputs, kernel, axes=1)
     if layer.use_bias:
         outputs = outputs + tf.convert_to_tensor(layer.bias)
     return outputs if layer.activation is None else layer.activation(outputs)
-
-
-def _linear_part(layer: keras.layers.Layer, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
-    if isinstance(layer, keras.layers.Dense):
-        return tf.tensordot(inputs, kernel, axes=1)
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        return tf.nn.conv2d_transpose(
-            inputs,
-            kernel,
-            output_shape=[tf.shape(inputs)[0], *layer.compute_output_shape(inputs.shape)[1:]],
-            strides=layer.strides,
-            padding=layer.padding.upper(),
-            dilations=layer.dilation_rate,
-        )
-    return layer.convolution_op(inputs, kernel)
-
-
-_APPLICABLE = (
-    keras.layers.Dense,
-    keras.layers.Conv1D,
-    keras.layers.Conv2D,
-    keras.layers.Conv3D,
-    keras.layers.Conv2DTranspose,
-    keras.layers.Embedding,
-)

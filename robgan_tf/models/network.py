@@ -1,12 +1,11 @@
 """What G, D and PreActResNet-18 have in common as Keras models."""
 
 import abc
-import contextlib
 from typing import Any, Self
 
 import keras
-import tensorflow as tf
 
+from robgan_tf.layers.eager import outside_graphs
 from robgan_tf.typing import Shape
 
 
@@ -46,16 +45,20 @@ class Network(keras.Model):
         """Builds every layer; all shapes are known from the constructor."""
 
     def build(self, input_shape: Any = None) -> None:
-        """Creates all variables; the shape is known from the constructor and not needed."""
+        """Creates all variables, if they are not there; the shape is known and not needed."""
         del input_shape
-        # Initial values are functions of each other, which a graph that is being traced, by the
-        # first call of a model that was not built, cannot compute.
-        with contextlib.nullcontext() if tf.executing_eagerly() else tf.init_scope():
+        if self.built:  # type: ignore[has-type]
+            return  # A copy that Keras made is built already.
+        with outside_graphs():
             self.build_layers()
         self.built = True
 
     def get_build_config(self) -> dict[str, Any]:
-        """What Keras stores to build the model again."""
+        """What Keras stores to build the model again.
+
+        It asks before it stores weights, of which a model that was not built would have none.
+        """
+        self.build()
         return {"input_shape": self.example_shape}
 
     def build_from_config(self, config: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Batch normalization against numpy, in its three modes."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -34,6 +35,26 @@ def test_averages_of_the_unbiased_variance(kind):
     unbiased = INPUTS.var((0, 1, 2), ddof=1)
     np.testing.assert_allclose(layer.moving_variance, 0.1 + 0.9 * unbiased, rtol=1e-6)
     np.testing.assert_allclose(layer.moving_mean, 0.9 * INPUTS.mean((0, 1, 2)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "float16"])
+def test_under_a_mixed_policy_statistics_are_full_precision(policy, kind):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        plain, conditional = BatchNormalization(), ClassConditionalBatchNormalization(3)
+    finally:
+        keras.config.set_dtype_policy(before)
+    inputs = tf.constant(INPUTS, kind)
+    for outputs in (plain(inputs, training=True), conditional(inputs, LABELS, training=True)):
+        assert outputs.dtype == kind
+        np.testing.assert_allclose(
+            tf.cast(outputs, tf.float32), normalized(*batch_moments()), atol=0.03
+        )
+    assert {variable.dtype for variable in (*plain.variables, *conditional.variables)} == {
+        "float32"
+    }
 
 
 def test_training_without_update_leaves_the_averages():

@@ -111,7 +111,10 @@ def test_copies_compute_the_same(name):
     again.build()
     assert again.get_config() == model.get_config()
     again.set_weights(model.get_weights())
-    for other in (again, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+    clone = keras.models.clone_model(model)
+    clone.build()
+    clone.set_weights(model.get_weights())
+    for other in (again, clone, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert other is not model
         assert_equal(outputs(other), expected)
 
@@ -187,6 +190,51 @@ def test_a_classifier_is_trained_by_fit():
     classifier.compile(keras.optimizers.Adam(1e-2), loss)
     history = classifier.fit(first, LABELS, epochs=20, verbose=0).history["loss"]
     assert history[-1] < history[0] / 2
+
+
+@pytest.mark.parametrize("name", ["spectral", "preact batch", "generator"])
+def test_a_network_that_was_not_built_is_saved_and_copied(name, tmp_path):
+    model = CASES[name]()
+    model.save(tmp_path / "model.keras")
+    expected = outputs(model)
+    assert_equal(outputs(keras.models.load_model(tmp_path / "model.keras")), expected)
+    for make in (copy.deepcopy, lambda given: pickle.loads(pickle.dumps(given))):
+        model = CASES[name]()
+        assert_equal(outputs(make(model)), outputs(model))
+
+
+class Classifier(keras.Model):
+    """Somebody else's model around a network that nothing has built."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def call(self, images, training=False):
+        return self.network(images, training=training)[1]
+
+
+@pytest.mark.parametrize("name", ["spectral", "batch", "bfloat16"])
+def test_a_network_that_was_not_built_is_trained_inside_another_model(name):
+    images = tf.random.stateless_uniform([3, 16, 16, 3], [1, 2], -1.0, 1.0)
+    model = Classifier(CASES[name]())
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(1e-2), loss)
+    history = model.fit(images, LABELS, epochs=10, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    assert model.predict(images, verbose=0).shape == (3, 3)
+
+
+def test_a_discriminator_that_was_not_built_is_trained_by_its_own_fit():
+    images = tf.random.stateless_uniform([3, 16, 16, 3], [1, 2], -1.0, 1.0)
+    model = CASES["spectral"]()
+    losses = [
+        keras.losses.BinaryCrossentropy(from_logits=True),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    ]
+    model.compile(keras.optimizers.Adam(1e-2), losses)
+    history = model.fit(images, [np.ones([3]), LABELS], epochs=10, verbose=0).history["loss"]
+    assert history[-1] < history[0]
 
 
 def test_another_dtype_than_that_of_keras_is_refused():
