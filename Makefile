@@ -3,22 +3,22 @@ VENV := .venv
 RUN_DIR ?= runs/quickstart
 WORKERS ?= 2
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
-# What trains or starts processes.
-SLOW := commands training tools serving
+# A file of tests at a time to each worker, in the order of tests/slow_modules.py. A crashed worker
+# would leave the others waiting: no restart, so that the run ends and says so.
+PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder \
+  --max-worker-restart=0 --durations=20
 
 .PHONY: train test test-fast test-package lint clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python -m robgan_tf.train --gin_file=gin/quickstart.gin --run_dir=$(RUN_DIR)
 
-# A crashed worker would leave the others waiting: no restart, so that the run ends and says so.
 test: lint test-package
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --max-worker-restart=0 --durations=20
+	$(PYTEST)
 
-# Under two minutes: nothing that trains, and no processes.
+# Under two minutes: without the files of tests that take ten seconds or more.
 test-fast: $(VENV)/installed-dev
-	$(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --max-worker-restart=0 --durations=20 -m "not slow" \
-	  $(SLOW:%=--ignore=tests/%)
+	$(PYTEST) -m "not slow"
 
 # Wheel, sdist and editable install, each used from an empty folder.
 test-package: $(VENV)/installed-dev

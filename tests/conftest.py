@@ -13,8 +13,21 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
 from tests import in_process
+from tests.slow_modules import SECONDS
 
 TINY_RUN = pathlib.Path(__file__).parent / "tiny_run"
+
+
+def pytest_collection_modifyitems(items):
+    """Begins with the files that take longest, so that no worker is left with one of them alone."""
+
+    def seconds(item):
+        return SECONDS.get(item.path.relative_to(item.config.rootpath).as_posix(), 0)
+
+    for item in items:
+        if seconds(item):
+            item.add_marker(pytest.mark.slow)
+    items.sort(key=seconds, reverse=True)
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +52,15 @@ def in_float64():
     use("float64")
     yield
     use(before)
+
+
+@pytest.fixture
+def eagerly():
+    """Nothing is compiled in this test: see tests/eager.py."""
+    from tests.eager import eagerly
+
+    with eagerly():
+        yield
 
 
 @pytest.fixture(scope="session")

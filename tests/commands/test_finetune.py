@@ -148,10 +148,9 @@ def test_robustness_of_the_best_checkpoint(finished):
     assert f"| finished, best {step} |" in process.stdout
 
 
-def test_adversarial_training_needs_no_generator(folder, tmp_path):
-    process = from_scratch(
-        folder, tmp_path / "at", "finetune.average_decay = 0.9", "final_evaluation.images = 0"
-    )
+def test_adversarial_training_needs_no_generator(folder, tmp_path, eagerly):
+    bindings = ("finetune.steps = 4", "gap.every = 2", "finetune.average_decay = 0.9")
+    process = from_scratch(folder, tmp_path / "at", *bindings, "final_evaluation.images = 0")
     assert process.returncode == 0, process.stderr
     assert "Start      discriminator, fresh weights" in process.stdout
     assert "Generated" not in process.stdout
@@ -173,7 +172,7 @@ def test_adversarial_training_needs_no_generator(folder, tmp_path):
     ],
     ids=["free", "penalty", "preact_resnet18"],
 )  # fmt: skip
-def test_other_trainings(folder, tmp_path, bindings):
+def test_other_trainings(folder, tmp_path, bindings, eagerly):
     process = from_scratch(
         folder,
         tmp_path / "run",
@@ -187,7 +186,7 @@ def test_other_trainings(folder, tmp_path, bindings):
     assert open_run(tmp_path / "run", "best").load_classifier() is not None
 
 
-def test_generated_images_of_an_npz(folder, tmp_path):
+def test_generated_images_of_an_npz(folder, tmp_path, eagerly):
     path = tmp_path / "made.npz"
     pixels = np.random.default_rng(0).integers(0, 256, [40, 16, 16, 1], dtype=np.uint8)
     np.savez(path, image=pixels, label=np.arange(40) % 10)

@@ -4,6 +4,7 @@ import pathlib
 import re
 
 import robgan_tf
+from tests.slow_modules import SECONDS
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -21,3 +22,7 @@ def test_contributing_names_every_room_and_no_other():
     named = {name for cell in first_cells for name in re.findall(r"`(\w+)/`", cell)}
     rooms = {path.parent.name for path in (ROOT / "robgan_tf").glob("*/__init__.py")}
     assert named == rooms - {"gin"}
+
+
+def test_slow_files_of_tests_exist():
+    assert [name for name in SECONDS if not (ROOT / name).exists()] == []

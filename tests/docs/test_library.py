@@ -11,7 +11,6 @@ ROOT = pathlib.Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "guides" / "library.md"
 
 
-@pytest.mark.slow
 def test_every_block_runs_in_order(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert len(blocks) == 5

@@ -24,7 +24,7 @@ def test_the_way_from_target_to_target_is_what_d_is_certain_of():
     assert LOSS.of_source.threshold == 0.5
 
 
-def test_a_step_trains_with_it():
+def test_a_step_trains_with_it(eagerly):
     players, step = tiny.build("AdversarialLoss.source = 'least_squares'")
     images, labels = tiny.batch()
     before = [variable.numpy() for variable in players.generator.trainable_variables]

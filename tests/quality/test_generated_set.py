@@ -36,7 +36,7 @@ def test_images_are_those_of_their_numbers(num_classes):
 
 
 @pytest.mark.parametrize("truncation", [None, 0.5])
-def test_batches_change_nothing_and_the_first_may_be_left_out(truncation):
+def test_batches_change_nothing_and_the_first_may_be_left_out(truncation, eagerly):
     generator = tiny_generator.build()
     images, labels = together(generated_set(generator, COUNT, SEED, 8, truncation))
     for batch_size, first in ((5, 0), (8, 16)):
@@ -47,7 +47,7 @@ def test_batches_change_nothing_and_the_first_may_be_left_out(truncation):
         np.testing.assert_allclose(some.astype(int), images[first:], atol=1)
 
 
-def test_truncation_and_seed_change_the_images():
+def test_truncation_and_seed_change_the_images(eagerly):
     generator = tiny_generator.build()
     arguments = [(SEED, 8, None), (SEED, 8, 0.5), (SEED, 8, 0.6), (SEED + 1, 8, None)]
     sets = {together(generated_set(generator, COUNT, *x))[0].tobytes() for x in arguments}

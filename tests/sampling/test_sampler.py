@@ -34,7 +34,7 @@ def test_shared_latents_are_the_same_in_every_row():
 
 
 @pytest.mark.parametrize("truncation", [None, 0.5])
-def test_batches_change_nothing(truncation):
+def test_batches_change_nothing(truncation, eagerly):
     sheets = [
         Sampler(GENERATOR, 3, truncation, batch_size=size).sheet([0, 1, 2], 3)
         for size in (100, 4, 1)

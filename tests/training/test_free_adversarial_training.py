@@ -14,7 +14,7 @@ from tests.training.reusable import Reusable, step_tensor
 FREE = (
     "train.discriminator_updates = 1",
     "TrainingAdversary.free = True",
-    "ProjectedGradientDescent.steps = 3",
+    "ProjectedGradientDescent.steps = 2",
 )
 
 
@@ -24,7 +24,7 @@ def free():
 
 
 def test_free_adversarial_training_equals_one_written_out(free):
-    """One batch replayed three times: each backward pass moves the weights and the images."""
+    """One batch replayed twice: each backward pass moves the weights and the images."""
     players, step = free.from_the_start()
     reference, _ = tiny.build(*FREE)
     images, labels = tiny.batch(updates=1)
@@ -33,7 +33,7 @@ def test_free_adversarial_training_equals_one_written_out(free):
     discriminator, losses = reference.discriminator, []
     seeds = tf.random.split(derive_seed(0, Purpose.RANDOM_START, 1, 0), 8)
     attacked = step.adversary.attack.start(images[0], seeds, 0.1)
-    for replay in range(3):
+    for replay in range(2):
         latents = tf.random.stateless_normal([8, 16], derive_seed(0, Purpose.LATENTS, 1, replay))
         fake_labels = tf.random.stateless_uniform(
             [8], derive_seed(0, Purpose.LABELS, 1, replay), maxval=10, dtype=tf.int32
@@ -68,10 +68,10 @@ def test_free_adversarial_training_makes_no_attack_and_counts_its_updates(free):
     players, step = free.from_the_start()
     step(*tiny.batch(updates=1), step_tensor(1))
     assert "attack" not in operations_of_loops(step)
-    assert int(players.discriminator_optimizer.iterations) == 3
+    assert int(players.discriminator_optimizer.iterations) == 2
     assert int(players.generator_optimizer.iterations) == 1
     rate = players.discriminator_optimizer._learning_rate
-    assert rate.get_config()["updates_per_step"] == 3
+    assert rate.get_config()["updates_per_step"] == 2
 
 
 @pytest.mark.parametrize(

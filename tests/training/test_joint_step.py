@@ -177,7 +177,9 @@ def test_only_its_own_update_moves_the_averages_of_the_generator(usual):
 
 
 @pytest.mark.parametrize(("form", "learns"), [("split", False), ("ac_gan", True)])
-def test_labels_of_fakes_reach_the_class_head_only_under_equation_8(form, learns, monkeypatch):
+def test_labels_of_fakes_reach_the_class_head_only_under_equation_8(
+    form, learns, monkeypatch, eagerly
+):
     """The class head's update, for two choices of the classes asked of G."""
     classes_of_fakes = tf.Variable(0)
     run = Reusable(f"AdversarialLoss.form = '{form}'")
@@ -197,11 +199,11 @@ def test_labels_of_fakes_reach_the_class_head_only_under_equation_8(form, learns
     assert np.array_equal(*class_heads) is not learns
 
 
-def test_no_attack_costs_no_attack_and_still_trains():
+def test_no_attack_costs_no_attack_and_still_trains(eagerly):
     _, step = tiny.build("ProjectedGradientDescent.steps = 0")
+    assert "attack" not in operations_of_loops(step)
     images, labels = tiny.batch()
     step(images, labels, step_tensor(1))
-    assert "attack" not in operations_of_loops(step)
 
 
 def test_nothing_is_computed_twice_or_for_nothing(trained):
@@ -271,7 +273,7 @@ def test_non_finite_values_stop_a_run_where_a_fused_relu_hides_them():
         step(poisoned, labels, step_tensor(7))
 
 
-def test_non_finite_gradient_is_named_by_its_variable(monkeypatch):
+def test_non_finite_gradient_is_named_by_its_variable(monkeypatch, eagerly):
     _, step = tiny.build()
     generator_loss = type(step.loss).generator
 

@@ -221,7 +221,7 @@ def test_too_few_images_to_see_a_collapse_are_refused(data, tmp_path):
 
 
 def test_labels_that_do_not_belong_to_the_images_leave_accuracy_at_chance(data, tmp_path):
-    _, alarms = meter(data, train(data, 300, permuted=True), tmp_path)(300)
+    _, alarms = meter(data, train(data, 100, permuted=True), tmp_path)(300)
     assert "do the labels belong to the images?" in alarms["classes"]
 
 
