@@ -14,7 +14,7 @@ import math
 import sys
 from collections.abc import Sequence
 
-from robgan_tf.cli import start
+from robgan_tf.cli import start, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.errors import UserError
@@ -27,6 +27,7 @@ def add_flags(parser: Parser) -> None:
         "run",
         "A run directory or a record of one, or NAME=PATH; repeatable, the first is the one that "
         "the others are compared with.",
+        values.path,
         repeated=True,
         form="[NAME=]PATH",
     )
@@ -46,7 +47,7 @@ def add_flags(parser: Parser) -> None:
     )
     parser.switch("sheets", "Put the newest sheets of samples side by side.")
     parser.group("Results")
-    parser.flag("output_dir", "Where the results are written.", form="DIR")
+    parser.flag("output_dir", "Where the results are written.", values.path, form="DIR")
 
 
 def compare(given: Values) -> int:

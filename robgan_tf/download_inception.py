@@ -21,7 +21,7 @@ from robgan_tf.errors import UserError
 def add_flags(parser: Parser) -> None:
     """Declares the command's flags."""
     parser.group("Where to, and where from")
-    parser.flag("output_dir", "The folder for the graph.", form="DIR")
+    parser.flag("output_dir", "The folder for the graph.", values.path, form="DIR")
     parser.flag(
         "url",
         "Of the graph, or of a .tgz with it, in the order in which they are tried; the original "

@@ -21,11 +21,11 @@ from robgan_tf.errors import UserError
 def add_flags(parser: Parser) -> None:
     """Declares the command's flags."""
     parser.group("What to export, and where to")
-    parser.flag("run_dir", "The run to export from.", form="DIR")
+    parser.flag("run_dir", "The run to export from.", values.path, form="DIR")
     flags.add_data_dir(parser)
     flags.add_extension(parser)
     flags.add_checkpoint(parser)
-    parser.flag("export_dir", "Where <name>/<version>/ are written.", form="DIR")
+    parser.flag("export_dir", "Where <name>/<version>/ are written.", values.path, form="DIR")
     parser.group("Models")
     parser.flag(
         "what",

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from robgan_tf.cli import flags, start
+from robgan_tf.cli import flags, start, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.follow_up import command_line, continuation, given_again
 from robgan_tf.cli.parser import Parser, Values
@@ -38,6 +38,7 @@ def add_flags(parser: Parser) -> None:
     parser.flag(
         "gan_run_dir",
         "The run of joint training whose D is fine-tuned and whose G is used.",
+        values.path,
         form="DIR",
     )
     parser.flag("gan_checkpoint", "Of it: last, or a kept step.", default="last", form="WHICH")
@@ -45,6 +46,7 @@ def add_flags(parser: Parser) -> None:
         "generated",
         "Generated images other than those of --gan_run_dir: an npz with `image` and `label`, a "
         "folder of class folders, or the SavedModel of an exported generator.",
+        values.path,
         form="PATH",
     )
 

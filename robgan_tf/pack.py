@@ -10,7 +10,7 @@ set is not needed to sample, classify or export.
 import sys
 from collections.abc import Sequence
 
-from robgan_tf.cli import flags, start
+from robgan_tf.cli import flags, start, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.cli.quiet import tensorflow_loading
@@ -20,12 +20,13 @@ from robgan_tf.errors import UserError
 def add_flags(parser: Parser) -> None:
     """Declares the command's flags."""
     parser.group("What to pack, and where to")
-    parser.flag("run_dir", "The run to pack.", form="DIR")
+    parser.flag("run_dir", "The run to pack.", values.path, form="DIR")
     flags.add_data_dir(parser)
     flags.add_checkpoint(parser)
     parser.flag(
         "output",
         "The archive, which must not exist; <name of the run>.tar.gz here by default.",
+        values.path,
         form="FILE",
     )
 

@@ -18,8 +18,10 @@ from robgan_tf.errors import UserError
 def add_flags(parser: Parser) -> None:
     """Declares the command's flags."""
     parser.group("Which run, and where to")
-    parser.flag("run_dir", "The run to record.", form="DIR")
-    parser.flag("output_dir", "Where the record goes; records of other seeds stay.", form="DIR")
+    parser.flag("run_dir", "The run to record.", values.path, form="DIR")
+    parser.flag(
+        "output_dir", "Where the record goes; records of other seeds stay.", values.path, form="DIR"
+    )
     parser.group("Time")
     parser.flag(
         "seconds_per_step",

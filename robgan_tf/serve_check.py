@@ -22,7 +22,7 @@ DIFFERENT_STATUS = 1
 def add_flags(parser: Parser) -> None:
     """Declares the command's flags."""
     parser.group("Models and server")
-    parser.flag("export_dir", "What the server serves: <name>/<version>/.", form="DIR")
+    parser.flag("export_dir", "What the server serves: <name>/<version>/.", values.path, form="DIR")
     parser.flag("rest", "Its REST interface.", form="HOST:PORT")
     parser.flag("grpc", "Its gRPC interface.", form="HOST:PORT")
     parser.flag("images", "In each request.", values.whole(1), default=3, form="NUMBER")

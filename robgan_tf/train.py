@@ -8,7 +8,7 @@ The same command on the same run directory continues where the run stopped.
 import sys
 from collections.abc import Sequence
 
-from robgan_tf.cli import flags, start
+from robgan_tf.cli import flags, start, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.follow_up import continuation
 from robgan_tf.cli.parser import Parser, Values
@@ -26,12 +26,14 @@ def add_flags(parser: Parser) -> None:
     parser.flag(
         "warm_start",
         "Another run's directory: start a new run from its newest weights.",
+        values.path,
         form="DIR",
     )
     parser.flag(
         "features",
         "What image quality is measured on while training: pixels (averaged to 8 x 8), or as in "
         "evaluate quality.",
+        values.path,
         default="pixels",
         form="WHAT",
     )

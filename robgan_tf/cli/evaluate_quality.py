@@ -29,6 +29,7 @@ def add_flags(parser: Parser) -> None:
     parser.flag(
         "generated",
         "In place of a run: images of any generator, an npz, class folders or a folder.",
+        values.path,
         form="PATH",
     )
     parser.flag(
@@ -54,6 +55,7 @@ def add_flags(parser: Parser) -> None:
     parser.flag(
         "output_dir",
         "Where results are written; evaluations/ of the run by default.",
+        values.path,
         form="DIR",
     )
     flags.add_statistics_dir(parser, "real")

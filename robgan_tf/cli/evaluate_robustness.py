@@ -39,6 +39,7 @@ def add_flags(parser: Parser) -> None:
     parser.flag(
         "model",
         "A SavedModel directory or a Keras model file that gives class logits; repeatable.",
+        values.path,
         repeated=True,
         form="PATH",
     )
@@ -80,6 +81,7 @@ def add_flags(parser: Parser) -> None:
         "output_dir",
         "Where results are written; evaluations/ of the run by default, needed by --model and by "
         "archives.",
+        values.path,
         form="DIR",
     )
     parser.switch("save_images", "Write the adversarial images as npz.")

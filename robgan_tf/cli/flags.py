@@ -22,6 +22,7 @@ def add_training(parser: Parser) -> None:
     parser.flag(
         "gin_file",
         "A gin file; repeat it to lay further files (gin/losses/...) over the first.",
+        values.path,
         repeated=True,
         form="FILE",
     )
@@ -32,7 +33,10 @@ def add_training(parser: Parser) -> None:
         form="BINDING",
     )
     parser.flag(
-        "run_dir", "The run directory; runs/<name of the first gin file> by default.", form="DIR"
+        "run_dir",
+        "The run directory; runs/<name of the first gin file> by default.",
+        values.path,
+        form="DIR",
     )
     add_data_dir(parser)
     add_extension(parser)
@@ -44,6 +48,7 @@ def add_data_dir(parser: Parser) -> None:
     parser.flag(
         "data_dir",
         "Where the data is; TFDS_DATA_DIR or the TFDS default if not given.",
+        values.path,
         form="DIR",
     )
 
@@ -54,6 +59,7 @@ def add_extension(parser: Parser) -> None:
         "extension",
         "A Python file, run as a program with your rights, that adds a loss, an attack, a data "
         "set or a measure by robgan_tf.register; repeatable.",
+        values.path,
         repeated=True,
         form="FILE.py",
     )
@@ -110,12 +116,12 @@ def add_batch_size(parser: Parser) -> None:
 
 def add_run_dirs(parser: Parser, meaning: str) -> None:
     """The flag of the runs that are measured."""
-    parser.flag("run_dir", meaning, repeated=True, form="DIR")
+    parser.flag("run_dir", meaning, values.path, repeated=True, form="DIR")
 
 
 def add_data_gin_file(parser: Parser, meaning: str) -> None:
     """The flag of what data is used where there is no run that says it."""
-    parser.flag("gin_file", meaning, repeated=True, form="FILE")
+    parser.flag("gin_file", meaning, values.path, repeated=True, form="FILE")
 
 
 def add_split(parser: Parser, default: str) -> None:
@@ -136,6 +142,7 @@ def add_features(parser: Parser) -> None:
         "What images are compared by: pixels, inception2015:FILE, keras_inceptionv3:WEIGHTS, a "
         "SavedModel or Keras file that takes pixels from 0 to 255, FILE.py:FUNCTION, or "
         "classifier:RUN_DIR.",
+        values.path,
         form="WHAT",
     )
 
@@ -146,6 +153,7 @@ def add_statistics_dir(parser: Parser, kind: str) -> None:
         "statistics_dir",
         f"Where features of {kind} images are kept; reference_features beside the run (or in "
         "--output_dir without one) by default.",
+        values.path,
         form="DIR",
     )
 

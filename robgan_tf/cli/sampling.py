@@ -23,7 +23,7 @@ _SMALLEST_BOUND = 1e-30
 def add_flags(parser: Parser) -> None:
     """Declares the flags of every kind."""
     parser.group("Run")
-    parser.flag("run_dir", "The run of joint training to sample from.", form="DIR")
+    parser.flag("run_dir", "The run of joint training to sample from.", values.path, form="DIR")
     flags.add_data_dir(parser)
     flags.add_extension(parser)
     flags.add_checkpoint(parser)
@@ -31,6 +31,7 @@ def add_flags(parser: Parser) -> None:
     parser.flag(
         "output_dir",
         "Where files are written; generated/ in the run directory by default.",
+        values.path,
         form="DIR",
     )
     parser.group("Latents")

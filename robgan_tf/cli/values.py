@@ -5,6 +5,8 @@ Each is a function of the flag as written ("--seed") and the text given to it.
 
 import csv
 import math
+import os
+import re
 from collections.abc import Callable
 
 from robgan_tf.choices import Choices
@@ -14,11 +16,31 @@ from robgan_tf.units import parse_radius
 
 Value = Callable[[str, str], object]
 
+# What comes before a home folder, its name and what comes after.
+_HOME = re.compile(r"((?:[^/=:]*[=:])?)(~[^/]*)(.*)", re.DOTALL)
+
 
 def text(flag: str, given: str) -> str:
     """Any text."""
     del flag
     return given
+
+
+def path(flag: str, given: str) -> str:
+    """A path, or a name and a path as in NAME=PATH or KIND:PATH, with `~` as in a shell.
+
+    Shells themselves leave the `~` of --flag=~/folder to the program.
+    """
+    found = _HOME.fullmatch(given)
+    if found is None:
+        return given
+    before, home, after = found.groups()
+    expanded = os.path.expanduser(home + after)
+    if expanded.startswith("~"):
+        raise UserError(
+            f"{flag}={given}: there is no user {home[1:]!r}; a folder of that name is ./{home}"
+        )
+    return before + expanded
 
 
 def whole(least: int, most: int | None = None) -> Value:

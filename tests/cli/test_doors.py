@@ -1,6 +1,7 @@
 """What every command has: --help, one line for what is wrong, and nothing left in the process."""
 
 import importlib
+import re
 import shlex
 import subprocess
 import sys
@@ -48,6 +49,36 @@ def test_help_of_every_command_and_kind(words, command: Command):
 @pytest.mark.parametrize(("words", "command"), commands())
 def test_the_example_of_every_help_is_understood(words, command: Command):
     command.parser().read(shlex.split(command.example))
+
+
+@pytest.mark.parametrize(("words", "command"), commands())
+def test_every_flag_of_a_path_knows_the_home_folder(words, command: Command, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    described = [entry for _, entries in command.parser().described() for entry, _ in entries]
+    pairs = [entry.removeprefix("--").split("=", 1) for entry in described if "=" in entry]
+    takes_path = re.compile(r"DIR|FILE|PATH")
+    names = [name for name, form in pairs if takes_path.search(form) or name == "features"]
+    assert names or command.name == "configs"
+    for name in names:
+        for given, expected in (
+            ("~/a b", "/home/somebody/a b"),
+            ("~", "/home/somebody"),
+            ("kind:~/x", "kind:/home/somebody/x"),
+            ("name=~/x", "name=/home/somebody/x"),
+            ("./~/x", "./~/x"),
+            ("x~", "x~"),
+        ):
+            found = getattr(command.parser().read([f"--{name}={given}"]), name)
+            assert (found[-1] if isinstance(found, list) else found) == expected
+
+
+def test_the_home_of_nobody_is_refused():
+    ended = run_any("export", "--run_dir=~no such user/x", "--export_dir=x")
+    assert ended.returncode == 2 and not ended.stdout
+    assert ended.stderr == (
+        "error: --run_dir=~no such user/x: there is no user 'no such user'; a folder of that name "
+        "is ./~no such user\n"
+    )
 
 
 @pytest.mark.parametrize(("words", "command"), commands())
