@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from robgan_tf.reporting.lettering import lettering
+
 GAP = 2  # pixels between tiles and around them
 BACKGROUND = 224  # light gray, so that the border of a white or a mid gray tile is seen
 FONT_SIZE = 13
@@ -60,7 +62,7 @@ def pad_to(sheet: np.ndarray, height: int, width: int) -> np.ndarray:
 
 def text_width(text: str, font_size: int) -> int:
     """Pixels that one line of text needs, with a margin on either side."""
-    return int(np.ceil(_font(font_size).getlength(text))) + 2 * _TEXT_MARGIN
+    return _width(*lettering(text, font_size))
 
 
 def text_box(text: str, height: int, width: int, font_size: int, align: str) -> np.ndarray:
@@ -76,9 +78,9 @@ def text_box(text: str, height: int, width: int, font_size: int, align: str) -> 
     Returns:
       uint8 [height, width, 3].
     """
-    font = _font(font_size)
+    text, font = lettering(text, font_size)
     line_height = sum(font.getmetrics())
-    lines = _wrap(text, width, font_size, max_lines=(height - 2 * GAP) // line_height)
+    lines = _wrap(text, width, font, max_lines=max(1, (height - 2 * GAP) // line_height))
     box = Image.new("RGB", (width, height), (BACKGROUND, BACKGROUND, BACKGROUND))
     draw = ImageDraw.Draw(box)
     x, anchor = {
@@ -107,17 +109,15 @@ def name_column(names: Sequence[str], tile_height: int) -> np.ndarray:
     return tile_grid(np.stack(boxes)[:, np.newaxis])[:, GAP:-GAP]
 
 
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "Pillow was built without FreeType"
-    return font
+def _width(text: str, font: ImageFont.FreeTypeFont) -> int:
+    return int(np.ceil(font.getlength(text))) + 2 * _TEXT_MARGIN
 
 
-def _wrap(text: str, width: int, font_size: int, max_lines: int) -> list[str]:
+def _wrap(text: str, width: int, font: ImageFont.FreeTypeFont, max_lines: int) -> list[str]:
     lines = [""]
     for word in re.split(r"[ \t\n]+", text.strip()):  # not at a no-break space
         longer = f"{lines[-1]} {word}".strip()
-        if not lines[-1] or text_width(longer, font_size) <= width:
+        if not lines[-1] or _width(longer, font) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
@@ -125,12 +125,12 @@ def _wrap(text: str, width: int, font_size: int, max_lines: int) -> list[str]:
         lines = [*lines[: max_lines - 1], " ".join(lines[max_lines - 1 :])]
     # The font has no glyph for the no-break space.
     lines = [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
-    return [_shorten(line, width, font_size) for line in lines]
+    return [_shorten(line, width, font) for line in lines]
 
 
-def _shorten(line: str, width: int, font_size: int) -> str:
-    if text_width(line, font_size) <= width:
+def _shorten(line: str, width: int, font: ImageFont.FreeTypeFont) -> str:
+    if _width(line, font) <= width:
         return line
-    while line and text_width(line + "...", font_size) > width:
+    while line and _width(line + "...", font) > width:
         line = line[:-1]
     return line.rstrip() + "..."
