@@ -7,9 +7,10 @@ from robgan_tf.errors import UserError
 from robgan_tf.quality.measure import HIGHER, LOWER, measure_of
 
 _NO_MEASURES = ("step", "count/", "time/")
-# Besides those of image quality. Not the losses of D and G: the lower one is, the more one wins.
-_LOWER_KINDS = ("loss",)
-_HIGHER_KINDS = ("diversity", "accuracy", "accuracy_class")
+# Besides those of image quality. Not the other losses of D and G: the lower one is, the more one
+# wins.
+_LOWER = ("loss_discriminator/real_class", "loss_discriminator/fake_attacked_class")
+_HIGHER_KINDS = ("diversity", "accuracy_class")
 _HIGHER_ENDINGS = ("_clean", "_attacked")  # of the gap's names; the Lipschitz value has no better
 
 
@@ -78,7 +79,7 @@ def better_direction(name: str) -> str | None:
     measure = measure_of(kind)
     if measure is not None:
         return measure.numbers[kind].better
-    if kind in _LOWER_KINDS:
+    if name in _LOWER:
         return LOWER
     if kind in _HIGHER_KINDS or (kind == "gap" and name.endswith(_HIGHER_ENDINGS)):
         return HIGHER

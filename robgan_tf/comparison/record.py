@@ -28,8 +28,8 @@ JOINT_PANELS: dict[str, tuple[str, ...]] = {
     "realness in D's eyes (1: real for certain)": ("realness/",),
 }
 CLASSIFIER_PANELS: dict[str, tuple[str, ...]] = {
-    "loss on attacked images": ("loss/",),
-    "accuracy on attacked images of the batch": ("accuracy/",),
+    "loss on attacked images": ("loss_discriminator/",),
+    "accuracy on attacked images of the batch": ("accuracy_class/",),
     "learning rate": ("learning_rate/",),
     "accuracy, clean": ("gap/train_clean", "gap/validation_clean", "gap/test_clean"),
     "accuracy under attack": ("gap/train_attacked", "gap/validation_attacked", "gap/test_attacked"),

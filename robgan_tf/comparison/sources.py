@@ -10,6 +10,7 @@ from typing import Any
 from robgan_tf.comparison.run import Run
 from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
+from robgan_tf.reporting.former_names import present_names
 from robgan_tf.runs.archive import run_directory
 
 
@@ -134,7 +135,9 @@ def _records(curves: Any) -> list[dict] | None:
     if not is_table or "step" not in curves or len({len(x) for x in curves.values()}) > 1:
         return None
     records = [
-        {name: value for name, value in zip(curves, row, strict=True) if value is not None}
+        present_names(
+            {name: value for name, value in zip(curves, row, strict=True) if value is not None}
+        )
         for row in zip(*curves.values(), strict=True)
     ]
     return records if all(type(record.get("step")) is int for record in records) else None

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from robgan_tf.errors import UserError
+from robgan_tf.reporting.former_names import present_names
 
 _LINE_START = b'{"step": '
 
@@ -88,8 +89,8 @@ def read_metrics(path: str | os.PathLike) -> list[dict]:
       path: a file written by MetricsFile.
 
     Returns:
-      One dict a line, each with "step" and the metrics of that step; a last
-      line that is not yet complete is left out.
+      One dict a line, each with "step" and the metrics of that step under the
+      names they have now; a last line that is not yet complete is left out.
 
     Raises:
       UserError: if there is no such file, or a line is not one MetricsFile writes.
@@ -97,7 +98,7 @@ def read_metrics(path: str | os.PathLike) -> list[dict]:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such metrics file")
-    return _parse(path)[0]
+    return [present_names(record) for record in _parse(path)[0]]
 
 
 def _number(name: str, value: Any) -> int | float:

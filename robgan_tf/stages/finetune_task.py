@@ -9,7 +9,7 @@ from robgan_tf.data.sources import ImageSource
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.runs.checkpoints import BestCheckpoint
 from robgan_tf.runs.loop import Due
-from robgan_tf.training.finetune_step import FinetuneStep
+from robgan_tf.training.finetune_step import ACCURACIES, LOSSES, FinetuneStep
 from robgan_tf.typing import LabelledImages, Scalars
 from robgan_tf.watching.attack_sheet import AttackPictures
 from robgan_tf.watching.gap import GapMeter
@@ -80,6 +80,6 @@ class FinetuneTask:
     def main_losses(self, values: Mapping[str, float]) -> dict[str, float]:
         """The loss and accuracy on attacked real images."""
         return {
-            "loss": values["loss/real_attacked"],
-            "accuracy under attack": values["accuracy/real_attacked"],
+            "loss": values[LOSSES[0]],
+            "accuracy under attack": values[ACCURACIES[0]],
         }

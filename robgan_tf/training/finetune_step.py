@@ -31,6 +31,12 @@ from robgan_tf.training.replicated import (
 )
 from robgan_tf.typing import LabelledImages, Scalars
 
+# Metrics of the attacked real images and of the attacked generated ones. What joint training
+# measures too has its name there, so that the two stages share charts.
+LOSSES = ("loss_discriminator/real_class", "loss_discriminator/fake_attacked_class")
+ACCURACIES = ("accuracy_class/attacked", "accuracy_class/fake_attacked")
+LIPSCHITZ_VALUES = ("lipschitz_class/attacked", "lipschitz_class/fake_attacked")
+
 
 @dataclasses.dataclass(frozen=True)
 class FinetunePlayers:
@@ -298,13 +304,11 @@ class FinetuneStep:
         self, batch: _Batch, logits: tf.Tensor, losses: tf.Tensor, penalties: tf.Tensor | None
     ) -> Scalars:
         correct = tf.argmax(logits, axis=1, output_type=tf.int32) == batch.labels
-        values = {"loss": losses, "accuracy": tf.cast(correct, losses.dtype)}
+        values = {LOSSES: losses, ACCURACIES: tf.cast(correct, losses.dtype)}
         if penalties is not None:
-            values["lipschitz"] = penalties
+            values[LIPSCHITZ_VALUES] = penalties
         return {
-            f"{name}/{source}_attacked": tf.reduce_mean(part)
-            for name, per_sample in values.items()
-            for source, part in zip(
-                ("real", "generated"), tf.split(per_sample, batch.counts), strict=False
-            )
+            name: tf.reduce_mean(part)
+            for names, per_sample in values.items()
+            for name, part in zip(names, tf.split(per_sample, batch.counts), strict=False)
         }

@@ -198,7 +198,10 @@ def test_generated_images_of_an_npz(folder, tmp_path, eagerly):
     )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert "Generated  made.npz" in process.stdout
-    assert "loss/generated_attacked" in read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
+    assert (
+        "loss_discriminator/fake_attacked_class"
+        in read_metrics(tmp_path / "run" / "metrics.jsonl")[-1]
+    )
     assert_next_lines_work(process.stdout, tmp_path / "run")
 
 

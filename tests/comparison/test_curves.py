@@ -141,7 +141,7 @@ def test_seconds_of_a_run_that_was_killed_do_not_run_backwards():
         ("kid/x/y", "lower"),
         ("loss_generator/total", None),
         ("loss_discriminator/total", None),
-        ("loss/real_attacked", "lower"),
+        ("loss_discriminator/real_class", "lower"),
         ("is/x/2k", "higher"),
         ("precision/x", "higher"),
         ("recall/x", "higher"),

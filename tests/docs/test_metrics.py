@@ -15,6 +15,7 @@ from tests import tiny
 from tests.eager import eagerly
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs" / "reference" / "metrics.md"
+OLD_RUN = pathlib.Path(__file__).parents[1] / "tiny_run" / "tuned"
 # Records twice, so that there is a speed; everything measured; the terms that others lack.
 JOINT = (
     *(*tiny.BINDINGS, "train.steps = 2", "train.log_every = 1", "AdversarialLoss.form = 'ac_gan'"),
@@ -50,8 +51,8 @@ def names_of(path: pathlib.Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory) -> set[str]:
-    """Names of metrics that a run of each stage writes."""
+def of_stages(tmp_path_factory) -> dict[str, set[str]]:
+    """Names of metrics that a run of each stage writes, by the stage."""
     from robgan_tf.stages.finetune import FinetuneStage
     from robgan_tf.stages.finished import open_run
     from robgan_tf.stages.joint import JointStage
@@ -63,7 +64,13 @@ def written(tmp_path_factory) -> set[str]:
         gan = open_run(str(folder / "joint"), "last")
         config = read_config(FinetuneConfig, [], TUNED)
         FinetuneStage(config, str(folder / "tuned"), gan=gan).train()
-    return names_of(folder / "joint") | names_of(folder / "tuned")
+    return {stage: names_of(folder / stage) for stage in ("joint", "tuned")}
+
+
+@pytest.fixture(scope="module")
+def written(of_stages) -> set[str]:
+    """Names of metrics that a run of either stage writes."""
+    return of_stages["joint"] | of_stages["tuned"]
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +82,26 @@ def documented() -> set[str]:
 
 def test_every_name_that_a_run_writes_is_on_the_page(written, documented):
     assert written - documented == set()
+
+
+def test_what_both_stages_measure_has_one_name(of_stages):
+    """The class loss and the class accuracy on attacked real images, beside the gap and so on."""
+    shared = of_stages["joint"] & of_stages["tuned"]
+    assert {"loss_discriminator/real_class", "accuracy_class/attacked", "attack/epsilon"} <= shared
+    # Besides the rate and the count of the one network that the second stage trains, it alone
+    # attacks generated images, and takes Lipschitz values of the class loss.
+    alone = {name for name in of_stages["tuned"] - shared if "fake_attacked" not in name}
+    assert alone == {
+        "lipschitz_class/attacked",
+        "learning_rate/classifier",
+        "count/classifier_updates",
+    }
+
+
+def test_the_names_of_an_old_run_are_read_as_those_on_the_page(documented):
+    path = OLD_RUN / "metrics.jsonl"
+    assert "loss/real_attacked" in path.read_text()
+    assert names_of(OLD_RUN) <= documented
 
 
 def test_nothing_is_on_the_page_that_nothing_writes(written, documented):

@@ -14,6 +14,7 @@ from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.data import load_image_data, scale_images
 from robgan_tf.quality.generated_set import generated_set
 from robgan_tf.reporting import read_metrics
+from robgan_tf.reporting.former_names import present_names
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.subjects import discriminator_classifier
 from robgan_tf.stages.finetune import FinetuneStage
@@ -57,7 +58,7 @@ def longer(config, steps):
 def test_it_is_continued_to_the_same_losses(name, runs, tmp_path):
     run_dir = tmp_path / name
     shutil.copytree(runs / name, run_dir)
-    expected = EXPECTED["resumed"][name]
+    expected = present_names(EXPECTED["resumed"][name])
     config = longer(open_run(run_dir).config, expected["step"])
     if name == "joint":
         stage = JointStage(config, str(run_dir))

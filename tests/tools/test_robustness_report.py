@@ -22,7 +22,7 @@ def run_directory(path, is_joint, attacked):
     lines = []
     for step in STEPS:
         share = step / 1000.0
-        values = {"step": step, "loss/real_attacked": 1.0 - share / 2}
+        values = {"step": step, "loss_discriminator/real_class": 1.0 - share / 2}
         for split, factor in (("train", 1.0), ("test", 0.5)):
             values[f"gap/{split}_clean"] = share
             values[f"gap/{split}_attacked"] = share * factor

@@ -70,8 +70,10 @@ def test_the_gradient_is_that_of_equation_6():
         cross_entropy(logits[1], one_hot(generated[1], 0.2)).mean(),
     ]
     moves, metrics = moved(step, real, generated)
-    assert float(metrics["loss/real_attacked"]) == pytest.approx(of_numpy[0], rel=1e-5)
-    assert float(metrics["loss/generated_attacked"]) == pytest.approx(of_numpy[1], rel=1e-5)
+    assert float(metrics["loss_discriminator/real_class"]) == pytest.approx(of_numpy[0], rel=1e-5)
+    assert float(metrics["loss_discriminator/fake_attacked_class"]) == pytest.approx(
+        of_numpy[1], rel=1e-5
+    )
     for path, move in moves.items():
         if "source_head" in path:
             np.testing.assert_array_equal(move, 0.0)
@@ -84,7 +86,7 @@ def test_equation_3_needs_no_generated_images():
     real, generated = tiny.batches()
     alone, metrics = moved(tiny.build(), real, None)
     weightless, _ = moved(tiny.build(tiny.changed_objective(generated_weight=0.0)), real, generated)
-    assert "loss/generated_attacked" not in metrics
+    assert "loss_discriminator/fake_attacked_class" not in metrics
     for path, move in alone.items():
         np.testing.assert_allclose(move, weightless[path], rtol=1e-4, atol=1e-7)
 
@@ -94,7 +96,7 @@ def test_without_attack_training_is_clean():
     real, _ = tiny.batches()
     expected = cross_entropy(step.players.classifier(real[0])[1], one_hot(real[1])).mean()
     _, metrics = moved(step, real, None)
-    assert float(metrics["loss/real_attacked"]) == pytest.approx(expected, rel=1e-5)
+    assert float(metrics["loss_discriminator/real_class"]) == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.fixture
@@ -133,7 +135,7 @@ def test_the_penalty_is_that_of_equation_4(float64):
     expected = (value(1e-7) - value(-1e-7)) / 2e-7
     kernel.assign(start)
     moves, metrics = moved(penalised, real, None)
-    assert float(metrics["lipschitz/real_attacked"]) > 0.0
+    assert float(metrics["lipschitz_class/attacked"]) > 0.0
     assert np.sum(moves[kernel.path] * direction) == pytest.approx(expected, rel=1e-4)
 
 
@@ -150,7 +152,7 @@ def test_batch_normalization_is_in_inference_mode_in_the_attack_only():
     logits = model(inputs, training=True, update_statistics=False)[1]
     expected = cross_entropy(logits[:8], one_hot(real[1])).mean()
     _, metrics = moved(step, real, generated)
-    assert float(metrics["loss/real_attacked"]) == pytest.approx(expected, rel=1e-3)
+    assert float(metrics["loss_discriminator/real_class"]) == pytest.approx(expected, rel=1e-3)
     # One move of the averages a step, towards the statistics of the attacked images.
     np.testing.assert_allclose(
         model.block_1.normalization_2.moving_mean,
@@ -198,7 +200,9 @@ def test_free_training_makes_an_update_a_step_of_the_attack():
     metrics = step(real, generated, tiny.step_number())
     assert step.replays == 3
     assert int(step.players.classifier_optimizer.iterations) == 3
-    assert float(metrics["loss/real_attacked"]) == pytest.approx(np.mean(losses), rel=1e-4)
+    assert float(metrics["loss_discriminator/real_class"]) == pytest.approx(
+        np.mean(losses), rel=1e-4
+    )
     assert losses[0] < losses[1] < losses[2]
 
 

@@ -20,6 +20,7 @@ from robgan_tf.stages.build_joint import build_adversary, build_generator, build
 from robgan_tf.stages.generated_stream import stream_of_generator
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.training.finetune_step import (
+    LOSSES,
     FinetuneObjective,
     FinetunePlayers,
     FinetuneStep,
@@ -117,7 +118,7 @@ def classifier_step(
 
     def run() -> None:
         values = step((images, labels), None if stream is None else next(stream), number)
-        float(values["loss/real_attacked"])
+        float(values[LOSSES[0]])
 
     return Variant(name, run, count, None, wanted.precision)
 
