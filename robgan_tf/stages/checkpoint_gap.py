@@ -16,7 +16,7 @@ from robgan_tf.runs.directory import CHECKPOINTS
 from robgan_tf.stages.finished import open_run
 from robgan_tf.typing import PathLike
 from robgan_tf.watching.final_evaluation import build_evaluation_attack
-from robgan_tf.watching.gap import GapMeter, gap_csv
+from robgan_tf.watching.gap import GapMeter, gap_csv, images_of_splits, splits_of
 from robgan_tf.watching.gap_plot import gap_plot
 
 
@@ -52,7 +52,7 @@ def measure_checkpoints(
     model = run.load_classifier()
     meter = GapMeter(
         model,
-        {"train": data.train, "validation": data.validation, "test": data.test},
+        splits_of(data),
         images,
         build_evaluation_attack(run.config),
     )
@@ -65,7 +65,7 @@ def measure_checkpoints(
         load_weights(path, {run.model_name: model})
         records.append({"step": step, **meter()})
         print(_line(records[-1]), flush=True)
-    caption = f"{directory.name}: {attack}, {images} images of each split"
+    caption = f"{directory.name}: {attack}, {images_of_splits(data, images)}"
     written = directory / "evaluations" / "gap.csv"
     written.parent.mkdir(exist_ok=True)
     write_atomically(written, gap_csv(records))

@@ -230,5 +230,5 @@ class Stage(abc.ABC):
         if built.measured is not None:
             steps = self.config.stage.steps
             accuracy = final_accuracy(self.config, run, data, built.measured, steps)
-            write_gap(self.config, run)
+            write_gap(self.config, run, data)
         self.print_summary(run, built, checkpoints.latest, accuracy)

@@ -15,7 +15,14 @@ from robgan_tf.files import write_atomically
 from robgan_tf.reporting import format_radius, read_metrics
 from robgan_tf.robustness.accuracy import accuracy_under_attack
 from robgan_tf.runs.directory import RunDirectory
-from robgan_tf.watching.gap import BATCH_SIZE, GapMeter, gap_csv, gap_records
+from robgan_tf.watching.gap import (
+    BATCH_SIZE,
+    GapMeter,
+    gap_csv,
+    gap_records,
+    images_of_splits,
+    splits_of,
+)
 from robgan_tf.watching.gap_plot import gap_plot
 
 
@@ -42,9 +49,8 @@ def gap_meter(
       data: its ImageData.
       model: the model that is measured.
     """
-    sources = {"train": data.train, "validation": data.validation, "test": data.test}
     attack = build_evaluation_attack(config)
-    return GapMeter(model, sources, config.gap.images, attack)
+    return GapMeter(model, splits_of(data), config.gap.images, attack)
 
 
 def final_accuracy(
@@ -82,7 +88,7 @@ def final_accuracy(
     return result
 
 
-def write_gap(config: JointConfig | FinetuneConfig, run: RunDirectory) -> None:
+def write_gap(config: JointConfig | FinetuneConfig, run: RunDirectory, data: ImageData) -> None:
     """Writes the gap measured while training as gap.csv and gap.png, if it was measured."""
     records = gap_records(read_metrics(run.metrics_path))
     if not records:
@@ -90,7 +96,7 @@ def write_gap(config: JointConfig | FinetuneConfig, run: RunDirectory) -> None:
     wanted = config.final_evaluation
     caption = (
         f"{run.path.name}: PGD-{wanted.attack_steps} of radius {format_radius(wanted.epsilon)}, "
-        f"{config.gap.images} images of each split"
+        f"{images_of_splits(data, config.gap.images)}"
     )
     write_atomically(run.gap_csv_path, gap_csv(records))
     write_atomically(run.gap_picture_path, gap_plot({run.path.name: records}, caption))

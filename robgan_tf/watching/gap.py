@@ -7,12 +7,23 @@ from collections.abc import Iterable, Mapping
 import keras
 
 from robgan_tf.attacks import ProjectedGradientDescent
-from robgan_tf.data import evaluation_batches
+from robgan_tf.data import ImageData, evaluation_batches
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.robustness.accuracy import AccuracyMeter
 
 BATCH_SIZE = 100
 MEASURES = ("clean", "attacked", "lipschitz")
+
+
+def splits_of(data: ImageData) -> dict[str, ImageSource]:
+    """The splits that are measured, by name."""
+    return {"train": data.train, "validation": data.validation, "test": data.test}
+
+
+def images_of_splits(data: ImageData, images: int) -> str:
+    """How many images of each split a GapMeter uses that may use at most `images` of each."""
+    counts = {name: min(images, len(source)) for name, source in splits_of(data).items()}
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count) + " images"
 
 
 class GapMeter:
