@@ -46,7 +46,7 @@ class NearestTrainingImages:
         Args:
           class_names: of the generator; empty if it has no classes.
         """
-        ids = self.source.ids
+        locations = self.source.locations
         return {
             "features": self.extractor_name,
             "training_images": len(self.source),
@@ -59,7 +59,7 @@ class NearestTrainingImages:
                     "neighbours": [
                         {
                             "index": int(index),
-                            "id": None if ids is None else str(ids[index]),
+                            "id": None if locations is None else str(locations[index]),
                             "class": self.source.class_names[self.source.labels[index]],
                             "distance": float(distance),
                             "in_medians": self._in_units(distance),

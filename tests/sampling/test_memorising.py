@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from robgan_tf.data.datasets.image_folder import load_class_folders
 from robgan_tf.errors import UserError
 from robgan_tf.sampling import memorising as module
 from robgan_tf.sampling.memorising import compare, median_nearest_distance
-from tests.data.helpers import numbered_source
+from tests.data.helpers import make_folder, numbered_source
 from tests.quality.test_neighbours import brute_force, points
 from tests.quality.test_scores import Brightness
 
@@ -53,6 +54,15 @@ def test_a_copy_of_a_training_image_is_at_0_and_shown_beside_it():
     assert picture.dtype == np.uint8 and picture.shape[2] == 3
     # The sample and its copy, and nothing else, have the value 17.
     assert (picture == 17).all(axis=2).sum() == pytest.approx(2 * 96 * 96, abs=50)
+
+
+def test_a_neighbour_leads_back_to_its_file(tmp_path):
+    root = make_folder(tmp_path, {"a": 9})
+    source = load_class_folders(root / "train", ["a"], resolution=2, channels=1).subset([1, 4, 7])
+    features, _ = Brightness()(source.fetch(np.arange(3)))
+    samples = np.full([1, 2, 2, 1], 4, np.uint8)
+    record = compare(samples, np.zeros(1, int), Brightness(), source, features, 1).record(())
+    assert record["samples"][0]["neighbours"][0]["id"] == str(root / "train" / "a" / "4.png")
 
 
 def test_many_samples_continue_on_the_right():

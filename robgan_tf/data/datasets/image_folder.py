@@ -16,7 +16,7 @@ from typing_extensions import override
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
 from robgan_tf.data.equal_files import count_equal_files
 from robgan_tf.data.image_file import DECODE_ERRORS, picture_size, read_image
-from robgan_tf.data.sources import ImageSource
+from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest_all
 from robgan_tf.typing import PathLike
@@ -145,6 +145,9 @@ class FolderSource(ImageSource):
         self._files = list(files)
         self._labels = np.asarray(labels, np.int32)
         self._lock = threading.Lock()  # guards corrupt_files
+        # Of images chosen evenly: those they were chosen from, and their positions there.
+        self._whole: FolderSource | None = None
+        self._rows = np.arange(len(self._files))
 
     @property
     @override
@@ -168,6 +171,14 @@ class FolderSource(ImageSource):
         # One account of unreadable files, whichever subset came upon them.
         subset.corrupt_files, subset._lock = self.corrupt_files, self._lock
         return subset
+
+    @override
+    def evenly_spaced(self, count: int) -> "FolderSource":
+        """As of any source; a class that no chosen file can be read of is taken from the others."""
+        rows = evenly_spaced_rows(len(self), count)
+        chosen = self.subset(rows)
+        chosen._whole, chosen._rows = self, rows
+        return chosen
 
     @override
     def fetch_tensor(self, indices: tf.Tensor, boxes: tf.Tensor | None = None) -> tf.Tensor:
@@ -225,6 +236,8 @@ class FolderSource(ImageSource):
             image = self._try_to_read(candidate, box)
             if image is not None:
                 return image
+        if self._whole is not None:
+            return self._whole._read(self._rows[index], box)
         path = self._files[index]
         raise UserError(
             f"no image of class {self.class_names[label]!r} can be read, {len(same_class)} tried, "

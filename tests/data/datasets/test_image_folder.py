@@ -114,6 +114,19 @@ def test_corrupt_file_is_never_replaced_from_another_subset(folder):
     assert first_values(subset) == [3, 3, 20]
 
 
+def test_the_only_file_chosen_of_a_class_is_replaced_by_another_of_the_class(folder):
+    corrupt(folder / "train" / "bee" / "3.png")
+    source = load(folder).train
+    chosen = source.evenly_spaced(3)
+    assert chosen.labels.tolist() == [0, 1, 2]
+    assert first_values(chosen) == [0, 24, 45]
+    chosen.check_every_class_is_readable()
+    for name in ("0.png", "1.png", "2.png", "4.png"):
+        corrupt(folder / "train" / "bee" / name)
+    with user_error("no image of class 'bee' can be read, 5 tried"):
+        load(folder)
+
+
 def test_class_without_readable_image(folder):
     for name in ("0.png", "1.png", "2.png", "3.png"):
         last = corrupt(folder / "train" / "ant" / name)
