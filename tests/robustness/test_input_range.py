@@ -49,6 +49,16 @@ def test_the_range_that_it_was_trained_on_is_named(expected):
             assert f"({expected.flags})" in line
 
 
+def test_a_model_that_refuses_other_ranges_is_not_warned_of():
+    logits = trained_on(OURS)
+
+    def strict(images):
+        tf.debugging.assert_less_equal(images, 1.0, "images must be in [-1, 1]")
+        return logits(images)
+
+    assert range_warning(Classifier("it", strict, "test"), IMAGES, LABELS, 4) is None
+
+
 def test_how_a_range_is_written():
     assert str(UNIT) == "[0, 1]"
     assert UNIT.flags == "--input_range=0,1"
