@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
+from typing_extensions import override
 
 from robgan_tf.choices import MEASURES
 from robgan_tf.errors import UserError
@@ -105,6 +106,28 @@ class Measure(abc.ABC):
         del real, fake, splits
 
 
+class RowMeasure(Measure):
+    """A measure that compares images one by one, and so takes the rows alone.
+
+    Attributes:
+      neighbours: how many others each image must have in its own set.
+    """
+
+    neighbours: int = 0
+
+    @override
+    def rest_of_name(self, compared: Compared) -> str:
+        return compared.of_pairs
+
+    @override
+    def check_counts(self, real: int, fake: int, splits: int) -> None:
+        if min(real, fake) <= self.neighbours:
+            raise UserError(
+                f"{min(real, fake)} images are too few for {' and '.join(self.numbers)} with "
+                f"{self.neighbours} neighbours"
+            )
+
+
 def measure_of(kind: str) -> Measure | None:
     """The measure that gives a kind of number, such as "fid"; None if none does."""
     measures = (MEASURES.get(name) for name in MEASURES.names())
@@ -114,18 +137,3 @@ def measure_of(kind: str) -> Measure | None:
 def short(count: int) -> str:
     """50000 as "50k"; 355 as "355"."""
     return f"{count // 1000}k" if count % 1000 == 0 else str(count)
-
-
-def check_neighbours(what: str, real: int, fake: int, neighbours: int) -> None:
-    """Raises UserError unless each image has so many neighbours in its own set.
-
-    Args:
-      what: needs the neighbours, for the message.
-      real: how many real images there are.
-      fake: how many generated ones.
-      neighbours: how many are needed.
-    """
-    if min(real, fake) <= neighbours:
-        raise UserError(
-            f"{min(real, fake)} images are too few for {what} with {neighbours} neighbours"
-        )

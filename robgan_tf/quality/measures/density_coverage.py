@@ -11,7 +11,7 @@ import numpy as np
 from typing_extensions import override
 
 from robgan_tf.quality.distances import BLOCK_SIZE, inside_balls
-from robgan_tf.quality.measure import HIGHER, Compared, Measure, Number, check_neighbours
+from robgan_tf.quality.measure import HIGHER, Compared, Number, RowMeasure
 from robgan_tf.quality.moments import check_feature_sets, row_blocks
 from robgan_tf.quality.neighbours import nearest_others
 
@@ -61,9 +61,10 @@ def density_coverage(
     return held / (k * len(fake)), float(covered.mean())
 
 
-class DensityCoverage(Measure):
+class DensityCoverage(RowMeasure):
     """Of the images that are compared one by one, with the balls to the fifth neighbour."""
 
+    neighbours = NEIGHBOURS
     numbers: ClassVar[Mapping[str, Number]] = {
         "density": Number(
             "number of neighbourhoods (k = 5) of real images that a generated one lies in, divided "
@@ -79,14 +80,6 @@ class DensityCoverage(Measure):
     def compute(self, compared: Compared) -> dict[str, float]:
         density, coverage = density_coverage(compared.real_rows, compared.fake_rows)
         return {"density": density, "coverage": coverage}
-
-    @override
-    def rest_of_name(self, compared: Compared) -> str:
-        return compared.of_pairs
-
-    @override
-    def check_counts(self, real: int, fake: int, splits: int) -> None:
-        check_neighbours("density and coverage", real, fake, NEIGHBOURS)
 
 
 CHOICE = DensityCoverage()

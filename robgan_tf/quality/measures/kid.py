@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from robgan_tf.quality.measure import LOWER, Compared, Measure, Number
+from robgan_tf.quality.measure import LOWER, Compared, Number, RowMeasure
 from robgan_tf.quality.moments import check_feature_sets, row_blocks
 
 
@@ -74,7 +74,7 @@ def _kernel_sum(base: np.ndarray) -> float:
     return np.vdot(base * base, base)
 
 
-class KernelDistance(Measure):
+class KernelDistance(RowMeasure):
     """Of all pairs of the images that are compared one by one; 0 for equal distributions."""
 
     numbers: ClassVar[Mapping[str, Number]] = {
@@ -88,10 +88,6 @@ class KernelDistance(Measure):
     @override
     def compute(self, compared: Compared) -> dict[str, float]:
         return {"kid": kernel_distance(compared.real_rows, compared.fake_rows)}
-
-    @override
-    def rest_of_name(self, compared: Compared) -> str:
-        return compared.of_pairs
 
 
 CHOICE = KernelDistance()

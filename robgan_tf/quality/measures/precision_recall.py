@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from robgan_tf.quality.distances import BLOCK_SIZE, inside_balls
-from robgan_tf.quality.measure import HIGHER, Compared, Measure, Number, check_neighbours
+from robgan_tf.quality.measure import HIGHER, Compared, Number, RowMeasure
 from robgan_tf.quality.moments import check_feature_sets, row_blocks
 from robgan_tf.quality.neighbours import nearest_others
 
@@ -73,9 +73,10 @@ def _covered(
     return covered
 
 
-class PrecisionRecall(Measure):
+class PrecisionRecall(RowMeasure):
     """Of the images that are compared one by one, with the balls to the third neighbour."""
 
+    neighbours = NEIGHBOURS
     numbers: ClassVar[Mapping[str, Number]] = {
         "precision": Number(
             "share of generated images within the neighbourhoods (k = 3) of real ones", HIGHER
@@ -89,14 +90,6 @@ class PrecisionRecall(Measure):
     def compute(self, compared: Compared) -> dict[str, float]:
         precision, recall = precision_recall(compared.real_rows, compared.fake_rows, NEIGHBOURS)
         return {"precision": precision, "recall": recall}
-
-    @override
-    def rest_of_name(self, compared: Compared) -> str:
-        return compared.of_pairs
-
-    @override
-    def check_counts(self, real: int, fake: int, splits: int) -> None:
-        check_neighbours("precision and recall", real, fake, NEIGHBOURS)
 
 
 CHOICE = PrecisionRecall()
