@@ -96,7 +96,7 @@ def test_what_is_refused():
         (call(norm="l1"), "norm 'l1' does not exist"),
         (call(subject="a model"), "a str is no run, model or function"),
         (call(subject=lambda x: tf.nn.softmax(by_mean(x))), "gives probabilities, not logits"),
-        (call(subject=lambda x: tf.round(x[:, 0, 0] * 9.0) - x[:, 1, 1]), "gives one logit an image"),
+        (call(subject=lambda x: tf.round(x[:, 0, 0] * 9.0) - x[:, 1, 1]), "gives one logit"),
         (
             call(subject=lambda x: tf.stop_gradient(by_mean(x))),
             "cannot be differentiated by Tensor",
