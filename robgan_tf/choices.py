@@ -144,6 +144,9 @@ NETWORKS = Choices(
     "network",
     "robgan_tf.models.classifier_network:ClassifierNetwork",
 )
+SCHEDULES = Choices(
+    "training/schedules", "schedule of learning rates", "robgan_tf.training.schedule:Schedule"
+)
 MEASURES = Choices("quality/measures", "measure", "robgan_tf.quality.measure:Measure")
 
 FOLDERS = {
@@ -155,6 +158,7 @@ FOLDERS = {
         TRAINING_ATTACKS,
         DATASETS,
         NETWORKS,
+        SCHEDULES,
         MEASURES,
     )
 }

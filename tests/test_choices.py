@@ -87,8 +87,10 @@ def test_every_file_of_a_folder_is_a_choice_of_its_kind(folder):
 
 def test_a_setting_is_checked_without_tensorflow():
     program = (
-        "import sys; from robgan_tf.config.groups import LossSettings\n"
+        "import sys\n"
+        "from robgan_tf.config.groups import GeneratorOptimizerSettings, LossSettings\n"
         "LossSettings(source='hinge').check_choices()\n"
+        "GeneratorOptimizerSettings(schedule='linear', decay_end=9).check_choices()\n"
         "from robgan_tf.choices import FOLDERS\n"
         "assert all(folder.described() for folder in FOLDERS.values())\n"
         "sys.exit('tensorflow' in sys.modules)"

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from robgan_tf.choices import NORMS, SOURCE_LOSSES, TRAINING_ATTACKS
+from robgan_tf.choices import NORMS, SCHEDULES, SOURCE_LOSSES, TRAINING_ATTACKS
 from robgan_tf.config.best_measure import BEST_MEASURES
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.errors import UserError
@@ -20,7 +20,6 @@ EPSILON_PLACES = ("uncorrected", "corrected")
 LOSS_FORMS = ("split", "ac_gan")
 LOSS_WEIGHT_SETS = ("paper", "official_code")
 ATTACK_TARGETS = ("source_and_class", "class", "source")
-LEARNING_RATE_SCHEDULES = ("constant", "halving", "linear", "drops", "cosine")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -222,7 +221,7 @@ class OptimizerSettings(Settings):
         "uncorrected",
         choices=EPSILON_PLACES,
     )
-    schedule: str = setting("over steps", "constant", choices=LEARNING_RATE_SCHEDULES)
+    schedule: str = setting("over steps", "constant", choices=SCHEDULES)
     halve_every: int | None = setting("steps; for `halving`", None, minimum=1)
     decay_start: int = setting("step; for `linear` and `cosine`", 0, minimum=0)
     decay_end: int | None = setting(
@@ -232,24 +231,21 @@ class OptimizerSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.schedule == "halving" and self.halve_every is None:
-            raise UserError(
-                f"{self.gin_name}.schedule = 'halving' needs {self.gin_name}.halve_every"
-            )
-        decays = self.schedule in ("linear", "cosine")
-        if decays and (self.decay_end or 0) <= self.decay_start:
-            raise UserError(
-                f"{self.gin_name}.schedule = {self.schedule!r} needs {self.gin_name}.decay_end, a "
-                f"step after decay_start ({self.decay_start})"
-            )
         steps = all(type(step) is int and step > 0 for step in self.drop_at)
         if not steps or list(self.drop_at) != sorted(set(self.drop_at)):
             raise UserError(
                 f"{self.gin_name}.drop_at = {self.drop_at!r}: give ascending steps, such as "
                 "(20000, 40000, 50000)"
             )
-        if self.schedule == "drops" and not self.drop_at:
-            raise UserError(f"{self.gin_name}.schedule = 'drops' needs {self.gin_name}.drop_at")
+
+    def check_choices(self) -> None:
+        """As that of all settings; the schedule also has to find the numbers it goes by."""
+        super().check_choices()
+        needed = SCHEDULES.get(self.schedule).needs(self)
+        if needed is not None:
+            raise UserError(
+                f"{self.gin_name}.schedule = {self.schedule!r} needs {self.gin_name}.{needed}"
+            )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,11 @@
 
 import keras
 import pytest
+import tensorflow as tf
 
+from robgan_tf import choices
 from robgan_tf.training.learning_rates import StepLearningRate
+from robgan_tf.training.schedule import Schedule
 
 
 def rates(schedule, iterations):
@@ -57,3 +60,14 @@ def test_cosine_is_that_of_keras_from_its_start_on():
     later = [15, 30, 49, 50, 70]
     expected = rates(theirs, [step - 10 for step in later])
     assert rates(ours, later) == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_schedule_can_be_added(monkeypatch):
+    class WarmUp(Schedule):
+        def share(self, step, times):
+            return tf.minimum(step / times.decay_end, 1.0)
+
+    monkeypatch.setattr(choices, "_registered", {})
+    choices.register("training/schedules", "warm_up", WarmUp())
+    ours = StepLearningRate(1e-3, "warm_up", decay_end=10, updates_per_step=2)
+    assert rates(ours, [0, 1, 10, 20, 99]) == pytest.approx([0.0, 0.0, 5e-4, 1e-3, 1e-3])

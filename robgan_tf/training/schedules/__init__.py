@@ -1,0 +1,1 @@
+"""Schedules of learning rates; a file's name is what gin takes."""
