@@ -133,3 +133,24 @@ def test_a_functional_model_knows_the_shape_of_the_outputs(layer):
         found = tuple(model(images).shape)
         known = [own if side else None for own, side in zip(found[1:3], sides, strict=True)]
         assert model.output_shape == (None, *known, 5)
+
+
+@pytest.mark.parametrize("side", [8, 7])
+def test_a_1x1_convolution_with_strides_and_its_gradients(side):
+    layer = StridedConvolution2D(5, 1, stride=2, use_bias=False)
+    images = tf.random.stateless_normal([2, side, side, 3], [1, 2])
+    with tf.GradientTape() as tape:
+        tape.watch(images)
+        outputs = layer(images)
+        loss = tf.reduce_sum(tf.square(outputs))
+    of_images, of_kernel = map(np.asarray, tape.gradient(loss, [images, layer.kernel.value]))
+    seen, matrix = np.asarray(images)[:, ::2, ::2], np.asarray(layer.kernel)[0, 0]
+    np.testing.assert_allclose(outputs, seen @ matrix, rtol=1e-5, atol=1e-6)
+    upstream = 2.0 * np.asarray(outputs)
+    np.testing.assert_allclose(of_images[:, ::2, ::2], upstream @ matrix.T, rtol=1e-4, atol=1e-5)
+    assert not of_images[:, 1::2].any() and not of_images[:, :, 1::2].any()
+    expected = np.einsum("nhwi,nhwo->io", seen, upstream)
+    np.testing.assert_allclose(of_kernel[0, 0], expected, rtol=1e-4, atol=1e-4)
+    # What runs of earlier versions computed.
+    before = tf.nn.conv2d(images, layer.kernel, 2, "SAME")
+    np.testing.assert_array_equal(outputs, before)

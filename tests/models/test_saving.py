@@ -214,7 +214,7 @@ class Classifier(keras.Model):
         return self.network(images, training=training)[1]
 
 
-@pytest.mark.parametrize("name", ["spectral", "batch", "bfloat16"])
+@pytest.mark.parametrize("name", ["spectral", "batch", "bfloat16", "preact"])
 def test_a_network_that_was_not_built_is_trained_inside_another_model(name):
     images = tf.random.stateless_uniform([3, 16, 16, 3], [1, 2], -1.0, 1.0)
     model = Classifier(CASES[name]())
