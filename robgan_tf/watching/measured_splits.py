@@ -25,13 +25,12 @@ def check_images(config: JointConfig | FinetuneConfig, data: ImageData) -> None:
     for source in (data.train, data.validation):
         if len(source):
             source.check_labelled(f"training needs: choose another data.train_split{more}")
-    for name, count, setting in _measured(config):
+    for name, setting in _measured(config):
         source = getattr(data, name)
         if not len(source):
             continue
-        chosen = source.evenly_spaced(count)
-        chosen.check_every_class_is_readable()
-        chosen.check_labelled(
+        source.check_every_class_is_readable()
+        source.check_labelled(
             f"{setting} needs of the {name} images: choose another data.test_split, or bind "
             f"{setting} = 0"
         )
@@ -39,18 +38,16 @@ def check_images(config: JointConfig | FinetuneConfig, data: ImageData) -> None:
 
 def measured_splits(config: JointConfig | FinetuneConfig) -> list[str]:
     """Names of the splits besides the training images that the run measures anything on."""
-    return sorted({name for name, _, _ in _measured(config)} - {"train"})
+    return sorted({name for name, _ in _measured(config)} - {"train"})
 
 
-def _measured(config: JointConfig | FinetuneConfig) -> list[tuple[str, int, str]]:
-    """(split, how many of its images, the setting that asks for it) of all accuracies."""
+def _measured(config: JointConfig | FinetuneConfig) -> list[tuple[str, str]]:
+    """(split, the setting that asks for it) of all accuracies."""
     if isinstance(config, JointConfig) and not config.discriminator.has_class_head:
         return []
     found = []
     if 0 < config.gap.every <= config.stage.steps:
-        found += [
-            (name, config.gap.images, "gap.every") for name in ("train", "validation", "test")
-        ]
+        found += [(name, "gap.every") for name in ("train", "validation", "test")]
     if config.final_evaluation.images:
-        found.append(("test", config.final_evaluation.images, "final_evaluation.images"))
+        found.append(("test", "final_evaluation.images"))
     return found
