@@ -11,7 +11,6 @@ largest singular value, as numpy computes it, in units of the largest output.
 import argparse
 import functools
 import json
-import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.layers import SpectralNormalization
+from robgan_tf.reporting import markdown
 
 POLICIES = ("float32", "float64", "bfloat16", "float16", "mixed_bfloat16", "mixed_float16")
 PLACES = ("eager", "fit", "tf.function")
@@ -257,18 +257,21 @@ def tables(records: Mapping[str, Any]) -> str:
     """A Markdown table for each place of the first call, of both wrappers."""
     parts = []
     for place in PLACES:
-        rows = [["first call: " + place, *records], ["---"] * (len(records) + 1)]
-        for name in CASES:
-            cells = (record[place][name] for record in records.values())
-            rows.append([name, *(" / ".join(map(_shown, cell.values())) for cell in cells)])
-        parts.append("\n".join("| " + " | ".join(row) + " |" for row in rows))
+        rows = [
+            [name, *(_cell(found[place][name]) for found in records.values())] for name in CASES
+        ]
+        parts.append("\n".join(markdown.table([f"first call: {place}", *records], rows)))
     return "\n\n".join(parts) + "\n"
+
+
+def _cell(of_wrappers: Mapping[str, float | str]) -> str:
+    return " / ".join(map(_shown, of_wrappers.values()))
 
 
 def _shown(value: float | str) -> str:
     if isinstance(value, str):
         return "fails"
-    return "nan" if math.isnan(value) else f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+    return f"{value:.0e}".replace("e-0", "e-") if value else "0"
 
 
 def main() -> None:
