@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.data import scale_images
-from robgan_tf.data.sources import resize_antialiased
+from robgan_tf.data.decoding import decode_picture, fit_square
 from robgan_tf.serving.request_checks import (
     checked_count,
     checked_images,
@@ -28,8 +28,9 @@ def classifier_signatures(
 
     `classify`: images float32 [N, H, W, C] in [-1, 1];
     `classify_uint8`: images uint8 [N, H, W, C] of any size;
-    `classify_bytes`: image_bytes [N], encoded PNG, JPEG, BMP or GIF (its first frame).
-    Images of other sizes are cut to their centre square and resized, as training images are.
+    `classify_bytes`: image_bytes [N], encoded JPEG, PNG, GIF, BMP or WebP.
+    Images of other sizes are cut to their centre square and resized, and encoded ones decoded, to
+    the very pixels that training reads from a folder.
     All give `probabilities` and `logits` [N, K], `top_classes` (names) and `top_probabilities`
     [N, 5], and `realness` [N], how certain D is of "real", where the source loss knows that.
 
@@ -62,7 +63,7 @@ def classifier_signatures(
     @tf.function(input_signature=[of_any_size])
     def classify_uint8(images: tf.Tensor) -> Scalars:
         images = checked_count(checked_shape(images, of_any_size))
-        return answer(scale_images(fit(images, side)))
+        return answer(scale_images(fit_square(checked_pixels(images), side)))
 
     encoded = tf.TensorSpec([None], tf.string, "image_bytes")
 
@@ -71,8 +72,8 @@ def classifier_signatures(
         image_bytes = checked_count(checked_shape(image_bytes, encoded))
 
         def decode(encoded: tf.Tensor) -> tf.Tensor:
-            image = tf.io.decode_image(encoded, channels, expand_animations=False)
-            return fit(image[None], side)[0]
+            image = checked_pixels(decode_picture(encoded, side, channels)[None])
+            return fit_square(image, side)[0]
 
         spec = tf.TensorSpec([side, side, channels], tf.uint8)
         return answer(scale_images(tf.map_fn(decode, image_bytes, fn_output_signature=spec)))
@@ -131,16 +132,3 @@ def discriminated(model: keras.Model, images: tf.Tensor, realness: Realness | No
 def _realness(source_logits: tf.Tensor, realness: Realness | None) -> Scalars:
     value = None if realness is None else realness(source_logits)
     return {} if value is None else {"realness": value}
-
-
-def fit(images: tf.Tensor, side: int) -> tf.Tensor:
-    """Cuts uint8 images [N, H, W, C] to their centre square and resizes them to a side."""
-    images = checked_pixels(images)
-    height, width = tf.shape(images)[1], tf.shape(images)[2]
-    shorter = tf.minimum(height, width)
-    top, left = (height - shorter) // 2, (width - shorter) // 2
-    square = images[:, top : top + shorter, left : left + shorter]
-    fitted = tf.cond(
-        tf.equal(shorter, side), lambda: square, lambda: resize_antialiased(square, side)
-    )
-    return tf.ensure_shape(fitted, [None, side, side, images.shape[-1]])

@@ -97,6 +97,13 @@ def test_sixteen_bits_are_scaled_and_not_saturated(tmp_path):
     assert np.all(read_image(tmp_path / "a.png", 4, 1) == 100)
 
 
+@pytest.mark.parametrize("name", ["a.tiff", "a.ppm", "a.ico", "a.tga"])
+def test_what_exported_models_do_not_decode_is_refused(tmp_path, name):
+    path = save_image(tmp_path / name, (1, 2, 3))
+    with pytest.raises(ValueError, match="files are not read, because exported models could not"):
+        read_image(path, 4, 3)
+
+
 def test_unreadable_files(tmp_path):
     whole = save_image(tmp_path / "whole.png", (1, 2, 3), size=(64, 64)).read_bytes()
     save_image(tmp_path / "whole.jpg", (1, 2, 3), size=(64, 64))

@@ -11,7 +11,7 @@ import tensorflow as tf
 from robgan_tf.latents import truncated_normal
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from robgan_tf.reporting import png
-from robgan_tf.serving.classifier_signatures import classifier_signatures, fit
+from robgan_tf.serving.classifier_signatures import classifier_signatures
 from robgan_tf.serving.exported_parts import build_part
 from robgan_tf.serving.generator_signatures import generator_signatures
 from tests import tiny
@@ -69,14 +69,6 @@ def test_bytes_pixels_and_floats_are_one_and_the_same(classifier):
     of_floats = classifier["classify"](batch.astype(np.float32) / 127.5 - 1.0)
     for answer in (classifier["classify_uint8"](batch), classifier["classify_bytes"](encoded)):
         np.testing.assert_allclose(answer["logits"], of_floats["logits"], rtol=1e-5, atol=1e-6)
-
-
-def test_other_sizes_are_cut_to_their_square_and_resized():
-    wide = np.full([1, 40, 60, 3], 9, np.uint8)
-    wide[:, :, 10:50] = 200  # The centre square is of one colour.
-    np.testing.assert_array_equal(fit(tf.constant(wide), 16), np.full([1, 16, 16, 3], 200))
-    same = pixels(2, 16, 16, 3)
-    np.testing.assert_array_equal(fit(tf.constant(same), 16), same)
 
 
 def test_an_image_does_not_depend_on_the_others_of_its_request(generator):

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 from absl import logging
-from PIL import Image
 from typing_extensions import override
 
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
 from robgan_tf.data.equal_files import count_equal_files
-from robgan_tf.data.image_file import DECODE_ERRORS, picture_size, read_image
+from robgan_tf.data.image_file import DECODE_ERRORS, READABLE, picture_size, read_image
+from robgan_tf.data.skipped import SkippedFiles
 from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest_all
@@ -60,11 +60,15 @@ def load_image_folder(
             f"{train_folder} lacks, first {unknown[0]!r}: use the same class names in both"
         )
 
+    skipped = SkippedFiles()
+
     def source(folder: pathlib.Path, names: Sequence[str]) -> "FolderSource":
-        files, labels = _list_images(folder, names, class_names)
+        files, labels = _list_images(folder, names, class_names, skipped)
         return FolderSource(files, labels, class_names, resolution, channels)
 
-    return source(train_folder, class_names), source(test_folder, test_classes)
+    train, test = source(train_folder, class_names), source(test_folder, test_classes)
+    skipped.report(root)
+    return train, test
 
 
 def load_class_folders(
@@ -90,7 +94,9 @@ def load_class_folders(
             f"the folder {folder} has {len(unknown)} class folders that are not classes of the "
             f"data, first {unknown[0]!r}: name them {', '.join(class_names[:3])}, ..."
         )
-    files, labels = _list_images(pathlib.Path(folder), names, class_names)
+    skipped = SkippedFiles()
+    files, labels = _list_images(pathlib.Path(folder), names, class_names, skipped)
+    skipped.report(folder)
     return FolderSource(files, labels, class_names, resolution, channels)
 
 
@@ -111,9 +117,14 @@ def load_flat_folder(
     Raises:
       UserError: there are no images.
     """
-    files = _image_files(pathlib.Path(folder))
+    skipped = SkippedFiles()
+    files = skipped.images_among(folder)
+    skipped.frames_of(files)
     if not files:
-        raise UserError(f"the folder {folder} has neither class folders nor image files")
+        raise UserError(
+            f"the folder {folder} has neither class folders nor image files" + _instead(skipped)
+        )
+    skipped.report(folder)
     labels = np.zeros(len(files), np.int32)
     return FolderSource(files, labels, class_names, resolution, channels)
 
@@ -306,31 +317,30 @@ def _class_folders(folder: pathlib.Path, data_dir: PathLike) -> list[str]:
 
 
 def _list_images(
-    folder: pathlib.Path, names: Sequence[str], class_names: Sequence[str]
+    folder: pathlib.Path, names: Sequence[str], class_names: Sequence[str], skipped: SkippedFiles
 ) -> tuple[list[str], list[int]]:
     """Lists the image files of the classes `names`, in sorted order, with their labels."""
     label_of = {name: label for label, name in enumerate(class_names)}
-    files, labels = [], []
+    files: list[str] = []
+    labels: list[int] = []
+    skipped.images_among(folder, holds_classes=True)
     for name in names:
-        found = _image_files(folder / name)
+        of_class = SkippedFiles()
+        found = of_class.images_among(folder / name)
         if not found:
             raise UserError(
                 f"the class folder {folder / name} has no image files: remove it or add images "
-                "(JPEG, PNG, WebP, BMP, ...)"
+                f"({READABLE}){_instead(of_class)}"
             )
+        skipped.add_all(of_class)
         files += found
         labels += [label_of[name]] * len(found)
+    skipped.frames_of(files)
     return files, labels
 
 
-def _image_files(folder: pathlib.Path) -> list[str]:
-    """Sorted paths of the image files of one folder."""
-    known = Image.registered_extensions()
-    return sorted(
-        entry.path
-        for entry in os.scandir(folder)
-        if os.path.splitext(entry.name)[1].lower() in known and entry.name[0] != "."
-    )
+def _instead(skipped: SkippedFiles) -> str:
+    return f"; it has {skipped}" if str(skipped) else ""
 
 
 class ImageFolder(DatasetKind):

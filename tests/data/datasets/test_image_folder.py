@@ -67,6 +67,39 @@ def test_other_files_are_not_images(folder):
     assert len(load(folder).train) == 15
 
 
+def test_what_is_skipped_is_told_once_by_reason(folder, caplog):
+    ant = folder / "train" / "ant"
+    for name in ("a.heic", "b.HEIC", "c.tif", "notes.txt", ".hidden.heic"):
+        (ant / name).write_text("x")
+    save_image(ant / "deeper" / "x.png")
+    save_image(folder / "test" / "outside.png")
+    frames = [Image.new("RGB", (4, 4), (value, value, value)) for value in (5, 200)]
+    for name in ("moving.gif", "moving.webp"):
+        frames[0].save(ant / name, save_all=True, append_images=frames[1:], lossless=True)
+    frames[0].save(ant / "still.gif")
+    with caplog.at_level(logging.WARNING, "absl"):
+        data = load(folder)
+    assert len(data.train) == 15 + 3
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message == (
+        f"Of {folder} these are skipped: images of formats that are not read, which are JPEG, PNG, "
+        f"GIF, BMP and WebP: 3 (2 .heic, 1 .tif; first {ant / 'a.heic'}); folders within class "
+        f"folders, whose images would have to be moved up: 1 (first {ant / 'deeper'}); files that "
+        f"are no images: 1 (1 .txt; first {ant / 'notes.txt'}); further frames of animations, of "
+        f"which the first is read: 2 (1 .gif, 1 .webp; first {ant / 'moving.gif'}); images beside "
+        f"the class folders, in none of them: 1 (1 .png; first {folder / 'test' / 'outside.png'})."
+    )
+
+
+def test_a_class_of_other_formats_alone_says_so(folder):
+    (folder / "train" / "dog").mkdir()
+    (folder / "train" / "dog" / "a.tiff").write_text("x")
+    with user_error(
+        "class folder .*dog has no image files.*; it has images of formats that are not read"
+    ):
+        load(folder, num_classes=4)
+
+
 def test_boxes_crop_before_the_resize(tmp_path):
     picture = make_folder(tmp_path, {"a": 1}) / "train" / "a" / "0.png"
     pixels = np.zeros([8, 8, 3], np.uint8)

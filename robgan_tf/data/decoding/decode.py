@@ -1,0 +1,71 @@
+"""One encoded image of any format that is read, to pixels."""
+
+import functools
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from robgan_tf.data.decoding.bmp import decode_bmp
+from robgan_tf.data.decoding.gif import decode_gif
+from robgan_tf.data.decoding.jpeg import decode_jpeg
+from robgan_tf.data.decoding.orientation import (
+    Span,
+    jpeg_exif,
+    orientation_in,
+    png_exif,
+    upright,
+    webp_exif,
+)
+from robgan_tf.data.decoding.png import decode_png
+from robgan_tf.data.decoding.unsigned import bytes_of, reads
+from robgan_tf.data.decoding.webp import decode_webp
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
+
+
+@tf.autograph.experimental.do_not_convert  # It has no Python branches, and traces much faster.
+def decode_picture(encoded: tf.Tensor, side: int, channels: int) -> tf.Tensor:
+    """Decodes an image upright, over white.
+
+    Args:
+      encoded: string scalar, the bytes of a file of one of `FORMATS`, whatever its name.
+      side: that `fit_square` will bring it to, which large JPEG files are decoded small for.
+      channels: 1 for grayscale, 3 for RGB.
+
+    Returns:
+      uint8 [H, W, channels]: the pixels that `image_file` reads, before it resizes them.
+
+    Raises:
+      InvalidArgumentError: it is of another format, or broken.
+    """
+    data = bytes_of(encoded)
+    is_format = tf.stack(
+        [
+            reads(data, 0, b"\xff\xd8\xff"),
+            reads(data, 0, b"\x89PNG\r\n"),
+            reads(data, 0, b"GIF87a") | reads(data, 0, b"GIF89a"),
+            reads(data, 0, b"BM"),
+            reads(data, 0, b"RIFF") & reads(data, 8, b"WEBP"),
+        ]
+    )
+    message = f"Unknown image file format: encoded images must be {', '.join(FORMATS)}"
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_any(is_format), [message])]):
+        number = tf.argmax(tf.cast(is_format, tf.int32), output_type=tf.int32)
+
+    def turned(find: Callable[[tf.Tensor], Span], decode: Callable[[], tf.Tensor]) -> tf.Tensor:
+        return upright(decode(), orientation_in(data, find(data)))
+
+    png = functools.partial(decode_png, encoded, data, channels)
+    webp = functools.partial(decode_webp, encoded, channels)
+    jpeg = functools.partial(decode_jpeg, encoded, side, channels)
+    picture = tf.switch_case(
+        number,
+        [
+            lambda: turned(jpeg_exif, jpeg),
+            lambda: turned(png_exif, png),
+            lambda: decode_gif(encoded, data, channels),
+            lambda: decode_bmp(data, channels),
+            lambda: turned(webp_exif, webp),
+        ],
+    )
+    return tf.ensure_shape(picture, [None, None, channels])

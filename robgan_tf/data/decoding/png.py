@@ -1,0 +1,45 @@
+"""PNG."""
+
+import tensorflow as tf
+
+from robgan_tf.data.decoding.colours import as_channels, over_white
+from robgan_tf.data.decoding.unsigned import unsigned
+
+_GRAYSCALE, _COLOUR = 0, 2
+
+
+def decode_png(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decodes a PNG file, of an animation the default image, over white.
+
+    Of 16 bits, gray levels are rounded to 8 and the higher bytes of colours are kept, as training
+    does; a transparent level of the former is not looked at, and of the latter it is refused.
+
+    Args:
+      encoded: string scalar.
+      data: its bytes.
+      channels: 1 or 3.
+
+    Returns:
+      uint8 [H, W, channels].
+    """
+    depth, kind = unsigned(data, 24, 1, big=True), unsigned(data, 25, 1, big=True)
+    # TensorFlow gives 8 bits v as v * 257.
+    wide = tf.cast(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16), tf.int32)
+    # Where a file of less than 8 bits has no transparency, opacity is its highest level as it is.
+    highest = 257 * (tf.bitwise.left_shift(tf.constant(1, tf.int64), tf.minimum(depth, 8)) - 1)
+    is_filled = tf.reduce_all(wide[..., 3] == tf.cast(highest, tf.int32))
+    opacity = tf.where(is_filled, 65535, wide[..., 3:])
+    wide = tf.concat([wide[..., :3], opacity], axis=-1)
+    is_deep = depth == 16
+    opaque = tf.reduce_all(wide[..., 3] == 65535)
+    message = "a PNG file of 16 bits a colour with a transparent colour is not decoded"
+    refused = tf.debugging.Assert(~is_deep | (kind != _COLOUR) | opaque, [message])
+    with tf.control_dependencies([refused]):
+        wide = tf.identity(wide)
+    gray = tf.cast((wide[..., :3] + 128) // 257, tf.uint8)
+    colours = tf.cond(
+        is_deep & (kind == _GRAYSCALE),
+        lambda: gray,
+        lambda: over_white(tf.cast(wide // 256, tf.uint8)),
+    )
+    return as_channels(colours, channels)

@@ -1,0 +1,97 @@
+"""What a folder of images holds and nothing is made of, told once, by reason."""
+
+import collections
+import os
+import pathlib
+from collections.abc import Iterable
+
+from absl import logging
+from PIL import Image
+
+from robgan_tf.data.image_file import DECODE_ERRORS, EXTENSIONS, READABLE
+from robgan_tf.typing import PathLike
+
+# Of formats that Pillow does not know by itself, as cameras and browsers write them.
+_FURTHER_EXTENSIONS = (
+    ".heic", ".heif", ".avif", ".jxl", ".svg", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw",
+)  # fmt: skip
+_OTHER_FORMAT = f"images of formats that are not read, which are {READABLE}"
+_NESTED = "folders within class folders, whose images would have to be moved up"
+_OUTSIDE = "images beside the class folders, in none of them"
+_NO_IMAGE = "files that are no images"
+_FRAMES = "further frames of animations, of which the first is read"
+
+
+class SkippedFiles:
+    """Counts what is skipped, by reason."""
+
+    def __init__(self) -> None:
+        self._paths: dict[str, list[str]] = {}
+
+    def images_among(self, folder: PathLike, holds_classes: bool = False) -> list[str]:
+        """Lists the image files of a folder, and counts the rest.
+
+        Args:
+          folder: whose files are looked at; what begins with a dot is not there.
+          holds_classes: whether it holds the class folders, and images should be in those.
+
+        Returns:
+          Sorted paths of the files whose ending is that of a format that is read.
+        """
+        found = []
+        for entry in sorted(os.scandir(os.fspath(folder)), key=lambda entry: entry.path):
+            ending = pathlib.PurePath(entry.name).suffix.lower()
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir():
+                if not holds_classes:
+                    self._add(_NESTED, entry.path)
+            elif ending in EXTENSIONS:
+                found.append(entry.path)
+            elif ending in _FURTHER_EXTENSIONS or ending in Image.registered_extensions():
+                self._add(_OTHER_FORMAT, entry.path)
+            else:
+                self._add(_NO_IMAGE, entry.path)
+        if holds_classes:
+            for path in found:
+                self._add(_OUTSIDE, path)
+        return found
+
+    def frames_of(self, files: Iterable[str]) -> None:
+        """Counts the animations among image files, by what formats for animations say of them."""
+        for path in files:
+            if path.lower().endswith((".gif", ".webp", ".apng")) and _is_animated(path):
+                self._add(_FRAMES, path)
+
+    def add_all(self, other: "SkippedFiles") -> None:
+        """Adds what another one has counted."""
+        for reason, paths in other._paths.items():
+            self._paths.setdefault(reason, []).extend(paths)
+
+    def report(self, folder: PathLike) -> None:
+        """Logs what was counted below a folder: one line, none where nothing was."""
+        if self._paths:
+            logging.warning("Of %s these are skipped: %s.", folder, self)
+
+    def __str__(self) -> str:
+        return "; ".join(
+            f"{reason}: {len(paths)} ({_endings(paths)}first {min(paths)})"
+            for reason, paths in self._paths.items()
+        )
+
+    def _add(self, reason: str, path: str) -> None:
+        self._paths.setdefault(reason, []).append(path)
+
+
+def _endings(paths: Iterable[str]) -> str:
+    counts = collections.Counter(pathlib.PurePath(path).suffix.lower() for path in paths)
+    listed = ", ".join(f"{number} {ending}" for ending, number in counts.most_common() if ending)
+    return f"{listed}; " if listed else ""
+
+
+def _is_animated(path: str) -> bool:
+    try:
+        with Image.open(path) as image:
+            return bool(getattr(image, "is_animated", False))
+    except DECODE_ERRORS:
+        return False  # Whoever decodes it reports it.

@@ -1,0 +1,1 @@
+"""Image files as three readers see them: training, evaluation, and an exported model."""
