@@ -8,6 +8,7 @@ import tensorflow as tf
 from robgan_tf.attacks import objectives
 from robgan_tf.attacks.ball import (
     check_ball,
+    check_images,
     check_not_negative,
     clip_to_box,
     per_sample,
@@ -148,6 +149,7 @@ class AutoPGD:
           ValueError: if the logits have too few classes for the objective or `target_classes`.
         """
         images = tf.convert_to_tensor(images)
+        check_images("AutoPGD", images)
         if self.steps == 0 or self.epsilon == 0:
             return images
         labels = tf.convert_to_tensor(labels)

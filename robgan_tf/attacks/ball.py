@@ -6,6 +6,7 @@ import tensorflow as tf
 from robgan_tf.choices import NORMS
 
 IMAGE_MINIMUM, IMAGE_MAXIMUM = -1.0, 1.0
+_SLACK = 1e-5  # of pixels that were computed
 
 
 def clip_to_box(images: tf.Tensor) -> tf.Tensor:
@@ -34,6 +35,30 @@ def check_ball(owner: str, epsilon: float, norm: str) -> None:
         raise ValueError(
             f"{owner}.epsilon = {epsilon} is above {largest:g}, the whole range of images in "
             "[-1, 1]; 8/255 of the [0, 1] scale is 0.0627 on this one"
+        )
+
+
+def check_images(owner: str, images: tf.Tensor) -> None:
+    """Raises ValueError unless images are floats in [-1, 1]; of a graph's the type alone is known.
+
+    An attack would clip others into the range, and measure a model on images it never saw.
+
+    Args:
+      owner: name of the attack, for the message.
+      images: [N, ...].
+    """
+    if not images.dtype.is_floating:
+        raise ValueError(
+            f"{owner} needs images that are floats in [-1, 1], not {images.dtype.name}: "
+            "p / 127.5 - 1 of bytes p"
+        )
+    if not tf.executing_eagerly() or not tf.size(images):
+        return
+    lowest, highest = float(tf.reduce_min(images)), float(tf.reduce_max(images))
+    if not IMAGE_MINIMUM - _SLACK <= lowest <= highest <= IMAGE_MAXIMUM + _SLACK:
+        raise ValueError(
+            f"{owner} needs images in [-1, 1], and these are from {lowest:g} to {highest:g}: give "
+            "p / 127.5 - 1 of levels p from 0 to 255, or 2 * x - 1 of x from 0 to 1"
         )
 
 

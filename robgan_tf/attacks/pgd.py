@@ -2,7 +2,12 @@
 
 import tensorflow as tf
 
-from robgan_tf.attacks.ball import check_ball, check_not_negative, clip_to_box
+from robgan_tf.attacks.ball import (
+    check_ball,
+    check_images,
+    check_not_negative,
+    clip_to_box,
+)
 from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.choices import NORMS
 from robgan_tf.typing import LossFunction
@@ -69,9 +74,11 @@ class ProjectedGradientDescent(TrainingAttack):
           Adversarial images of the same shape, with no gradient to anything.
 
         Raises:
-          ValueError: if a random start is asked for without a seed.
+          ValueError: if a random start is asked for without a seed, or images are not floats in
+            [-1, 1] (within a graph, where their values are not known: not floats).
         """
         images = tf.convert_to_tensor(images)
+        check_images("ProjectedGradientDescent", images)
         if self.steps == 0:
             return images
         epsilon = self.epsilon if epsilon is None else epsilon

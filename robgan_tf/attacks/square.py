@@ -8,7 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.attacks.ball import check_ball, check_not_negative, clip_to_box, per_sample
+from robgan_tf.attacks.ball import (
+    check_ball,
+    check_images,
+    check_not_negative,
+    clip_to_box,
+    per_sample,
+)
 from robgan_tf.attacks.norms.l2 import CHOICE as _L2
 from robgan_tf.attacks.objectives import margin
 from robgan_tf.attacks.per_sample_random import uniform
@@ -95,6 +101,7 @@ class SquareSearch:
           ValueError: if the images are not square.
         """
         images = tf.convert_to_tensor(images)
+        check_images("SquareSearch", images)
         _check_square(images)
         if self.epsilon == 0 or self.queries == 0:
             return images

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
+from robgan_tf.layers.class_labels import one_hot_labels
 from robgan_tf.typing import Shape
 
 
@@ -203,7 +204,7 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
           Activations of the same shape.
 
         Raises:
-          ValueError: if there are floats of another shape.
+          ValueError: if there are floats of another shape, or integers that are no classes.
         """
         weights = self._class_weights(tf.convert_to_tensor(labels))
         gamma, beta = (
@@ -215,7 +216,7 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
     def _class_weights(self, labels: tf.Tensor) -> tf.Tensor:
         if not labels.dtype.is_floating:
             # A product with one-hot labels has a dense gradient, which replicas can add up.
-            return tf.one_hot(labels, self.num_classes, dtype=self.dtype)
+            return one_hot_labels(labels, self.num_classes, self.dtype)
         if labels.shape.rank != 2 or labels.shape[1] != self.num_classes:
             raise ValueError(
                 f"labels that are floats must be weights [N, {self.num_classes}], not of shape "

@@ -13,6 +13,7 @@ from robgan_tf.layers import (
     check_precision,
     spectral_normalization_layers,
 )
+from robgan_tf.layers.class_labels import one_hot_labels
 from robgan_tf.models.blocks import DiscriminatorBlock
 from robgan_tf.models.forms import DISCRIMINATOR_FORMS
 from robgan_tf.models.initializers import bias_initializer, glorot_uniform
@@ -213,7 +214,7 @@ class ResNetDiscriminator(Network):
         assert self.projection is not None, "only a projection head asks for it"
         products = self.projection(features, training=training)
         return tf.reduce_sum(
-            products * tf.one_hot(labels, self.num_classes, dtype=products.dtype), axis=1
+            products * one_hot_labels(labels, self.num_classes, products.dtype), axis=1
         )
 
 

@@ -144,6 +144,9 @@ class ResNetGenerator(Network):
 
         Returns:
           [N, resolution, resolution, channels] images in [-1, 1].
+
+        Raises:
+          ValueError: if labels are no classes; within a graph their images are NaN.
         """
         labels = tf.convert_to_tensor(labels)
         if self.num_classes == 0:

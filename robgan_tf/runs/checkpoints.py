@@ -1,5 +1,6 @@
 """Checkpoints: everything needed to continue a run, the newest few of them."""
 
+import logging
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -149,9 +150,17 @@ def load_weights(path: str, models: Mapping[str, keras.Model]) -> None:
       UserError: if it does not fit the models.
     """
     try:
-        status = tf.train.Checkpoint(**models).restore(path)
-        status.assert_existing_objects_matched().expect_partial()
+        status = tf.train.Checkpoint(**models).restore(path).expect_partial()
+        status.assert_existing_objects_matched()
     except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
+        # TensorFlow would list every value that is left, a line each, when the models go.
+        tf.get_logger().addFilter(_is_not_of_unrestored)
         raise UserError(
             f"checkpoint {path} does not fit this run's models: {first_line(error)}"
         ) from error
+
+
+def _is_not_of_unrestored(record: logging.LogRecord) -> bool:
+    return not str(record.msg).startswith(
+        ("Detecting that an object or model", "Value in checkpoint", "Value in object")
+    )

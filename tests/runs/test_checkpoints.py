@@ -1,5 +1,9 @@
 """Checkpoints: what is restored, what is kept, and what a damaged one says."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -11,6 +15,7 @@ from robgan_tf.runs.checkpoints import (
     checkpoint_of_step,
     load_weights,
 )
+from tests.in_process import ROOT
 
 
 def model(value, units=3):
@@ -123,3 +128,35 @@ def test_a_worse_model_after_resuming_does_not_replace_the_best(tmp_path):
     Checkpoints(tmp_path / "newest", {"model": layer, **again.objects()}, 2).restore_latest()
     again.offer(0.4, 2)
     assert checkpoint_of_step(tmp_path / "best").endswith("step-1")
+
+
+# In a process of its own: what TensorFlow has to say it says when models are deleted.
+MISMATCHED = """
+import sys
+import keras
+from robgan_tf.errors import UserError
+from robgan_tf.models import ResNetDiscriminator
+from robgan_tf.runs.checkpoints import Checkpoints, load_weights
+
+def discriminator(width):
+    model = ResNetDiscriminator(16, 1, 3, base_width=width, widths="1, 2")
+    model.build()
+    return model
+
+Checkpoints(sys.argv[1], {"model": discriminator(4)}, 1).save(1)
+try:
+    load_weights(sys.argv[1] + "/step-1", {"model": discriminator(8)})
+except UserError as error:
+    print(error, file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_weights_of_another_width_are_one_line_of_error(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", MISMATCHED, str(tmp_path)],
+        cwd=ROOT, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, capture_output=True, text=True,
+    )  # fmt: skip
+    lines = [line for line in ended.stderr.splitlines() if "WARNING: All log messages" not in line]
+    assert len([line for line in lines if "cuda" not in line.lower()]) == 1, ended.stderr
+    assert "does not fit this run's models" in lines[-1]

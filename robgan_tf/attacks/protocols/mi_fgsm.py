@@ -3,7 +3,14 @@
 import tensorflow as tf
 from typing_extensions import override
 
-from robgan_tf.attacks.ball import check_ball, clip_to_box, flat, of_largest_one, per_sample
+from robgan_tf.attacks.ball import (
+    check_ball,
+    check_images,
+    clip_to_box,
+    flat,
+    of_largest_one,
+    per_sample,
+)
 from robgan_tf.attacks.objectives import check_classes, log_odds
 from robgan_tf.attacks.protocol import EvaluationProtocol
 from robgan_tf.attacks.search import AttackSearch
@@ -56,6 +63,7 @@ class MomentumSearch:
         """Attacks a batch once; see `attacks.search.AttackSearch`. Nothing is random."""
         del seeds, round_number
         images = tf.convert_to_tensor(images)
+        check_images("MomentumSearch", images)
         norm = NORMS.get(self.norm)
 
         def step(
