@@ -7,6 +7,7 @@ from robgan_tf.comparison.measures import is_of_features
 from robgan_tf.comparison.run import ATTACK_STEPS, Run
 from robgan_tf.config import numerics
 from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.groups import FIRST_READING, READING
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.typing import JsonObject
@@ -49,6 +50,7 @@ def _with_defaults(run: Run) -> JsonObject:
     return {
         **(JointConfig if run.is_joint else FinetuneConfig).flat_defaults(),
         numerics.KEY: numerics.FIRST,
+        READING: FIRST_READING,
         **run.config,
     }
 

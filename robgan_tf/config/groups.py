@@ -8,6 +8,10 @@ from robgan_tf.config.best_measure import BEST_MEASURES
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.errors import UserError
 
+READINGS = ("served", "pillow")
+# Of runs that were made before they named one.
+FIRST_READING = "pillow"
+READING = "data.reading"
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("mirrored", "single_device")
 DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
@@ -49,6 +53,14 @@ class DataSettings(Settings):
     )
     train_examples: int | None = setting(
         "train on a fixed class-balanced subset; None for all", None, minimum=1
+    )
+    reading: str = setting(
+        "how stored images become pixels: `served`, to the pixels that exported models decode, or "
+        "`pillow`, as version 0.2.0 did: any format of Pillow, EXIF orientation left aside, sizes "
+        "of TensorFlow Datasets brought to the resolution in floating point. A run that was begun "
+        "before there was this setting keeps `pillow`",
+        "served",
+        choices=READINGS,
     )
     split_seed: int = setting(
         "with the dataset, fixes the validation slice and the subset; the same in all stages",

@@ -23,6 +23,7 @@ class DatasetRequest:
       data_dir: folder of the images or of prepared data; None for the kind's default.
       train_split: name of the training split or of its folder.
       test_split: name of the test split or of its folder.
+      reading: how stored images become pixels, one of `config.groups.READINGS`.
     """
 
     dataset: str
@@ -33,6 +34,7 @@ class DatasetRequest:
     data_dir: str | None
     train_split: str
     test_split: str
+    reading: str = "served"
 
     def check_classes(self, class_names: Sequence[str]) -> None:
         """Raises UserError unless there are as many classes as asked for."""

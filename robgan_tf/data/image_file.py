@@ -52,6 +52,7 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+Box = tuple[float, float, float, float]
 
 
 def picture_size(path: PathLike) -> tuple[int, int] | None:
@@ -84,26 +85,46 @@ def read_image(
     Raises:
       One of `DECODE_ERRORS`: the file is not a readable image.
     """
-    y0, x0, y1, x1 = (0.0, 0.0, 1.0, 1.0) if box is None else map(float, box)
     mode = "L" if channels == 1 else "RGB"
     data = pathlib.Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else file.read()
     with Image.open(io.BytesIO(data)) as image:
         _check_format(image, data)
-        if image.mode in ("L", "RGB", "YCbCr"):
-            needed = math.ceil(DRAFT_MARGIN * resolution / min(y1 - y0, x1 - x0))
-            image.draft(mode, (needed, needed))  # only JPEG files follow this
-        image.load()
-        picture = _convert(image, data, mode)
-        picture = _upright(picture, image.info.get("exif", b""))
-    side = min(picture.size)
-    left, top = (picture.width - side) / 2, (picture.height - side) / 2
+        load_for(image, mode, resolution, box)
+        if image.format == "PNG":
+            _mend_transparency(image, data)
+        opened = _cmyk_as_rgb(image) if image.mode == "CMYK" else image
+        picture = _upright(in_mode(opened, mode), image.info.get("exif", b""))
+    left, top, right, bottom = corners(picture, box)
     # Columns, then rows: by itself PIL takes the one or the other first, not the same in every
     # version, and rounds in between.
-    across = (left + x0 * side, 0, left + x1 * side, picture.height)
-    down = (0, top + y0 * side, resolution, top + y1 * side)
+    across = (left, 0, right, picture.height)
+    down = (0, top, resolution, bottom)
     columns = picture.resize((resolution, picture.height), Image.Resampling.BICUBIC, box=across)
     resized = columns.resize((resolution, resolution), Image.Resampling.BICUBIC, box=down)
     return np.asarray(resized).reshape(resolution, resolution, channels)
+
+
+def load_for(image: Image.Image, mode: str, resolution: int, box: Sequence[float] | None) -> None:
+    """Decodes an opened image, a large JPEG no larger than its part `box` needs."""
+    if image.mode in ("L", "RGB", "YCbCr"):
+        y0, x0, y1, x1 = box_or_whole(box)
+        needed = math.ceil(DRAFT_MARGIN * resolution / min(y1 - y0, x1 - x0))
+        image.draft(mode, (needed, needed))  # only JPEG files follow this
+    image.load()
+
+
+def corners(picture: Image.Image, box: Sequence[float] | None) -> Box:
+    """Left, top, right and bottom of the part `box` of a picture's centre square, in pixels."""
+    y0, x0, y1, x1 = box_or_whole(box)
+    side = min(picture.size)
+    left, top = (picture.width - side) / 2, (picture.height - side) / 2
+    return left + x0 * side, top + y0 * side, left + x1 * side, top + y1 * side
+
+
+def box_or_whole(box: Sequence[float] | None) -> Box:
+    """A box as floats; that of the whole square where there is none."""
+    y0, x0, y1, x1 = (0.0, 0.0, 1.0, 1.0) if box is None else map(float, box)
+    return y0, x0, y1, x1
 
 
 def _check_format(image: Image.Image, data: bytes) -> None:
@@ -123,17 +144,13 @@ def _check_format(image: Image.Image, data: bytes) -> None:
             raise ValueError("a BMP file must be uncompressed, of 1, 4, 8, 24 or 32 bits a pixel")
 
 
-def _convert(image: Image.Image, data: bytes, mode: str) -> Image.Image:
-    """Converts a loaded image to 8-bit grayscale ("L") or "RGB"."""
-    if image.format == "PNG":
-        _mend_transparency(image, data)
+def in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Converts a loaded image to 8-bit grayscale ("L") or "RGB", over white."""
     if image.mode.startswith("I;16"):
         # PIL would saturate 16-bit values at 255 instead of scaling them.
         image = Image.fromarray((np.asarray(image) / 257).round().astype(np.uint8))
     elif image.mode in ("I", "F"):
         raise ValueError(f"pixels of mode {image.mode} have no known range")
-    elif image.mode == "CMYK":
-        image = _cmyk_as_rgb(image)
     elif image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")

@@ -48,6 +48,7 @@ def load_image_data(
     validation_examples: int = 0,
     train_examples: int | None = None,
     split_seed: int = 0,
+    reading: str = "served",
 ) -> ImageData:
     """Opens a dataset.
 
@@ -69,6 +70,7 @@ def load_image_data(
       validation_examples: size of the class-balanced slice held out for validation.
       train_examples: size of a class-balanced subset to train on; None for all.
       split_seed: chooses which examples are held out and kept.
+      reading: how stored images become pixels, one of `config.groups.READINGS`.
 
     Returns:
       An `ImageData`.
@@ -90,6 +92,7 @@ def load_image_data(
         data_dir=data_dir,
         train_split=train_split,
         test_split=test_split,
+        reading=reading,
     )
     opened = DATASETS.get(dataset if dataset in DATASETS else ANY_OTHER).open(request)
     name, train = opened.name, opened.train

@@ -3,7 +3,7 @@
 import collections
 import os
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from absl import logging
 from PIL import Image
@@ -23,9 +23,14 @@ _FRAMES = "further frames of animations, of which the first is read"
 
 
 class SkippedFiles:
-    """Counts what is skipped, by reason."""
+    """Counts what is skipped, by reason.
 
-    def __init__(self) -> None:
+    Args:
+      extensions: endings, in lower case, of the files that are not.
+    """
+
+    def __init__(self, extensions: Collection[str] = EXTENSIONS) -> None:
+        self.extensions = extensions
         self._paths: dict[str, list[str]] = {}
 
     def images_among(self, folder: PathLike, holds_classes: bool = False) -> list[str]:
@@ -46,7 +51,7 @@ class SkippedFiles:
             if entry.is_dir():
                 if not holds_classes:
                     self._add(_NESTED, entry.path)
-            elif ending in EXTENSIONS:
+            elif ending in self.extensions:
                 found.append(entry.path)
             elif ending in _FURTHER_EXTENSIONS or ending in Image.registered_extensions():
                 self._add(_OTHER_FORMAT, entry.path)

@@ -22,7 +22,10 @@ Realness = Callable[[tf.Tensor], tf.Tensor | None]
 
 
 def classifier_signatures(
-    model: keras.Model, class_names: Sequence[str], realness: Realness | None
+    model: keras.Model,
+    class_names: Sequence[str],
+    realness: Realness | None,
+    turns_images: bool = True,
 ) -> dict[str, Any]:
     """Builds the signatures of a classifier in inference mode.
 
@@ -39,6 +42,8 @@ def classifier_signatures(
       class_names: names of the classes.
       realness: the function from source logits to it, of the loss that the source head was
         trained with; None where it was never trained.
+      turns_images: whether encoded images are turned by their EXIF orientation, as training does
+        unless it was begun by a version that did not.
 
     Returns:
       Dict from name to tf.function with an input signature.
@@ -72,7 +77,7 @@ def classifier_signatures(
         image_bytes = checked_count(checked_shape(image_bytes, encoded))
 
         def decode(encoded: tf.Tensor) -> tf.Tensor:
-            image = checked_pixels(decode_picture(encoded, side, channels)[None])
+            image = checked_pixels(decode_picture(encoded, side, channels, turns_images)[None])
             return fit_square(image, side)[0]
 
         spec = tf.TensorSpec([side, side, channels], tf.uint8)

@@ -71,7 +71,8 @@ def build_part(run: FinishedRun, name: str, class_names: Sequence[str]) -> Expor
     if name == "discriminator":
         signatures = discriminator_signatures(model, realness)
         return ExportedPart(model, signatures, "D: source and class of an image.", realness)
-    signatures = classifier_signatures(model, class_names, realness)
+    turns_images = run.config.data.reading == "served"
+    signatures = classifier_signatures(model, class_names, realness, turns_images)
     return ExportedPart(model, signatures, _classifier_description(run), realness)
 
 

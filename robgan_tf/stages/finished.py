@@ -8,6 +8,7 @@ import keras
 
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.groups import FIRST_READING, READING
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.errors import UserError
@@ -246,6 +247,7 @@ def read_run_config(run_dir: PathLike) -> JointConfig | FinetuneConfig:
     explain_choices_of(path)
     # Models are rebuilt without the run's loss: the program that brought it may be elsewhere.
     files = [str(path / "config.gin")]
+    before = f"{READING} = {FIRST_READING!r}"
     if "finetune.steps" in stored:
-        return read_config(FinetuneConfig, files, [], any_choice=True)
-    return read_config(JointConfig, files, [], any_choice=True)
+        return read_config(FinetuneConfig, files, [], before, any_choice=True)
+    return read_config(JointConfig, files, [], before, any_choice=True)

@@ -2,6 +2,8 @@
 
 import abc
 import dataclasses
+import json
+import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +12,7 @@ import keras
 from robgan_tf.config import numerics
 from robgan_tf.config.configuration import as_markdown
 from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.groups import FIRST_READING, READING
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.data.overlap import overlap_warning
@@ -77,7 +80,7 @@ class Stage(abc.ABC):
         data_dir: str | None = None,
         extensions: Sequence[Extension] = (),
     ):
-        self.config = config
+        self.config = _reading_as_begun(config, run_dir)
         self.run_dir = run_dir
         self._data_dir = data_dir
         self._extensions = extensions
@@ -116,7 +119,11 @@ class Stage(abc.ABC):
                 numerics.KEY: numerics.VERSION,
             },
             grows=f"{self.config.stage.gin_name}.steps",
-            defaults={**self.config.flat_defaults(), numerics.KEY: numerics.FIRST},
+            defaults={
+                **self.config.flat_defaults(),
+                numerics.KEY: numerics.FIRST,
+                READING: FIRST_READING,
+            },
             keeps=[numerics.KEY],
         )
         data = self._load_data()
@@ -232,3 +239,20 @@ class Stage(abc.ABC):
             accuracy = final_accuracy(self.config, run, data, built.measured, steps)
             write_gap(self.config, run, data)
         self.print_summary(run, built, checkpoints.latest, accuracy)
+
+
+def _reading_as_begun(
+    config: JointConfig | FinetuneConfig, run_dir: str
+) -> JointConfig | FinetuneConfig:
+    """The configuration with the reading of images that a run to be continued was begun with.
+
+    The command that began a run from before `data.reading` does not name it.
+    """
+    path = pathlib.Path(run_dir) / "config.json"
+    try:
+        stored = json.loads(path.read_text()) if path.exists() else {READING: None}
+    except (OSError, ValueError):
+        return config  # Whoever opens the run says so.
+    if READING in stored:
+        return config
+    return dataclasses.replace(config, data=dataclasses.replace(config.data, reading=FIRST_READING))

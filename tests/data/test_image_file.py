@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from robgan_tf.data.image_file import DECODE_ERRORS, read_image
+from robgan_tf.data.image_file_before import read_image_by_pillow
 from tests.data.helpers import random_pixels, save_image
 
 
@@ -102,6 +103,19 @@ def test_what_exported_models_do_not_decode_is_refused(tmp_path, name):
     path = save_image(tmp_path / name, (1, 2, 3))
     with pytest.raises(ValueError, match="files are not read, because exported models could not"):
         read_image(path, 4, 3)
+
+
+def test_a_run_of_before_reads_as_before(tmp_path):
+    """All of Pillow's formats, none turned, and rows and columns as Pillow itself has it."""
+    pixels = random_pixels(31, 20, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name in ("a.png", "a.tiff"):
+        Image.fromarray(pixels).save(tmp_path / name, exif=exif)
+        expected = Image.fromarray(pixels).resize(
+            (8, 8), Image.Resampling.BICUBIC, box=(0, 5.5, 20, 25.5)
+        )
+        np.testing.assert_array_equal(read_image_by_pillow(tmp_path / name, 8, 3), expected)
 
 
 def test_unreadable_files(tmp_path):

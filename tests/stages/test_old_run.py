@@ -60,6 +60,7 @@ def test_it_is_continued_to_the_same_losses(name, runs, tmp_path):
     shutil.copytree(runs / name, run_dir)
     expected = present_names(EXPECTED["resumed"][name])
     config = longer(open_run(run_dir).config, expected["step"])
+    config = dataclasses.replace(config, data=dataclasses.replace(config.data, reading="served"))
     if name == "joint":
         stage = JointStage(config, str(run_dir))
     else:
@@ -67,6 +68,9 @@ def test_it_is_continued_to_the_same_losses(name, runs, tmp_path):
     assert stage.train() is None
     found = read_metrics(run_dir / "metrics.jsonl")[-1]
     assert set(expected) <= set(found)
+    # The command that began it does not say how images were read then, and it goes on so.
+    assert json.loads((run_dir / "config.json").read_text())["data.reading"] == "pillow"
+    assert open_run(run_dir).config.data.reading == "pillow"
     tolerance = 0.0 if on_the_same_machine() else 1e-3
     for key, value in expected.items():
         assert found[key] == pytest.approx(value, rel=tolerance, abs=tolerance), key

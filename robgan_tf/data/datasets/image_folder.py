@@ -10,11 +10,19 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from PIL import Image
 from typing_extensions import override
 
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
 from robgan_tf.data.equal_files import count_equal_files
-from robgan_tf.data.image_file import DECODE_ERRORS, READABLE, picture_size, read_image
+from robgan_tf.data.image_file import (
+    DECODE_ERRORS,
+    EXTENSIONS,
+    READABLE,
+    picture_size,
+    read_image,
+)
+from robgan_tf.data.image_file_before import read_image_by_pillow
 from robgan_tf.data.skipped import SkippedFiles
 from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
 from robgan_tf.errors import UserError
@@ -23,9 +31,19 @@ from robgan_tf.typing import PathLike
 
 _DIGEST_BYTES = 4096  # at either end of a file
 
+# By `data.reading`: what reads a file, and endings of the files that it is given.
+_READERS = {"served": read_image, "pillow": read_image_by_pillow}
+_EXTENSIONS = {"served": EXTENSIONS, "pillow": (*EXTENSIONS, *Image.registered_extensions())}
+
 
 def load_image_folder(
-    data_dir: str | None, train_split: str, test_split: str, *, resolution: int, channels: int
+    data_dir: str | None,
+    train_split: str,
+    test_split: str,
+    *,
+    resolution: int,
+    channels: int,
+    reading: str = "served",
 ) -> tuple["FolderSource", "FolderSource"]:
     """Lists the images below a data folder. The class names are those of the train split.
 
@@ -35,6 +53,7 @@ def load_image_folder(
       test_split: name of the test split's folder; it may lack some of the classes.
       resolution: side of the fetched images in pixels.
       channels: 1 for grayscale, 3 for RGB.
+      reading: how files become pixels, one of `config.groups.READINGS`.
 
     Returns:
       A tuple of training `FolderSource`, test `FolderSource`.
@@ -60,11 +79,11 @@ def load_image_folder(
             f"{train_folder} lacks, first {unknown[0]!r}: use the same class names in both"
         )
 
-    skipped = SkippedFiles()
+    skipped = SkippedFiles(_EXTENSIONS[reading])
 
     def source(folder: pathlib.Path, names: Sequence[str]) -> "FolderSource":
         files, labels = _list_images(folder, names, class_names, skipped)
-        return FolderSource(files, labels, class_names, resolution, channels)
+        return FolderSource(files, labels, class_names, resolution, channels, reading)
 
     train, test = source(train_folder, class_names), source(test_folder, test_classes)
     skipped.report(root)
@@ -142,6 +161,7 @@ class FolderSource(ImageSource):
       class_names: names of the classes.
       resolution: side of the fetched images in pixels.
       channels: 1 for grayscale, 3 for RGB.
+      reading: how files become pixels, one of `config.groups.READINGS`.
     """
 
     def __init__(
@@ -151,8 +171,10 @@ class FolderSource(ImageSource):
         class_names: Sequence[str],
         resolution: int,
         channels: int,
+        reading: str = "served",
     ) -> None:
         super().__init__(class_names, resolution, channels)
+        self._reading = reading
         self._files = list(files)
         self._labels = np.asarray(labels, np.int32)
         self._lock = threading.Lock()  # guards corrupt_files
@@ -177,7 +199,12 @@ class FolderSource(ImageSource):
     def subset(self, indices: np.ndarray) -> "FolderSource":
         files = [self._files[index] for index in indices]
         subset = FolderSource(
-            files, self._labels[indices], self.class_names, self.resolution, self.channels
+            files,
+            self._labels[indices],
+            self.class_names,
+            self.resolution,
+            self.channels,
+            self._reading,
         )
         # One account of unreadable files, whichever subset came upon them.
         subset.corrupt_files, subset._lock = self.corrupt_files, self._lock
@@ -261,7 +288,7 @@ class FolderSource(ImageSource):
         if path in self.corrupt_files:
             return None
         try:
-            return read_image(path, self.resolution, self.channels, box)
+            return _READERS[self._reading](path, self.resolution, self.channels, box)
         except DECODE_ERRORS as error:
             self._record_corrupt(path, error)
             return None
@@ -325,7 +352,7 @@ def _list_images(
     labels: list[int] = []
     skipped.images_among(folder, holds_classes=True)
     for name in names:
-        of_class = SkippedFiles()
+        of_class = SkippedFiles(skipped.extensions)
         found = of_class.images_among(folder / name)
         if not found:
             raise UserError(
@@ -354,6 +381,7 @@ class ImageFolder(DatasetKind):
             request.test_split,
             resolution=request.resolution,
             channels=request.channels,
+            reading=request.reading,
         )
         return OpenedDataset(request.dataset, train, test, train.subset)
 

@@ -24,13 +24,14 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 
 
 @tf.autograph.experimental.do_not_convert  # It has no Python branches, and traces much faster.
-def decode_picture(encoded: tf.Tensor, side: int, channels: int) -> tf.Tensor:
+def decode_picture(encoded: tf.Tensor, side: int, channels: int, turns: bool = True) -> tf.Tensor:
     """Decodes an image upright, over white.
 
     Args:
       encoded: string scalar, the bytes of a file of one of `FORMATS`, whatever its name.
       side: that `fit_square` will bring it to, which large JPEG files are decoded small for.
       channels: 1 for grayscale, 3 for RGB.
+      turns: whether an image is turned by its EXIF orientation.
 
     Returns:
       uint8 [H, W, channels]: the pixels that `image_file` reads, before it resizes them.
@@ -53,7 +54,7 @@ def decode_picture(encoded: tf.Tensor, side: int, channels: int) -> tf.Tensor:
         number = tf.argmax(tf.cast(is_format, tf.int32), output_type=tf.int32)
 
     def turned(find: Callable[[tf.Tensor], Span], decode: Callable[[], tf.Tensor]) -> tf.Tensor:
-        return upright(decode(), orientation_in(data, find(data)))
+        return upright(decode(), orientation_in(data, find(data))) if turns else decode()
 
     png = functools.partial(decode_png, encoded, data, channels)
     webp = functools.partial(decode_webp, encoded, channels)

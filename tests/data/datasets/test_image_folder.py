@@ -100,6 +100,13 @@ def test_a_class_of_other_formats_alone_says_so(folder):
         load(folder, num_classes=4)
 
 
+def test_a_run_of_before_reads_every_format_of_pillow(folder):
+    save_image(folder / "train" / "ant" / "4.tiff", (4, 4, 4))
+    assert first_values(load(folder, reading="pillow").train)[:6] == [0, 1, 2, 3, 4, 20]
+    assert first_values(load(folder, reading="pillow").train.subset([4])) == [4]
+    assert first_values(load(folder).train)[:6] == [0, 1, 2, 3, 20, 21]
+
+
 def test_boxes_crop_before_the_resize(tmp_path):
     picture = make_folder(tmp_path, {"a": 1}) / "train" / "a" / "0.png"
     pixels = np.zeros([8, 8, 3], np.uint8)
