@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from robgan_tf.choices import DATASETS
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
+from robgan_tf.data.decoding import decode_picture, fit_square
 from robgan_tf.data.image_file import DECODE_ERRORS, read_image
 from robgan_tf.data.sources import (
     ImageSource,
@@ -40,6 +41,7 @@ class TfdsClassification:
       data_dir: folder of prepared datasets; None for TFDS's own default.
       resolution: side of the fetched images in pixels.
       channels: channels the images must have.
+      reading: how stored images become pixels, one of `config.groups.READINGS`.
 
     Attributes:
       name: name of the dataset and its configuration, without version.
@@ -51,8 +53,17 @@ class TfdsClassification:
         label each.
     """
 
-    def __init__(self, name: str, data_dir: str | None, *, resolution: int, channels: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        data_dir: str | None,
+        *,
+        resolution: int,
+        channels: int,
+        reading: str = "served",
+    ) -> None:
         self._builder = _prepared_builder(name, data_dir)
+        self._reading = reading
         self._resolution = resolution
         self._channels = channels
         info = self._builder.info
@@ -176,7 +187,10 @@ class TfdsClassification:
         feature = self._builder.info.features["image"]
         # Small images of one size are decoded fastest by TFDS itself, in one map.
         fitting = feature.shape == (side, side, self._channels)
-        decode = None if fitting else _decoder(feature, side, self._channels)
+        if self._reading == "served":
+            # Its JPEG decoder is another one.
+            fitting &= getattr(feature, "encoding_format", None) != "jpeg"
+        decode = None if fitting else _decoder(feature, side, self._channels, self._reading)
         by_tfds = fitting or isinstance(feature, tfds.features.Tensor)
         with _quiet():
             examples = self._builder.as_dataset(
@@ -197,41 +211,46 @@ class TfdsClassification:
         return examples.batch(_READ_BATCH).prefetch(2).as_numpy_iterator()
 
 
-def _decoder(feature: Any, side: int, channels: int) -> Callable[[dict], dict]:
+def _decoder(feature: Any, side: int, channels: int, reading: str) -> Callable[[dict], dict]:
     """Makes the function from an example as it is stored to one with a square uint8 image."""
     import tensorflow_datasets as tfds
 
-    decode: Callable[[tf.Tensor, int, int], tuple[tf.Tensor, tf.Tensor]]
+    fit, decode_file = _READERS[reading]
+
+    def square_of_pixels(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(square uint8 image `[side, side, c]`, fingerprint) of pixels `[h, w, c]`."""
+        number = tf.numpy_function(fingerprint, [pixels], tf.int64, stateful=False)
+        number.set_shape([])
+        pixels.set_shape([None, None, channels])
+        return fit(pixels, side), number
+
+    def square_of_file(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same of an encoded image of as many channels as are wanted."""
+        return square_of_pixels(decode_file(data, side, channels))
+
+    def square_of_any_file(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The same of an encoded image of any channels."""
+        return _square_of_converted_file(data, side, channels)
+
+    decode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
     if isinstance(feature, tfds.features.Tensor):
-        decode = _square_of_pixels
+        decode = square_of_pixels
     elif feature.shape[-1] == channels:
-        decode = _square_of_file
+        decode = square_of_file
     else:
-        decode = _square_of_any_file
+        decode = square_of_any_file
 
     def decoded(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image, number = decode(example["image"], side, channels)
+        image, number = decode(example["image"])
         return {**example, "image": image, "fingerprint": number}
 
     return decoded
 
 
-def _square_of_pixels(pixels: tf.Tensor, side: int, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """(square uint8 image `[side, side, c]`, fingerprint) of pixels `[h, w, c]`."""
-    number = tf.numpy_function(fingerprint, [pixels], tf.int64, stateful=False)
-    number.set_shape([])
-    pixels.set_shape([None, None, channels])
-    return _square(pixels, side), number
-
-
-def _square_of_file(data: tf.Tensor, side: int, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same of an encoded image of as many channels as are wanted."""
-    image = tf.io.decode_image(data, channels, tf.uint8, expand_animations=False)
-    return _square_of_pixels(image, side, channels)
-
-
-def _square_of_any_file(data: tf.Tensor, side: int, channels: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same of an encoded image of any channels, converted as a file of `image_folder` is."""
+def _square_of_converted_file(
+    data: tf.Tensor, side: int, channels: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """(square uint8 image, fingerprint) of a file, read as one of `image_folder` is."""
 
     def read(content: bytes) -> tuple[np.ndarray, np.int64]:
         file: Any = io.BytesIO(content)  # Which PIL opens as it opens a path.
@@ -246,8 +265,19 @@ def _square_of_any_file(data: tf.Tensor, side: int, channels: int) -> tuple[tf.T
     return image, number
 
 
-def _square(image: tf.Tensor, side: int) -> tf.Tensor:
+def _fit(image: tf.Tensor, side: int) -> tf.Tensor:
     """Cuts the centre square out of an image `[h, w, c]` and resizes it to `side`."""
+    return fit_square(image[None], side)[0]
+
+
+def _decoded_before(data: tf.Tensor, side: int, channels: int) -> tf.Tensor:
+    """Decodes a file for runs that were begun with version 0.2.0."""
+    del side
+    return tf.io.decode_image(data, channels, tf.uint8, expand_animations=False)
+
+
+def _fit_before(image: tf.Tensor, side: int) -> tf.Tensor:
+    """Cuts and resizes for runs that were begun with version 0.2.0."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
     shorter = tf.minimum(height, width)
     top, left = (height - shorter) // 2, (width - shorter) // 2
@@ -258,6 +288,10 @@ def _square(image: tf.Tensor, side: int) -> tf.Tensor:
         lambda: resize_antialiased(image[None], side)[0],
     )
     return tf.ensure_shape(image, [side, side, image.shape[-1]])
+
+
+# By `data.reading`: from pixels to a square, from a file to pixels.
+_READERS = {"served": (_fit, decode_picture), "pillow": (_fit_before, _decoded_before)}
 
 
 def _prepared_builder(name: str, data_dir: str | None) -> Any:
@@ -397,7 +431,11 @@ class Tfds(DatasetKind):
     def open(self, request: DatasetRequest) -> OpenedDataset:
         resolution, storage, name = request.resolution, request.storage, request.dataset
         opened = TfdsClassification(
-            name, request.data_dir, resolution=resolution, channels=request.channels
+            name,
+            request.data_dir,
+            resolution=resolution,
+            channels=request.channels,
+            reading=request.reading,
         )
         request.check_classes(opened.class_names)
         lengths = {
