@@ -206,17 +206,17 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
         Raises:
           ValueError: if there are floats of another shape, or integers that are no classes.
         """
-        weights = self._class_weights(tf.convert_to_tensor(labels))
+        weights = self._class_weights(tf.convert_to_tensor(labels), training)
         gamma, beta = (
             tf.matmul(weights, tf.convert_to_tensor(table))[:, None, None, :]
             for table in (self.gamma, self.beta)
         )
         return self._normalize(inputs, gamma, beta, training, update_statistics)
 
-    def _class_weights(self, labels: tf.Tensor) -> tf.Tensor:
+    def _class_weights(self, labels: tf.Tensor, training: bool) -> tf.Tensor:
         if not labels.dtype.is_floating:
             # A product with one-hot labels has a dense gradient, which replicas can add up.
-            return one_hot_labels(labels, self.num_classes, self.dtype)
+            return one_hot_labels(labels, self.num_classes, self.dtype, training)
         if labels.shape.rank != 2 or labels.shape[1] != self.num_classes:
             raise ValueError(
                 f"labels that are floats must be weights [N, {self.num_classes}], not of shape "

@@ -3,17 +3,21 @@
 import tensorflow as tf
 
 
-def one_hot_labels(labels: tf.Tensor, num_classes: int, dtype: tf.DType | str) -> tf.Tensor:
+def one_hot_labels(
+    labels: tf.Tensor, num_classes: int, dtype: tf.DType | str, training: bool
+) -> tf.Tensor:
     """One-hot rows of labels, which must be classes.
 
     TensorFlow's own gives a row of zeros for any other label, and a network that gets it makes an
     image of no class without a word. Within a graph, where nothing can be refused, such a row is
-    NaN, and so is what a network makes of it.
+    NaN, and so is what a network makes of it; not in training, which draws the labels itself and
+    whose graph is to stay the one that kept numbers were made with.
 
     Args:
       labels: [N] integers in [0, num_classes).
       num_classes: how many classes there are.
       dtype: of the result.
+      training: whether it is a training step's.
 
     Returns:
       [N, num_classes].
@@ -30,4 +34,6 @@ def one_hot_labels(labels: tf.Tensor, num_classes: int, dtype: tf.DType | str) -
             f"({len(wrong)} of {len(labels)} are not)"
         )
     rows = tf.one_hot(labels, num_classes, dtype=dtype)
+    if training:
+        return rows
     return tf.where(inside[:, None], rows, tf.constant(float("nan"), rows.dtype))

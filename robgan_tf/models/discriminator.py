@@ -214,7 +214,7 @@ class ResNetDiscriminator(Network):
         assert self.projection is not None, "only a projection head asks for it"
         products = self.projection(features, training=training)
         return tf.reduce_sum(
-            products * one_hot_labels(labels, self.num_classes, products.dtype), axis=1
+            products * one_hot_labels(labels, self.num_classes, products.dtype, training), axis=1
         )
 
 

@@ -291,7 +291,12 @@ def _fit_before(image: tf.Tensor, side: int) -> tf.Tensor:
 
 
 # By `data.reading`: from pixels to a square, from a file to pixels.
-_READERS = {"served": (_fit, decode_picture), "pillow": (_fit_before, _decoded_before)}
+_Fit = Callable[[tf.Tensor, int], tf.Tensor]
+_Decode = Callable[[tf.Tensor, int, int], tf.Tensor]
+_READERS: dict[str, tuple[_Fit, _Decode]] = {
+    "served": (_fit, decode_picture),
+    "pillow": (_fit_before, _decoded_before),
+}
 
 
 def _prepared_builder(name: str, data_dir: str | None) -> Any:

@@ -23,7 +23,6 @@ from robgan_tf.data.decoding.webp import decode_webp
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
 
 
-@tf.autograph.experimental.do_not_convert  # It has no Python branches, and traces much faster.
 def decode_picture(encoded: tf.Tensor, side: int, channels: int, turns: bool = True) -> tf.Tensor:
     """Decodes an image upright, over white.
 
@@ -39,6 +38,22 @@ def decode_picture(encoded: tf.Tensor, side: int, channels: int, turns: bool = T
     Raises:
       InvalidArgumentError: it is of another format, or broken.
     """
+    return _decoder(side, channels, turns)(encoded)
+
+
+@functools.cache
+def _decoder(side: int, channels: int, turns: bool) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function for one size, which is traced once a process: that takes a second or two."""
+
+    # Without autograph, which it has no use for, tracing takes half as long.
+    @tf.function(input_signature=[tf.TensorSpec([], tf.string)], autograph=False)
+    def decoder(encoded: tf.Tensor) -> tf.Tensor:
+        return _decoded(encoded, side, channels, turns)
+
+    return decoder
+
+
+def _decoded(encoded: tf.Tensor, side: int, channels: int, turns: bool) -> tf.Tensor:
     data = bytes_of(encoded)
     is_format = tf.stack(
         [
