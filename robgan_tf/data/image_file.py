@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from robgan_tf.data.decoding.bmp import BITS, HEADER_SIZES
+from robgan_tf.data.decoding.gif import MOST_PIXELS
 from robgan_tf.data.decoding.jpeg import DRAFT_MARGIN
 from robgan_tf.typing import PathLike
 
@@ -134,6 +135,8 @@ def _check_format(image: Image.Image, data: bytes) -> None:
             f"{image.format} files are not read, because exported models could not: convert it to "
             "PNG"
         )
+    if image.format == "GIF" and image.width * image.height > MOST_PIXELS:
+        raise ValueError(f"a GIF file of more than {MOST_PIXELS} pixels is not decoded")
     if image.format == "PNG" and b"IEND" not in data:
         raise ValueError("the PNG file has no end")
     if image.format == "BMP":

@@ -80,7 +80,7 @@ def _other(colour: Image.Image, clear: Image.Image, indexed: Image.Image) -> dic
     return {
         "GIF": _encoded(indexed, "GIF"),
         "GIF, transparent": _encoded(indexed, "GIF", transparency=3),
-        "GIF, frame smaller than the picture": _in_larger_canvas(_encoded(indexed, "GIF")),
+        "GIF, frame smaller than the picture": _in_canvas(_encoded(indexed, "GIF"), 70, 66),
         "GIF, animated": _encoded(colour, "GIF", save_all=True, append_images=second),
         "BMP, 24 bits": _encoded(colour, "BMP"),
         "BMP, 32 bits": _encoded(clear, "BMP"),
@@ -106,6 +106,7 @@ def _refused(colour: Image.Image, large: Image.Image) -> dict[str, bytes]:
         "GIF, cut short": _encoded(colour, "GIF")[:-100],
         "BMP, cut short": _encoded(colour, "BMP")[:-100],
         "WebP, cut short": _encoded(colour, "WEBP")[:-100],
+        "GIF, a head that claims 9,000 x 9,000": _in_canvas(_encoded(colour, "GIF"), 9000, 9000),
         "text": b"not an image",
     }
 
@@ -150,9 +151,10 @@ def _raw_png(depth: int, kind: int, row_bytes: int, transparent: int | None = No
     )
 
 
-def _in_larger_canvas(gif: bytes) -> bytes:
+def _in_canvas(gif: bytes, width: int, height: int) -> bytes:
+    """A GIF file whose frame is a part of a larger picture."""
     content = bytearray(gif)
-    content[6:10] = struct.pack("<HH", 70, 66)
+    content[6:10] = struct.pack("<HH", width, height)
     frame = content.index(b"\x2c\0\0\0\0")
     content[frame + 1 : frame + 5] = struct.pack("<HH", 7, 9)
     return bytes(content)

@@ -55,10 +55,10 @@ def _of_colours(rows: tf.Tensor, bits: tf.Tensor, width: tf.Tensor) -> tf.Tensor
 def _of_palette(data: tf.Tensor, rows: tf.Tensor, bits: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
     """The colours of lines of indices, of which the first is in the highest bits of a byte."""
     bits = tf.minimum(bits, 8)
-    shifts = tf.range(8 - bits, -1, -bits)
-    indices = tf.bitwise.right_shift(tf.cast(rows, tf.int64)[..., None], shifts)
-    indices = tf.bitwise.bitwise_and(indices, 2**bits - 1)
-    indices = tf.reshape(indices, [tf.shape(rows)[0], -1])[:, :width]
+    shifts = tf.cast(tf.range(8 - bits, -1, -bits), tf.uint8)
+    indices = tf.bitwise.right_shift(rows[..., None], shifts)
+    indices = tf.bitwise.bitwise_and(indices, tf.cast(2**bits - 1, tf.uint8))
+    indices = tf.cast(tf.reshape(indices, [tf.shape(rows)[0], -1])[:, :width], tf.int32)
     used = unsigned(data, 46, 4, big=False)
     count = tf.where(used > 0, used, 2**bits)
     start = 14 + unsigned(data, 14, 4, big=False)

@@ -11,6 +11,8 @@ from robgan_tf.data.decoding.unsigned import unsigned
 
 _EXTENSION, _FRAME, _CONTROL = 0x21, 0x2C, 0xF9
 _COLOURS = 256
+# Its head alone says how large it is: a few bytes could ask for all of a server's memory.
+MOST_PIXELS = 2**26
 
 
 def decode_gif(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
@@ -55,6 +57,10 @@ def decode_gif(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
     around = tf.gather(palette, tf.maximum(transparent, 0))
     full_width = tf.maximum(unsigned(data, 6, 2, big=False), left + width)
     full_height = tf.maximum(unsigned(data, 8, 2, big=False), top + height)
+    message = f"a GIF file of more than {MOST_PIXELS} pixels is not decoded"
+    fits = full_width * full_height <= MOST_PIXELS
+    with tf.control_dependencies([tf.debugging.Assert(fits, [message])]):
+        full_width = tf.identity(full_width)
     edges = [[top, full_height - top - height], [left, full_width - left - width], [0, 0]]
     inside = tf.pad(tf.ones([height, width, 1], tf.bool), edges)
     colours = tf.where(inside, tf.pad(colours, edges), tf.cast(around, tf.uint8))

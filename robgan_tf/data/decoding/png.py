@@ -23,23 +23,29 @@ def decode_png(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
       uint8 [H, W, channels].
     """
     depth, kind = unsigned(data, 24, 1, big=True), unsigned(data, 25, 1, big=True)
-    # TensorFlow gives 8 bits v as v * 257.
-    wide = tf.cast(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16), tf.int32)
-    # Where a file of less than 8 bits has no transparency, opacity is its highest level as it is.
-    highest = 257 * (tf.bitwise.left_shift(tf.constant(1, tf.int64), tf.minimum(depth, 8)) - 1)
-    is_filled = tf.reduce_all(wide[..., 3] == tf.cast(highest, tf.int32))
-    opacity = tf.where(is_filled, 65535, wide[..., 3:])
-    wide = tf.concat([wide[..., :3], opacity], axis=-1)
-    is_deep = depth == 16
-    opaque = tf.reduce_all(wide[..., 3] == 65535)
-    message = "a PNG file of 16 bits a colour with a transparent colour is not decoded"
-    refused = tf.debugging.Assert(~is_deep | (kind != _COLOUR) | opaque, [message])
-    with tf.control_dependencies([refused]):
-        wide = tf.identity(wide)
-    gray = tf.cast((wide[..., :3] + 128) // 257, tf.uint8)
     colours = tf.cond(
-        is_deep & (kind == _GRAYSCALE),
-        lambda: gray,
-        lambda: over_white(tf.cast(wide // 256, tf.uint8)),
+        depth == 16, lambda: _of_16_bits(encoded, kind), lambda: _of_8_bits(encoded, depth)
     )
     return as_channels(colours, channels)
+
+
+def _of_8_bits(encoded: tf.Tensor, depth: tf.Tensor) -> tf.Tensor:
+    colours = tf.io.decode_png(encoded, channels=4)
+    # Where a file of less than 8 bits has no transparency, opacity is its highest level as it is.
+    highest = tf.bitwise.left_shift(tf.constant(1, tf.int64), depth) - 1
+    is_opaque = tf.reduce_all(colours[..., 3] == tf.cast(highest, tf.uint8))
+    return tf.cond(is_opaque, lambda: colours[..., :3], lambda: over_white(colours))
+
+
+def _of_16_bits(encoded: tf.Tensor, kind: tf.Tensor) -> tf.Tensor:
+    wide = tf.cast(tf.io.decode_png(encoded, channels=4, dtype=tf.uint16), tf.int32)
+    opaque = tf.reduce_all(wide[..., 3] == 65535)
+    message = "a PNG file of 16 bits a colour with a transparent colour is not decoded"
+    refused = tf.debugging.Assert((kind != _COLOUR) | opaque, [message])
+    with tf.control_dependencies([refused]):
+        wide = tf.identity(wide)
+    return tf.cond(
+        kind == _GRAYSCALE,
+        lambda: tf.cast((wide[..., :3] + 128) // 257, tf.uint8),
+        lambda: over_white(tf.cast(wide // 256, tf.uint8)),
+    )
