@@ -186,7 +186,7 @@ def test_other_trainings(folder, tmp_path, bindings, eagerly):
     assert open_run(tmp_path / "run", "best").load_classifier() is not None
 
 
-def test_generated_images_of_an_npz(folder, tmp_path, eagerly):
+def test_generated_images_of_an_npz(folder, tmp_path):
     path = tmp_path / "made.npz"
     pixels = np.random.default_rng(0).integers(0, 256, [40, 16, 16, 1], dtype=np.uint8)
     np.savez(path, image=pixels, label=np.arange(40) % 10)
