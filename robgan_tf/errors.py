@@ -21,3 +21,9 @@ def first_line(error: BaseException) -> str:
     """The first line of an exception's message, for a message of one line."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(":") if lines else type(error).__name__
+
+
+def one_line(error: BaseException) -> str:
+    """The kind and the message of an error on one line, of at most 300 characters."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text if len(text) <= 300 else text[:300] + "..."

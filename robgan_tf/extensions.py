@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from robgan_tf.choices import as_owner, explain_missing, forget_owned, registered_by
-from robgan_tf.errors import UserError, first_line
+from robgan_tf.errors import UserError, first_line, one_line
 from robgan_tf.files import OtherContentError, write_new
 from robgan_tf.typing import PathLike
 
@@ -151,8 +151,8 @@ def _run(path: pathlib.Path, content: bytes) -> None:
         raise
     # Whatever a user's program raises is the user's to mend.
     except (Exception, SystemExit) as error:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise UserError(f"--extension={path} cannot be run: {what}{_line(error, path)}") from error
+        place = _line(error, path)
+        raise UserError(f"--extension={path} cannot be run: {one_line(error)}{place}") from error
 
 
 def _line(error: BaseException, path: pathlib.Path) -> str:

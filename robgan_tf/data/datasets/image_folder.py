@@ -25,7 +25,7 @@ from robgan_tf.data.image_file import (
 from robgan_tf.data.image_file_before import read_image_by_pillow
 from robgan_tf.data.skipped import SkippedFiles
 from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, one_line
 from robgan_tf.files import digest_all
 from robgan_tf.typing import PathLike
 
@@ -294,7 +294,7 @@ class FolderSource(ImageSource):
             return None
 
     def _record_corrupt(self, path: str, error: BaseException) -> None:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = one_line(error)
         with self._lock:
             if path in self.corrupt_files:
                 return

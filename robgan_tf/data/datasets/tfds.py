@@ -6,7 +6,7 @@ import io
 import logging as python_logging
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,10 @@ from typing_extensions import override
 
 from robgan_tf.choices import DATASETS
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
-from robgan_tf.data.decoding import decode_picture, fit_square
-from robgan_tf.data.image_file import DECODE_ERRORS, read_image
-from robgan_tf.data.sources import (
-    ImageSource,
-    InMemorySource,
-    LazySource,
-    fingerprint,
-    resize_antialiased,
-)
-from robgan_tf.errors import UserError
+from robgan_tf.data.sources import ImageSource, InMemorySource, LazySource, fingerprint
+from robgan_tf.data.tfds_decoding import decoder
+from robgan_tf.data.tfds_features import check_images, class_names_of, is_text
+from robgan_tf.errors import UserError, one_line
 
 _MEMORY_FRACTION = 0.7  # of the available memory; the rest is for the training itself
 _READ_BATCH = 500  # images
@@ -68,9 +62,9 @@ class TfdsClassification:
         self._channels = channels
         info = self._builder.info
         self.name = info.name + (f"/{info.config_name}" if info.config_name else "")
-        self.class_names = _class_names(name, info.features)
-        _check_images(name, info.features["image"], channels)
-        self._has_ids = "id" in info.features and _is_text(info.features["id"])
+        self.class_names = class_names_of(name, info.features)
+        check_images(name, info.features["image"], channels)
+        self._has_ids = "id" in info.features and is_text(info.features["id"])
 
     def split_length(self, split: str) -> int:
         """Returns the number of examples of `split`; UserError when there is no such split."""
@@ -147,7 +141,7 @@ class TfdsClassification:
         ) as error:
             raise UserError(
                 f"the prepared dataset {self.name} in {self._builder.data_dir} is damaged, split "
-                f"{split!r} after {done} images ({_one_line(error)}): prepare it again"
+                f"{split!r} after {done} images ({one_line(error)}): prepare it again"
             ) from error
         return InMemorySource(
             pixels,
@@ -190,7 +184,7 @@ class TfdsClassification:
         if self._reading == "served":
             # Its JPEG decoder is another one.
             fitting &= getattr(feature, "encoding_format", None) != "jpeg"
-        decode = None if fitting else _decoder(feature, side, self._channels, self._reading)
+        decode = None if fitting else decoder(feature, side, self._channels, self._reading)
         by_tfds = fitting or isinstance(feature, tfds.features.Tensor)
         with _quiet():
             examples = self._builder.as_dataset(
@@ -209,94 +203,6 @@ class TfdsClassification:
         if decode is not None:
             examples = examples.map(decode, num_parallel_calls=_DECODE_CALLS, deterministic=True)
         return examples.batch(_READ_BATCH).prefetch(2).as_numpy_iterator()
-
-
-def _decoder(feature: Any, side: int, channels: int, reading: str) -> Callable[[dict], dict]:
-    """Makes the function from an example as it is stored to one with a square uint8 image."""
-    import tensorflow_datasets as tfds
-
-    fit, decode_file = _READERS[reading]
-
-    def square_of_pixels(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(square uint8 image `[side, side, c]`, fingerprint) of pixels `[h, w, c]`."""
-        number = tf.numpy_function(fingerprint, [pixels], tf.int64, stateful=False)
-        number.set_shape([])
-        pixels.set_shape([None, None, channels])
-        return fit(pixels, side), number
-
-    def square_of_file(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same of an encoded image of as many channels as are wanted."""
-        return square_of_pixels(decode_file(data, side, channels))
-
-    def square_of_any_file(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The same of an encoded image of any channels."""
-        return _square_of_converted_file(data, side, channels)
-
-    decode: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]
-    if isinstance(feature, tfds.features.Tensor):
-        decode = square_of_pixels
-    elif feature.shape[-1] == channels:
-        decode = square_of_file
-    else:
-        decode = square_of_any_file
-
-    def decoded(example: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        image, number = decode(example["image"])
-        return {**example, "image": image, "fingerprint": number}
-
-    return decoded
-
-
-def _square_of_converted_file(
-    data: tf.Tensor, side: int, channels: int
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """(square uint8 image, fingerprint) of a file, read as one of `image_folder` is."""
-
-    def read(content: bytes) -> tuple[np.ndarray, np.int64]:
-        file: Any = io.BytesIO(content)  # Which PIL opens as it opens a path.
-        try:
-            return read_image(file, side, channels), fingerprint(content)
-        except DECODE_ERRORS as error:
-            raise ValueError(_one_line(error)) from error
-
-    image, number = tf.numpy_function(read, [data], (tf.uint8, tf.int64), stateful=False)
-    image.set_shape([side, side, channels])
-    number.set_shape([])
-    return image, number
-
-
-def _fit(image: tf.Tensor, side: int) -> tf.Tensor:
-    """Cuts the centre square out of an image `[h, w, c]` and resizes it to `side`."""
-    return fit_square(image[None], side)[0]
-
-
-def _decoded_before(data: tf.Tensor, side: int, channels: int) -> tf.Tensor:
-    """Decodes a file for runs that were begun with version 0.2.0."""
-    del side
-    return tf.io.decode_image(data, channels, tf.uint8, expand_animations=False)
-
-
-def _fit_before(image: tf.Tensor, side: int) -> tf.Tensor:
-    """Cuts and resizes for runs that were begun with version 0.2.0."""
-    height, width = tf.shape(image)[0], tf.shape(image)[1]
-    shorter = tf.minimum(height, width)
-    top, left = (height - shorter) // 2, (width - shorter) // 2
-    image = image[top : top + shorter, left : left + shorter]
-    image = tf.cond(
-        tf.equal(shorter, side),
-        lambda: image,
-        lambda: resize_antialiased(image[None], side)[0],
-    )
-    return tf.ensure_shape(image, [side, side, image.shape[-1]])
-
-
-# By `data.reading`: from pixels to a square, from a file to pixels.
-_Fit = Callable[[tf.Tensor, int], tf.Tensor]
-_Decode = Callable[[tf.Tensor, int, int], tf.Tensor]
-_READERS: dict[str, tuple[_Fit, _Decode]] = {
-    "served": (_fit, decode_picture),
-    "pillow": (_fit_before, _decoded_before),
-}
 
 
 def _prepared_builder(name: str, data_dir: str | None) -> Any:
@@ -318,7 +224,7 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
             "name of a TensorFlow Datasets classification dataset such as cifar10"
         ) from error
     except (ValueError, AssertionError, TypeError, RuntimeError, ImportError) as error:
-        raise UserError(f"cannot open the dataset {name!r}: {_one_line(error)}") from error
+        raise UserError(f"cannot open the dataset {name!r}: {one_line(error)}") from error
     if not prepared:
         _download(builder, name)
     return builder
@@ -340,7 +246,7 @@ def _download(builder: Any, name: str) -> None:
     except Exception as error:
         raise UserError(
             f"the dataset {name} is not prepared in {builder.data_dir}, and downloading it "
-            f"failed ({_one_line(error)}): pass --data_dir (or set TFDS_DATA_DIR to) a folder "
+            f"failed ({one_line(error)}): pass --data_dir (or set TFDS_DATA_DIR to) a folder "
             "that holds a prepared copy"
         ) from error
     finally:
@@ -363,70 +269,6 @@ def _quiet() -> Iterator[None]:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
-
-
-def _class_names(name: str, features: Any) -> tuple[str, ...]:
-    import tensorflow_datasets as tfds
-
-    missing = [key for key in ("image", "label") if key not in features]
-    if missing:
-        raise UserError(
-            f"the dataset {name} has no feature {missing[0]!r} (it has {', '.join(features)}): "
-            "choose a classification dataset with 'image' and 'label'"
-        )
-    label = features["label"]
-    if not isinstance(label, tfds.features.ClassLabel):
-        raise UserError(
-            f"the 'label' of the dataset {name} is a {_kind(label)}, and one class label for each "
-            "image is needed: choose a classification dataset"
-        )
-    return tuple(label.names)
-
-
-def _is_text(feature: Any) -> bool:
-    """Whether a feature is one text, or one string of bytes."""
-    return feature.shape == () and feature.np_dtype == np.object_
-
-
-def _check_images(name: str, feature: Any, channels: int) -> None:
-    import tensorflow_datasets as tfds
-
-    # Texts, class labels and sound are tensors too.
-    is_tensor = type(feature) is tfds.features.Tensor
-    if not is_tensor and not isinstance(feature, tfds.features.Image):
-        raise UserError(
-            f"the 'image' of the dataset {name} is a {_kind(feature)}, and one image is needed: "
-            "choose another dataset"
-        )
-    if feature.np_dtype != np.uint8:
-        raise UserError(
-            f"the images of the dataset {name} are {np.dtype(feature.np_dtype).name}, not uint8: "
-            "store them as 8-bit images, or as files for the dataset image_folder"
-        )
-    if len(feature.shape) != 3:
-        raise UserError(
-            f"the images of the dataset {name} have the shape {list(feature.shape)}, and "
-            "[height, width, channels] is needed"
-        )
-    found = feature.shape[-1]
-    # Files are converted, those of one kind in which channels are known excepted.
-    convertible = () if is_tensor else (None, 4)
-    if found == channels or found in convertible:
-        return
-    if found in (1, 3):
-        remedy = f"but data.channels is {channels}: set data.channels to {found}"
-    else:
-        remedy = "and 1 or 3 are needed: choose another dataset"
-    raise UserError(f"the images of the dataset {name} have {found} channels, {remedy}")
-
-
-def _kind(feature: Any) -> str:
-    return type(feature).__name__
-
-
-def _one_line(error: BaseException) -> str:
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= 300 else text[:300] + "..."
 
 
 class Tfds(DatasetKind):
