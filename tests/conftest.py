@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import random
 import shutil
 
+import numpy as np
 import pytest
 
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -28,6 +30,13 @@ def pytest_collection_modifyitems(items):
         if seconds(item):
             item.add_marker(pytest.mark.slow)
     items.sort(key=seconds, reverse=True)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Weights that a test does not seed are the same each time: Keras draws seeds from `random`."""
+    random.seed(0)
+    np.random.seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,7 @@ def test_unknown_dataset(tmp_path):
 
 
 def test_dataset_without_labels(tmp_path):
-    class Unlabelled(TinyPhotos):
+    class Unlabelled(TinyPhotos, skip_registration=True):
         def _info(self):
             features = {"image": tfds.features.Image(shape=(None, None, 3))}
             return tfds.core.DatasetInfo(
