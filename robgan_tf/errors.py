@@ -1,5 +1,7 @@
 """The errors that are the user's to mend, and the run's own reasons to stop."""
 
+_LONGEST_QUOTE = 300
+
 
 class UserError(Exception):
     """A mistake in what the user gave: a flag, a gin file, a data directory.
@@ -25,5 +27,9 @@ def first_line(error: BaseException) -> str:
 
 def one_line(error: BaseException) -> str:
     """The kind and the message of an error on one line, of at most 300 characters."""
-    text = " ".join(f"{type(error).__name__}: {error}".split())
-    return text if len(text) <= 300 else text[:300] + "..."
+    return shortened(" ".join(f"{type(error).__name__}: {error}".split()))
+
+
+def shortened(text: str) -> str:
+    """At most 300 characters of a text, as a message quotes it."""
+    return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."

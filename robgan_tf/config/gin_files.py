@@ -7,17 +7,18 @@ each is an error of one line.
 import dataclasses
 import functools
 import importlib.util  # noqa: F401  gin reads importlib.util without importing it.
+import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import gin
 
-from robgan_tf.config import shipped
+from robgan_tf.config import gin_statements, shipped
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, shortened
 
 # For `include` within a file; a path on disk goes first there too.
 gin.add_config_file_search_path(str(shipped.ROOT))
@@ -114,15 +115,26 @@ def _parse(gin_files: Sequence[str], gin_params: Sequence[str]) -> None:
                 f"gin file {path} does not exist (--gin_file); robgan-tf configs lists those that "
                 "come with the package"
             )
-        _guarded(functools.partial(gin.parse_config_file, str(found)), f"gin file {path}")
+        _guarded(functools.partial(_parse_file, found), f"gin file {path}")
     for binding in gin_params:
-        _guarded(functools.partial(gin.parse_config, binding), f"--gin_param={binding}")
+        _guarded(functools.partial(_parse_text, binding), f"--gin_param={binding}")
+
+
+def _parse_file(path: pathlib.Path) -> None:
+    gin_statements.check_file(path)
+    gin.parse_config_file(str(path))
+
+
+def _parse_text(binding: str) -> None:
+    gin_statements.check_text(binding)
+    gin.parse_config(binding)
 
 
 def _guarded(parse: Callable[[], object], where: str) -> None:
     try:
         parse()
     except (
+        UserError,
         ValueError,
         SyntaxError,
         TypeError,
@@ -136,13 +148,13 @@ def _guarded(parse: Callable[[], object], where: str) -> None:
 
 def _one_line(error: BaseException) -> str:
     if isinstance(error, SyntaxError):
-        where = f", in {error.text.strip()!r}" if error.text else ""
-        reason = str(error.msg).splitlines()[-1].strip()
+        where = f", in {shortened(error.text.strip())!r}" if error.text else ""
+        reason = shortened(str(error.msg).splitlines()[-1].strip())
         literals = "0.03125, '8/255' (a radius), 'name', True, None"
         return f"{reason}{where}; values are Python literals such as {literals}"
     # A KeyError's text is its quoted argument.
     text = str(error.args[0]) if isinstance(error, KeyError) else str(error)
-    return " ".join(text.split())
+    return shortened(" ".join(text.split()))
 
 
 def _missing_value(kind: type[Settings], error: BaseException) -> str:
@@ -154,6 +166,8 @@ def _missing_value(kind: type[Settings], error: BaseException) -> str:
     if missing:
         names = ", ".join(f"{kind.gin_name}.{name}" for name in missing)
         return f"{names} has no value: bind it in a gin file (--gin_file) or with --gin_param"
+    if isinstance(error, RecursionError):
+        return f"a value of {kind.gin_name} refers to a macro (%NAME) that refers to itself"
     if "macro()" in str(error):
         return f"a value of {kind.gin_name} refers to a macro (%NAME) that no gin file defines"
     return f"{kind.gin_name}: {_one_line(error)}"

@@ -78,7 +78,7 @@ def assert_one_line(result, *expected):
         (["--run_dir=runs/lr[1]"], "has one of the characters"),
         (["--gin_param=final_evaluation.epsilon=8"], "final_evaluation: "),
         (["--gin_param=train.seed=5000000000"], "train.seed = 5000000000 is too high"),
-        (["--gin_param=import nope"], "No module named 'nope'"),
+        (["--gin_param=import nope"], "'import nope' would import a module"),
         (["--gin_param=ResNetGenerator.widths='4; 4'"], "lead from 4 to 8 pixels, not to 16"),
         (
             [
