@@ -16,6 +16,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from robgan_tf.errors import UserError, first_line
+from robgan_tf.models.model_files import announce_program, load_saved_model
 from robgan_tf.typing import PathLike
 
 SIZE = 299
@@ -65,7 +66,10 @@ def load_inception2015(path: PathLike) -> tuple[Callable[[Any], tuple[Any, Any]]
             f"{GRAPH_FILE}"
         )
     content = path.read_bytes()
-    return _frozen_graph(content, path), hashlib.sha256(content).hexdigest() == GRAPH_SHA256
+    is_original = hashlib.sha256(content).hexdigest() == GRAPH_SHA256
+    if not is_original:
+        announce_program("Graph", path)
+    return _frozen_graph(content, path), is_original
 
 
 def resize_tf1(images: tf.Tensor) -> tf.Tensor:
@@ -164,8 +168,8 @@ def _frozen_graph(content: bytes, path: pathlib.Path) -> Callable[[Any], tuple[A
 
 def _saved_model(path: pathlib.Path) -> Callable[[Any], tuple[Any, Any]]:
     try:
-        loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
+        loaded = load_saved_model(path)
+    except ValueError as error:
         raise UserError(f"the SavedModel {path} cannot be loaded: {first_line(error)}") from error
     signature = loaded.signatures.get("serving_default")
     if not callable(loaded) and signature is None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.files import tree_digest
 from robgan_tf.layers import hold_normalized_kernels
+from robgan_tf.models.model_files import load_keras_file, load_saved_model
 from robgan_tf.robustness.steadiness import first_change
 from robgan_tf.typing import LogitsFunction, PathLike
 
@@ -151,10 +152,10 @@ def load_model_file(path: PathLike, input_range: InputRange) -> Classifier:
         raise UserError(f"model {path} does not exist (--model)")
     try:
         if path.is_dir():
-            call = _signature(tf.saved_model.load(str(path)), path)
+            call = _signature(load_saved_model(path), path)
         else:
-            call = functools.partial(keras.models.load_model(path, compile=False), training=False)
-    except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
+            call = functools.partial(load_keras_file(path), training=False)
+    except ValueError as error:
         raise UserError(f"model {path} cannot be loaded: {first_line(error)}") from error
     # The same weights on pixels of another range are another classifier.
     source = " ".join(filter(None, [path.name, tree_digest(path), input_range.described]))

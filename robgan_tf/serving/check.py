@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, one_line
+from robgan_tf.models.model_files import load_saved_model
 from robgan_tf.serving.examples import example_inputs
 from robgan_tf.serving.versions import versions
-from robgan_tf.typing import PathLike
+from robgan_tf.typing import JsonObject, PathLike
 
 TOLERANCE = 1e-5
 LEVELS = 1  # of uint8 outputs, where rounding may fall either way
@@ -56,8 +57,11 @@ class LocalModel:
         if not found:
             raise UserError(f"{directory} holds no exported version (--export_dir)")
         path = directory / str(found[-1])
-        self.card = json.loads((path / "assets" / "model_card.json").read_text())
-        self._loaded = tf.saved_model.load(str(path))
+        self.card = _read_card(path / "assets" / "model_card.json")
+        try:
+            self._loaded = load_saved_model(path)
+        except ValueError as error:
+            raise UserError(f"{path} cannot be loaded: {error} (--export_dir)") from error
 
     def predict(self, signature: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Calls a signature; dict from input or output name to array."""
@@ -67,6 +71,16 @@ class LocalModel:
         }
         outputs = self._loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
+
+
+def _read_card(path: pathlib.Path) -> JsonObject:
+    try:
+        card = json.loads(path.read_text())
+        if not card["signatures"]:
+            raise ValueError("it names no signature")
+        return card
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path} cannot be read: {one_line(error)} (--export_dir)") from error
 
 
 def exported_models(export_dir: PathLike) -> list[LocalModel]:

@@ -19,6 +19,7 @@ from robgan_tf.data.load import ImageData
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.model_files import load_saved_model
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.stages.finished import FinishedRun
 from robgan_tf.typing import GeneratorFunction, LabelledImages, PathLike
@@ -167,8 +168,8 @@ def load_exported_generator(
       UserError: if it cannot be loaded or has no such signature.
     """
     try:
-        loaded = tf.saved_model.load(str(path))
-    except (OSError, ValueError, tf.errors.OpError) as error:
+        loaded = load_saved_model(path)
+    except ValueError as error:
         raise UserError(
             f"generator {path} cannot be loaded: {first_line(error)} (--generated)"
         ) from error

@@ -8,11 +8,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, first_line
 from robgan_tf.files import tree_digest
+from robgan_tf.models.model_files import announce_program, load_keras_file, load_saved_model
 from robgan_tf.quality.extractors.extractor import (
     FeatureExtractor,
     FreeShape,
@@ -40,6 +40,7 @@ def python_function(
         raise UserError(f"the Python file {path} of the extractor does not exist")
     if not function_name:
         raise UserError(f"which function of {path}? Give {path}:FUNCTION")
+    announce_program("Extractor", path)
     spec = importlib.util.spec_from_file_location(f"robgan_tf_extractor_{path.stem}", path)
     assert spec is not None and spec.loader is not None, "Python knows how to load a .py file"
     module = importlib.util.module_from_spec(spec)
@@ -65,9 +66,9 @@ def model_file(path: PathLike, shape: ImageShape) -> FeatureExtractor:
         raise UserError(f"the extractor {path} does not exist; give {SPECS}")
     try:
         network, wanted = (_saved_model if path.is_dir() else _keras_file)(path)
-    except (OSError, ValueError, TypeError, tf.errors.OpError) as error:
+    except ValueError as error:
         raise UserError(
-            f"the extractor {path} cannot be loaded: {described(error)}; give {SPECS}"
+            f"the extractor {path} cannot be loaded: {first_line(error)}; give {SPECS}"
         ) from error
     if len(wanted) != 3 or wanted[0] != wanted[1]:
         raise UserError(
@@ -81,7 +82,7 @@ def model_file(path: PathLike, shape: ImageShape) -> FeatureExtractor:
 
 def _saved_model(path: pathlib.Path) -> tuple[Callable[[tf.Tensor], Any], FreeShape]:
     """The function of a SavedModel and the shape of an image it takes, None where it is free."""
-    loaded = tf.saved_model.load(str(path))
+    loaded = load_saved_model(path)
     signature = loaded.signatures.get("serving_default")
     if signature is None:
         raise ValueError("it has no signature serving_default")
@@ -101,7 +102,7 @@ def _saved_model(path: pathlib.Path) -> tuple[Callable[[tf.Tensor], Any], FreeSh
 
 def _keras_file(path: pathlib.Path) -> tuple[Callable[[tf.Tensor], Any], FreeShape]:
     """A Keras model and the shape of an image it takes, None where it is free."""
-    model = keras.models.load_model(path, compile=False)
+    model = load_keras_file(path)
     # A subclassed model may not know its input.
     shape = getattr(model, "input_shape", None)
     if isinstance(shape, (list, dict)):
