@@ -9,14 +9,33 @@ import tarfile
 import zlib
 from collections.abc import Mapping
 
-from robgan_tf.errors import UserError, first_line
+from robgan_tf.errors import UserError, first_line, shortened
 from robgan_tf.files import PathLike, file_digest
 
 ENDING = ".tar.gz"
 MOST_BYTES = 16 * 2**30
 MOST_FILES = 10_000
+# Weights hardly compress: what unpacks to more than this many times its size is made to fill disks,
+# unless it is small all the same.
+_MOST_EXPANSION = 100
+_SMALL_BYTES = 2**30
+_MOST_PARTS = 10  # of a name
+_MOST_READ = 2**20
 _GZIP = b"\x1f\x8b"
 _COMPRESSION = 6
+
+
+class _Unzipped(gzip.GzipFile):
+    """The bytes of an archive, of which nothing large is read at once.
+
+    tarfile reads a header's extension whole, as long as the header says that it is.
+    """
+
+    def read(self, size: int | None = -1) -> bytes:
+        """As of any file; asked for at most 1 MiB, tarfile.ReadError otherwise."""
+        if size is None or not 0 <= size <= _MOST_READ:
+            raise tarfile.ReadError(f"a header asks for {size} bytes")
+        return super().read(size)
 
 
 def write_archive(path: PathLike, name: str, files: Mapping[str, pathlib.Path | bytes]) -> None:
@@ -95,9 +114,11 @@ def unpack(
     Raises:
       UserError: if it is damaged, larger, or holds anything but files below one folder.
     """
-    folder, names, left = pathlib.Path(folder), set(), most_bytes
+    folder, names = pathlib.Path(folder), set()
     try:
-        with tarfile.open(path, "r:gz") as tar:
+        largest = max(_SMALL_BYTES, _MOST_EXPANSION * os.path.getsize(path))
+        left = most_bytes = min(most_bytes, largest)
+        with _Unzipped(path) as unzipped, tarfile.open(fileobj=unzipped, mode="r:") as tar:
             for member in tar:
                 parts = _safe_parts(path, member)
                 names.add("/".join(parts))
@@ -113,7 +134,8 @@ def unpack(
                 assert content is not None  # It is a file.
                 with content, open(target, "xb") as file:
                     shutil.copyfileobj(content, file)
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    # tarfile reads each header's extension within the reading of the one before.
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path} cannot be unpacked: {first_line(error)}") from error
     if len({name.partition("/")[0] for name in names}) != 1:
         raise UserError(f"{path} is no archive of a run: it does not hold one folder of files")
@@ -135,9 +157,11 @@ def _safe_parts(path: PathLike, member: tarfile.TarInfo) -> tuple[str, ...]:
     """The parts of a member's name: of an ordinary file below one folder, and nothing else."""
     parts = tuple(member.name.split("/"))
     is_plain = all(part not in ("", ".", "..") and not {*"\\:\0"} & {*part} for part in parts)
-    if not member.isreg() or not is_plain or len(parts) < 2:
+    is_file = member.isreg() and member.size >= 0
+    if not is_file or not is_plain or not 2 <= len(parts) <= _MOST_PARTS:
         raise UserError(
-            f"{path} is no archive of a run: {member.name!r} in it is not a file below its folder"
+            f"{path} is no archive of a run: {shortened(repr(member.name))} in it is not a file "
+            "below its folder"
         )
     return parts
 

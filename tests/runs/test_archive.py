@@ -135,3 +135,38 @@ def test_size_and_number_are_bounded(tmp_path):
     for bounds in ({"most_bytes": 1999}, {"most_files": 1}):
         with pytest.raises(UserError, match="no run is so large"):
             unpack(tmp_path / "run.tar.gz", tmp_path / str(bounds), **bounds)
+
+
+def header(name, kind=b"0", size=0):
+    """A header as tar has it, of an entry that is not there."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+def comment():
+    return header("x", b"x", 512) + b"30 comment=aaaaaaaaaaaaaaaaaa\n".ljust(512, b"\0")
+
+
+@pytest.mark.parametrize(
+    ("blocks", "message"),
+    [
+        ([header("x", b"x", 2**34), b"\0" * 2**20], "a header asks for 17179869184 bytes"),
+        ([header("x", b"L", 2**34), b"\0" * 2**20], "a header asks for 17179869184 bytes"),
+        ([comment()] * 2000, "cannot be unpacked: maximum recursion depth exceeded"),
+        ([header("x", b"L", 512) + b"r" * 512] * 2000, "maximum recursion depth exceeded"),
+        ([header("x", b"L", 4096), b"run/" + b"d/" * 2046], "is not a file below its folder"),
+        ([header("run/weights", size=2**31)], "no run is so large"),
+        ([header("run/weights", size=2**50)], "no run is so large"),
+        ([b"\xff" * 512], "cannot be unpacked"),
+    ],
+    ids=["extension", "name", "extensions", "names", "depth", "zeros", "huge", "bad"],
+)
+def test_headers_that_ask_for_too_much(blocks, message, tmp_path, cache):
+    path = tmp_path / "run.tar.gz"
+    path.write_bytes(gzip.compress(b"".join([*blocks, header("run/x"), b"\0" * 1024]), 1))
+    with pytest.raises(UserError) as error:
+        run_directory(path)
+    assert message in str(error.value) and "\n" not in str(error.value)
+    assert len(str(error.value)) < 600
+    assert not list((cache / "robgan_tf" / "runs").iterdir())
