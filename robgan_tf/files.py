@@ -1,5 +1,6 @@
 """Files that are there whole or not at all, and npz files read or refused."""
 
+import errno
 import hashlib
 import os
 import pathlib
@@ -24,7 +25,7 @@ class OtherContentError(FileExistsError):
 
 
 def write_atomically(path: PathLike, content: str | bytes | Callable[[BinaryIO], object]) -> None:
-    """Writes a file aside and renames it into place.
+    """Writes a file aside, flushes it to disk and renames it into place.
 
     Args:
       path: where it belongs; a file of that name is replaced.
@@ -38,9 +39,25 @@ def write_atomically(path: PathLike, content: str | bytes | Callable[[BinaryIO],
                 content(file)
             else:
                 file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(temporary, path)
+        flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: PathLike) -> None:
+    """Returns when a file's content, or the names in a folder, would outlive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems know no flushing of folders.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def write_new(path: PathLike, content: str | bytes) -> None:

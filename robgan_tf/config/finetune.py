@@ -82,6 +82,12 @@ class FinetuneSettings(Settings):
     picture_every: int = setting("steps between pictures of attacked images", 1000, minimum=1)
     checkpoint_every: int = setting("steps between checkpoints", 1000, minimum=1)
     keep_checkpoints: int = setting("how many of the newest are kept", 3, minimum=1)
+    keep_every_hours: float = setting(
+        "of the checkpoints that are not among the newest, the first one and each that was saved "
+        "so many hours after the one kept before it stay for good; 0 for none",
+        0.0,
+        minimum=0.0,
+    )
     distribution: str = setting("`MirroredStrategy` or one device", "mirrored", choices=STRATEGIES)
     replicas: int | None = setting("as in `train`", None, minimum=1)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from robgan_tf.errors import UserError
+from robgan_tf.files import flush_to_disk
 from robgan_tf.reporting.former_names import present_names
 
 _LINE_START = b'{"step": '
@@ -80,6 +81,11 @@ class MetricsFile:
             file.write(line.encode())
         self._last_step = step
         return True
+
+    def flush_to_disk(self) -> None:
+        """Returns when every line would outlive a power cut."""
+        if self._path.exists():
+            flush_to_disk(self._path)
 
 
 def read_metrics(path: str | os.PathLike) -> list[dict]:

@@ -1,121 +1,173 @@
-"""Checkpoints: everything needed to continue a run, the newest few of them."""
+"""Checkpoints: everything needed to continue a run, written whole, read back, found again."""
 
+import json
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from robgan_tf.errors import UserError, first_line
+from robgan_tf.files import write_atomically
+from robgan_tf.runs.checkpoint_folder import STATE, CheckpointFolder
+from robgan_tf.runs.checkpoint_values import first_difference
 from robgan_tf.typing import PathLike
 
 
 class Checkpoints:
-    """Saves and restores trackable objects together with the step.
+    """Saves and restores trackable objects together with the step, for the one process that trains.
+
+    What an interrupted save has left is removed at once.
 
     Args:
       directory: where checkpoints are kept.
       objects: dict from a stable name to a model or built optimizer.
       keep: how many of the newest are kept.
+      keep_every_hours: of the older ones, the first, and each that was saved so much later than
+        the one kept before it, are kept for good; 0 for none.
+      marker: a file elsewhere, written when the first checkpoint is there: a directory without any
+        has then lost them. None for a directory that may lose them.
+      say: prints a line, of what is damaged.
     """
 
-    def __init__(self, directory: PathLike, objects: Mapping[str, Any], keep: int) -> None:
+    def __init__(
+        self,
+        directory: PathLike,
+        objects: Mapping[str, Any],
+        keep: int,
+        keep_every_hours: float = 0.0,
+        marker: PathLike | None = None,
+        say: Callable[[str], object] = print,
+    ) -> None:
         self._step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._checkpoint = tf.train.Checkpoint(step=self._step, **objects)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, str(directory), max_to_keep=keep, checkpoint_name="step"
-        )
+        self._folder = CheckpointFolder(directory)
+        self._keep, self._keep_every_hours = keep, keep_every_hours
+        self._marker = None if marker is None else pathlib.Path(marker)
+        self._say = say
+        self._folder.remove_left_overs()
 
     @property
     def latest(self) -> str | None:
         """Path prefix of the newest checkpoint, or None."""
-        return self._manager.latest_checkpoint
+        steps = self._folder.steps()
+        return self._folder.prefix(steps[-1]) if steps else None
 
-    def restore_latest(self) -> int:
-        """Restores the newest checkpoint.
+    def restore_latest(self, recorded_to: int | None = None) -> int:
+        """Restores the newest checkpoint that is whole, and sets newer ones aside.
+
+        Args:
+          recorded_to: the last step of the run's records, where they have lost later ones: a
+            checkpoint of this step or an older one is preferred, so that they are made again.
 
         Returns:
-          Its step; 0 where there is none.
+          Its step; 0 where nothing has been saved.
 
         Raises:
-          UserError: if it cannot be read or does not belong to these models.
+          UserError: if none that was saved can be read, or it does not belong to these models.
         """
-        if self.latest is None:
-            self._refuse_lost_state()
+        step, faults = self._folder.newest_whole()
+        if step is None:
+            self._refuse_lost(faults)
             return 0
-        try:
-            self._checkpoint.restore(self.latest).assert_consumed()
-        except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
-            raise UserError(
-                f"checkpoint {self.latest} cannot be restored: {first_line(error)}"
-            ) from error
+        for damaged, fault in faults.items():
+            folder = self._folder.set_aside(damaged)
+            self._say(
+                f"WARNING: checkpoint step-{damaged} is damaged ({fault}) and was moved to "
+                f"{folder}; training goes on from step-{step}"
+            )
+        if self._folder.write_state():
+            self._say(f"{self._folder.path / STATE} did not say what is there: written anew")
+        if recorded_to is not None and recorded_to < step:
+            step = self._earlier(step, recorded_to)
+        self._mark(step)
+        self._restore(self._folder.prefix(step))
         return int(self._step)
 
-    def _refuse_lost_state(self) -> None:
-        """Starting anew beside checkpoints that exist would lose them to rotation."""
-        found = sorted(pathlib.Path(self._manager.directory).glob("step-*.index"))
-        if found:
-            raise UserError(
-                f"{self._manager.directory} holds {found[-1].stem}, but its file 'checkpoint', "
-                "which says which is the newest, is missing or damaged: restore that file"
-            )
-
     def save(self, step: int) -> str:
-        """Saves a checkpoint of a step, unless the newest one is of that step already.
+        """Saves a checkpoint of a step, unless there is a whole one of it already.
+
+        It is written aside, flushed to disk, read back and compared, and only then published.
 
         Returns:
           Its path prefix.
+
+        Raises:
+          UserError: if what was read back is not what was to be saved; nothing is published.
         """
-        if self.latest is not None and self.latest.endswith(f"-{step}"):
-            return self.latest
+        if self._folder.fault(step) is not None:
+            self._write(step)
+        self._mark(step)
+        self._folder.thin(self._keep, self._keep_every_hours, step)
+        return self._folder.prefix(step)
+
+    def _write(self, step: int) -> None:
         self._step.assign(step)
-        return self._manager.save(checkpoint_number=step)
+        # A function of the step as all else, however often the run was interrupted.
+        self._checkpoint.save_counter.assign(step)
+        with self._folder.aside(step) as prefix:
+            self._checkpoint.write(prefix)
+            different = first_difference(self._checkpoint, prefix)
+            if different is not None:
+                raise UserError(
+                    f"the checkpoint of step {step} was written, and {different}: it is not kept; "
+                    "what was saved before is as it was. Do not trust this machine's disk or memory"
+                )
+            self._folder.publish(step)
 
+    def _restore(self, prefix: str) -> None:
+        try:
+            self._checkpoint.restore(prefix).assert_consumed()
+        except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
+            raise UserError(
+                f"checkpoint {prefix} cannot be restored: {first_line(error)}"
+            ) from error
 
-class BestCheckpoint:
-    """Keeps the model that a measure was highest for, beside the newest checkpoints.
+    def _earlier(self, newest: int, recorded_to: int) -> int:
+        """The step to go on from where the records end before the newest checkpoint."""
+        earlier, _ = self._folder.newest_whole(at_most=recorded_to)
+        lost = f"the records of steps {recorded_to + 1} to {newest} are lost"
+        if earlier is None:
+            self._say(
+                f"WARNING: {lost}, and no checkpoint is old enough to make them again; training "
+                f"goes on from step-{newest}"
+            )
+            return newest
+        self._say(f"WARNING: {lost}: training goes on from step-{earlier}, which makes them again")
+        return earlier
 
-    Its variables belong into the newest checkpoints too, so that a run that continues from one
-    knows what the best was until then, and finds again what came after.
+    def _refuse_lost(self, faults: Mapping[int, str]) -> None:
+        """Starting anew over what a run has saved would lose it."""
+        if faults:
+            found = "; ".join(f"step-{step}: {fault}" for step, fault in faults.items())
+            raise UserError(
+                f"no checkpoint under {self._folder.path} can be read ({found}): nothing is "
+                "trained over this run. Restore one from a copy, or give a new --run_dir"
+            )
+        if self._marker is not None and self._marker.exists():
+            raise UserError(
+                f"{self._folder.path} holds no checkpoint, and the run has saved some "
+                f"({self._marker.name}): nothing is trained over it. Restore one from a copy, or "
+                "give a new --run_dir"
+            )
 
-    Args:
-      directory: where the best checkpoint is kept.
-      objects: dict from a stable name to a model.
-    """
-
-    def __init__(self, directory: PathLike, objects: Mapping[str, Any]) -> None:
-        self.value = tf.Variable(float("-inf"), dtype=tf.float64, trainable=False)
-        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._checkpoints = Checkpoints(directory, objects, keep=1)
-
-    def offer(self, value: float | None, step: int) -> None:
-        """Keeps the model as it is if `value` is higher than every value before.
-
-        Args:
-          value: the measure; None where it was not measured.
-          step: the step it belongs to.
-        """
-        if value is None or value <= float(self.value):
-            return
-        self._checkpoints.save(step)
-        self.value.assign(value)
-        self.step.assign(step)
-
-    def objects(self) -> dict[str, tf.Variable]:
-        """What belongs into the newest checkpoints."""
-        return {"best_value": self.value, "best_step": self.step}
+    def _mark(self, step: int) -> None:
+        if self._marker is not None and not self._marker.exists():
+            write_atomically(self._marker, json.dumps({"checkpoint_seen_at_step": step}) + "\n")
 
 
 def kept_steps(directory: PathLike) -> list[int]:
     """Returns the steps of the checkpoints in a run's checkpoint directory, ascending."""
-    paths = pathlib.Path(directory).glob("step-*.index")
-    return sorted(int(path.stem.partition("-")[2]) for path in paths)
+    return CheckpointFolder(directory).steps()
 
 
 def checkpoint_of_step(directory: PathLike, step: str = "last") -> str:
-    """Finds a checkpoint.
+    """Finds a checkpoint, for programs that read a run which another one may be training.
+
+    A damaged one is refused and not passed over: what is measured would be of another step than
+    was asked for. Nothing is changed.
 
     Args:
       directory: the checkpoint directory of a run.
@@ -125,18 +177,30 @@ def checkpoint_of_step(directory: PathLike, step: str = "last") -> str:
       Path prefix of the checkpoint.
 
     Raises:
-      UserError: if there is none, naming those that exist.
+      UserError: if there is none, naming those that exist, or if it is damaged.
     """
+    folder = CheckpointFolder(directory)
     if step == "last":
-        latest = tf.train.latest_checkpoint(str(directory))
-        if latest is None:
+        whole, faults = folder.newest_whole()
+        if whole is None and not faults:
             raise UserError(f"there is no checkpoint under {directory}")
-        return latest
-    kept = kept_steps(directory)
+        if faults:
+            newest, fault = next(iter(faults.items()))
+            others = "no other can be read" if whole is None else f"step-{whole} can be read"
+            raise UserError(
+                f"checkpoint {folder.prefix(newest)} is damaged: {fault}; {others} (--checkpoint), "
+                "and training on sets the damaged one aside"
+            )
+        assert whole is not None  # There is one, and nothing newer is damaged.
+        return folder.prefix(whole)
+    kept = folder.steps()
     if step not in map(str, kept):
         known = ", ".join(map(str, kept)) or "none"
         raise UserError(f"there is no checkpoint of step {step} under {directory}: {known} kept")
-    return str(pathlib.Path(directory) / f"step-{step}")
+    what = folder.fault(int(step))
+    if what is not None:
+        raise UserError(f"checkpoint {folder.prefix(int(step))} is damaged: {what}")
+    return folder.prefix(int(step))
 
 
 def load_weights(path: str, models: Mapping[str, keras.Model]) -> None:
@@ -147,7 +211,7 @@ def load_weights(path: str, models: Mapping[str, keras.Model]) -> None:
       models: dict from name to built model.
 
     Raises:
-      UserError: if it does not fit the models.
+      UserError: if it does not fit the models, or is damaged or gone.
     """
     try:
         status = tf.train.Checkpoint(**models).restore(path).expect_partial()
@@ -155,6 +219,8 @@ def load_weights(path: str, models: Mapping[str, keras.Model]) -> None:
     except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
         # TensorFlow would list every value that is left, a line each, when the models go.
         tf.get_logger().addFilter(_is_not_of_unrestored)
+        if not pathlib.Path(f"{path}.index").exists():
+            raise UserError(f"checkpoint {path} is not there (any more)") from error
         raise UserError(
             f"checkpoint {path} does not fit this run's models: {first_line(error)}"
         ) from error

@@ -4,6 +4,7 @@ config.json      every setting of the run          metrics.jsonl   numbers
 config.gin       the same as a gin file            tensorboard/    event files
 data.json        classes, image shape, fingerprint
 checkpoints/     newest checkpoints                samples/ attacks/   pictures
+saved.json       a checkpoint has been saved
 best_checkpoint/ of classifiers                    gap.csv gap.png     train against test
 extensions/      copies of the programs it was made with, to read
 """
@@ -85,6 +86,11 @@ class RunDirectory:
     def checkpoints_path(self) -> pathlib.Path:
         """The directory of the newest checkpoints."""
         return self.path / CHECKPOINTS
+
+    @property
+    def saved_path(self) -> pathlib.Path:
+        """The file that says that a checkpoint has been saved: who finds none has lost it."""
+        return self.path / "saved.json"
 
     @property
     def best_checkpoint_path(self) -> pathlib.Path:

@@ -210,6 +210,8 @@ class TrainingLoop:
 
     def _save(self, step: int) -> None:
         with self._progress.paused():
+            # What a checkpoint makes past, no resumed run makes again.
+            self._metrics.flush_to_disk()
             self._checkpoints.save(step)
 
 

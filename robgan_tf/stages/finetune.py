@@ -10,7 +10,8 @@ from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.data import ImageData, training_batches
 from robgan_tf.errors import UserError
 from robgan_tf.extensions import Extension
-from robgan_tf.runs.checkpoints import BestCheckpoint, load_weights
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
+from robgan_tf.runs.checkpoints import load_weights
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages import finetune_report
 from robgan_tf.stages.agreement import check_sources

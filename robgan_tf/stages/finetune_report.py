@@ -8,7 +8,7 @@ import tensorflow as tf
 from robgan_tf.config.finetune import FinetuneConfig, FinetuneSettings
 from robgan_tf.data.load import ImageData
 from robgan_tf.models.summary import summary_table
-from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages.report import print_conditions, print_results
 from robgan_tf.training.finetune_step import FinetunePlayers

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.losses.adversarial import class_loss
-from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.loop import Due
 from robgan_tf.training.finetune_step import ACCURACIES, LOSSES, FinetuneStep
 from robgan_tf.typing import LabelledImages, Scalars

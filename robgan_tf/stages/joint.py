@@ -12,7 +12,8 @@ from robgan_tf.errors import UserError
 from robgan_tf.extensions import Extension
 from robgan_tf.quality.extractors import PIXELS, FeatureExtractor
 from robgan_tf.runs.archive import run_directory
-from robgan_tf.runs.checkpoints import BestCheckpoint, checkpoint_of_step, load_weights
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
+from robgan_tf.runs.checkpoints import checkpoint_of_step, load_weights
 from robgan_tf.runs.directory import CHECKPOINTS, RunDirectory
 from robgan_tf.stages import joint_report
 from robgan_tf.stages.build_joint import build_adversary, build_players, build_step

@@ -9,7 +9,7 @@ from robgan_tf.config.joint import JointConfig, TrainSettings
 from robgan_tf.data.load import ImageData
 from robgan_tf.models.summary import summary_table
 from robgan_tf.reporting import format_radius
-from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages.report import print_conditions, print_results
 from robgan_tf.training.joint_step import JointPlayers

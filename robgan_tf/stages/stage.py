@@ -17,8 +17,10 @@ from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.data.overlap import overlap_warning
 from robgan_tf.extensions import CONFIG_KEY, Extension, keep_copies, recorded
-from robgan_tf.runs.checkpoints import BestCheckpoint, Checkpoints
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
+from robgan_tf.runs.checkpoints import Checkpoints
 from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.runs.kept_records import recorded_to, refuse_to_begin_over
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
 from robgan_tf.runs.stopping import StopRequest
 from robgan_tf.stages.finished import data_record
@@ -133,9 +135,15 @@ class Stage(abc.ABC):
         keep_copies(run.path, self._extensions)
         best = {} if built.best is None else built.best.objects()
         checkpoints = Checkpoints(
-            run.checkpoints_path, {**built.saved, **best}, self.config.stage.keep_checkpoints
+            run.checkpoints_path,
+            {**built.saved, **best},
+            self.config.stage.keep_checkpoints,
+            self.config.stage.keep_every_hours,
+            marker=run.saved_path,
         )
-        start_step = checkpoints.restore_latest()
+        start_step = self._restore(run, checkpoints)
+        if built.best is not None:
+            built.best.check()
         if checkpoints.latest is None and self.load_other_weights(players):
             # The other run may train on; this one shall always start from the same weights.
             checkpoints.save(0)
@@ -204,6 +212,15 @@ class Stage(abc.ABC):
           checkpoint: path prefix of the newest checkpoint.
           accuracy: as `final_accuracy` returns it.
         """
+
+    def _restore(self, run: RunDirectory, checkpoints: Checkpoints) -> int:
+        wanted = self.config.stage
+        start_step = checkpoints.restore_latest(
+            recorded_to(run.metrics_path, wanted.log_every, wanted.steps)
+        )
+        if checkpoints.latest is None:
+            refuse_to_begin_over(run, wanted.checkpoint_every)
+        return start_step
 
     def _load_data(self) -> ImageData:
         data = load_image_data(**self.config.data.loading(self._data_dir))

@@ -1,6 +1,6 @@
 """What is measured of the players now and then while they train, and what is kept of it."""
 
-from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.loop import Due
 from robgan_tf.watching.gap import GapMeter
 from robgan_tf.watching.quality import QualityMeter

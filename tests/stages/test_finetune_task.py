@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from robgan_tf.runs.checkpoints import BestCheckpoint
+from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.stages.finetune_task import FinetuneTask
 from tests import tiny_classifier as tiny
 from tests.data.helpers import numbered_source

@@ -1,0 +1,64 @@
+"""Whether records tell of a checkpoint that is not there, and what they have lost."""
+
+import json
+import types
+
+import pytest
+
+from robgan_tf.errors import UserError
+from robgan_tf.runs.kept_records import recorded_to, refuse_to_begin_over
+
+
+def run_with(path, steps=()):
+    metrics = path / "metrics.jsonl"
+    metrics.write_text("".join(json.dumps({"step": step}) + "\n" for step in steps))
+    return types.SimpleNamespace(
+        path=path, metrics_path=metrics, checkpoints_path=path / "checkpoints"
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ((), 4),
+        ((5,), 9),
+        ((5, 10), 14),
+        # A run of 7 steps, which has a line at its end, continued.
+        ((5, 7), 9),
+        # The last of 23 steps has a line of its own.
+        ((5, 10, 15, 20), 22),
+        ((5, 10, 15, 20, 23), 23),
+    ],
+)
+def test_the_step_to_which_no_line_is_missing(tmp_path, lines, expected):
+    run = run_with(tmp_path, lines)
+    assert recorded_to(run.metrics_path, log_every=5, steps=23) == expected
+
+
+def test_without_a_file_it_is_the_step_before_the_first_line(tmp_path):
+    assert recorded_to(tmp_path / "metrics.jsonl", log_every=50, steps=1000) == 49
+
+
+def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(tmp_path):
+    run = run_with(tmp_path, (5, 10))
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "step_00000010.png").write_bytes(b"")
+    (tmp_path / "samples" / "step_of_mine.png").write_bytes(b"")
+    refuse_to_begin_over(run, checkpoint_every=10)
+
+
+@pytest.mark.parametrize(
+    ("record", "line"),
+    [
+        (lambda path: run_with(path, (5, 10, 11)), "records up to step 11 and no checkpoint"),
+        (lambda path: (path / "samples/step_00000015.png").touch(), "records up to step 15 and no"),
+        (lambda path: (path / "evaluations/step_00000010.json").touch(), "up to step 10 and no"),
+    ],
+)
+def test_a_run_that_has_recorded_more_has_lost_its_checkpoints(tmp_path, record, line):
+    run = run_with(tmp_path, (5, 10))
+    for folder in ("samples", "evaluations"):
+        (tmp_path / folder).mkdir()
+    record(tmp_path)
+    with pytest.raises(UserError, match=line):
+        refuse_to_begin_over(run, checkpoint_every=10)
