@@ -80,6 +80,7 @@ COMMAND = Command(
     "--run_dir=runs/quickstart --export_dir=exports",
     add_flags,
     export,
+    kept="every version there is whole; --what=LIST exports the parts that are missing",
 )
 
 

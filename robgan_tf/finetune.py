@@ -55,6 +55,7 @@ def finetune(given: Values) -> int:
     """Trains as the flags say."""
     if not given.gin_file:
         raise UserError("no configuration: give --gin_file, for instance gin/finetune/rob_gan.gin")
+    deadline = flags.deadline(given)
     run_dir = flags.training_run_dir(given)
     extensions = flags.load_extensions(given)
     explain_choices_of(run_dir)
@@ -69,7 +70,7 @@ def finetune(given: Values) -> int:
     if given.dry_run:
         stage.describe()
         return 0
-    stop = stage.train()
+    stop = stage.train(deadline)
     if stop is not None:
         return stop.exit_status
     measure = command_line(
@@ -105,6 +106,7 @@ COMMAND = Command(
     "--gan_run_dir=runs/quickstart --run_dir=runs/quickstart_tuned",
     add_flags,
     finetune,
+    kept="nothing was changed; the same command begins or continues the run",
 )
 
 

@@ -43,6 +43,7 @@ def train(given: Values) -> int:
     """Trains as the flags say."""
     if not given.gin_file:
         raise UserError("no configuration: give --gin_file, for instance gin/quickstart.gin")
+    deadline = flags.deadline(given)
     run_dir = flags.training_run_dir(given)
     extensions = flags.load_extensions(given)
     explain_choices_of(run_dir)
@@ -62,7 +63,7 @@ def train(given: Values) -> int:
     if given.dry_run:
         stage.describe()
         return 0
-    stop = stage.train()
+    stop = stage.train(deadline)
     if stop is not None:
         return stop.exit_status
     longer = continuation("train", given, "train.steps", 2 * config.train.steps)
@@ -77,6 +78,7 @@ COMMAND = Command(
     "--gin_file=gin/quickstart.gin",
     add_flags,
     train,
+    kept="nothing was changed; the same command begins or continues the run",
 )
 
 

@@ -35,6 +35,7 @@ SECONDS = {
     "tests/sampling/test_image_set.py": 33,
     "tests/robustness/test_scale.py": 32,
     "tests/models/test_models.py": 32,
+    "tests/commands/test_signals.py": 40,
     "tests/attacks/test_auto_pgd_algorithm.py": 29,
     "tests/tools/test_benchmarks.py": 27,
     "tests/serving/test_readers.py": 26,

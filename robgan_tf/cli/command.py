@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 
 from robgan_tf.cli.parser import Parser, Values, flag_name
 from robgan_tf.errors import UserError
+from robgan_tf.runs.stopping import keeping
 
 SCRIPT = "robgan-tf"
+# Of a command that a signal has ended.
+KEPT = "every file there is whole; the same command makes what is missing"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,6 +24,7 @@ class Command:
       example: its arguments in a command line that works.
       add_flags: declares its flags.
       call: does it; returns the exit status.
+      kept: what is safe where a signal ends it, and how to go on.
     """
 
     name: str
@@ -28,6 +32,7 @@ class Command:
     example: str
     add_flags: Callable[[Parser], None]
     call: Callable[[Values], int]
+    kept: str = KEPT
 
     def parser(self) -> Parser:
         """A new parser of the command's flags."""
@@ -46,7 +51,12 @@ class Command:
           SystemExit: after --help was printed.
         """
         values = self.parser().read(words)
-        return lambda: self.call(values)
+
+        def call() -> int:
+            with keeping(self.kept):
+                return self.call(values)
+
+        return call
 
 
 @dataclasses.dataclass(frozen=True)

@@ -242,4 +242,5 @@ COMMAND = Command(
     "--run_dir=runs/quickstart --attack=strong --epsilons=8/255,0.04",
     add_flags,
     evaluate,
+    kept="finished parts are kept; the same command continues",
 )

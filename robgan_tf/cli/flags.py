@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import time
 from typing import TYPE_CHECKING
 
 from robgan_tf import extensions
@@ -40,6 +41,13 @@ def add_training(parser: Parser) -> None:
     )
     add_data_dir(parser)
     add_extension(parser)
+    parser.flag(
+        "max_hours",
+        "Save and exit with status 75 before training has taken so long, for a scheduler that "
+        "would end it; the same command continues. A step begun is finished.",
+        values.positive,
+        form="HOURS",
+    )
     parser.switch("dry_run", "Print the configuration, the models and the data shapes, and exit.")
 
 
@@ -77,6 +85,11 @@ def load_extensions(given: Values) -> list[Extension]:
 def data_dir(given: Values) -> str | None:
     """Where the data is, or None."""
     return given.data_dir or os.environ.get("TFDS_DATA_DIR")
+
+
+def deadline(given: Values) -> float | None:
+    """When training has to have ended, on `time.monotonic`; None for never."""
+    return None if given.max_hours is None else time.monotonic() + 3600.0 * given.max_hours
 
 
 def training_run_dir(given: Values) -> str:

@@ -31,7 +31,7 @@ def tensorflow_loading() -> Iterator[None]:
         return
     sys.stderr.flush()
     reading, writing = os.pipe()
-    filtering = os.fork()
+    filtering = _forked()
     if not filtering:
         os.close(writing)
         _filter(os.fdopen(reading, "rb"))
@@ -48,10 +48,21 @@ def tensorflow_loading() -> Iterator[None]:
         os.waitpid(filtering, 0)
 
 
+def _forked() -> int:
+    """As `os.fork`, but signals are for this process alone: the other one ignores them."""
+    ours = {signal.SIGINT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+    process = os.fork()
+    if not process:
+        for number in ours:
+            signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return process
+
+
 def _filter(lines: BinaryIO) -> None:
     """Writes lines that are no notes to standard error until there are no more, and exits."""
     status = 1
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the other one.
     try:
         for line in lines:
             if not _NOTES.match(line):

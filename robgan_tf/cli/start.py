@@ -16,13 +16,13 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 from absl import app, logging
 from absl.testing import flagsaver
 
-from robgan_tf.cli.command import Command, Kinds
+from robgan_tf.cli.command import KEPT, Command, Kinds
 from robgan_tf.errors import CollapseError, NonFiniteError, UserError
+from robgan_tf.runs.stopping import StoppedError, interruptible
 
 USER_ERROR_STATUS = 2
 NON_FINITE_STATUS = 3
 COLLAPSE_STATUS = 4
-INTERRUPTED_STATUS = 130
 # As the shell shows a program that SIGPIPE has ended.
 BROKEN_PIPE_STATUS = 141
 
@@ -36,7 +36,8 @@ def run(command: Command | Kinds, argv: Sequence[str] | None = None) -> int:
         (--pdb, --run_with_profiling).
 
     Returns:
-      The exit status: 0 after --help, else as `finish` says.
+      The exit status: 0 after --help, else as `finish` says; 130 or 143 if SIGINT or SIGTERM ended
+      it.
 
     Raises:
       SystemExit: with the status, if `argv` is None.
@@ -44,14 +45,25 @@ def run(command: Command | Kinds, argv: Sequence[str] | None = None) -> int:
     with _own_absl_flags():
         logging.set_verbosity(logging.WARNING)
         try:
-            call = command.bound(sys.argv[1:] if argv is None else argv)
-        except UserError as error:
-            return _refused(error)
-        except SystemExit:
-            return 0  # --help was printed.
-        if argv is not None:
-            return finish(call)
-        app.run(lambda call: finish(call), flags_parser=lambda _: call)
+            with interruptible():
+                return _run(command, argv)
+        except StoppedError as stopped:
+            print(f"stopped by {stopped.signal.name}: {stopped.kept or KEPT}", file=sys.stderr)
+            if argv is None:
+                sys.exit(stopped.exit_status)
+            return stopped.exit_status
+
+
+def _run(command: Command | Kinds, argv: Sequence[str] | None) -> int:
+    try:
+        call = command.bound(sys.argv[1:] if argv is None else argv)
+    except UserError as error:
+        return _refused(error)
+    except SystemExit:
+        return 0  # --help was printed.
+    if argv is not None:
+        return finish(call)
+    app.run(lambda call: finish(call), flags_parser=lambda _: call)
 
 
 def finish(call: Callable[[], int]) -> int:
@@ -78,9 +90,6 @@ def finish(call: Callable[[], int]) -> int:
         # What is still unwritten would be tried again when the process ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE_STATUS
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues from what was last saved", file=sys.stderr)
-        return INTERRUPTED_STATUS
     except NonFiniteError as error:
         print(f"stopped, nothing of this step is saved: {error}", file=sys.stderr)
         return NON_FINITE_STATUS

@@ -113,12 +113,15 @@ class TrainingLoop:
         self._description = description
         self._stop_at_alarm = stop_at_alarm
 
-    def run(self, batches: Iterable[Any], start_step: int) -> StopRequest | None:
+    def run(
+        self, batches: Iterable[Any], start_step: int, deadline: float | None = None
+    ) -> StopRequest | None:
         """Trains from the step after `start_step`.
 
         Args:
           batches: iterable of the task's batches, from that step on.
           start_step: steps already made.
+          deadline: when the run has to have ended, on `time.monotonic`; None for never.
 
         Returns:
           The StopRequest that ended the run between two steps, or None when it is finished.
@@ -134,7 +137,7 @@ class TrainingLoop:
         self._tensorboard.text("configuration", start_step, self._description)
         self._progress = Progress(self._rhythm.steps, start_step, self._images_per_step)
         try:
-            with StopRequest() as stop:
+            with StopRequest(deadline) as stop:
                 return self._steps(iter(batches), start_step, stop)
         finally:
             self._progress.close()
@@ -147,7 +150,7 @@ class TrainingLoop:
         self._progress.message("Compiling the first step (about 10 s for small networks) ...")
         for step in range(start_step + 1, self._rhythm.steps + 1):
             self._step(next(batches), step)
-            if stop.received is not None:
+            if stop.is_due():
                 self._save(step)
                 return stop
         return None

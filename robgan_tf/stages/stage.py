@@ -22,7 +22,7 @@ from robgan_tf.runs.checkpoints import Checkpoints
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.runs.kept_records import recorded_to, refuse_to_begin_over
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
-from robgan_tf.runs.stopping import StopRequest
+from robgan_tf.runs.stopping import StopRequest, keeping
 from robgan_tf.stages.finished import data_record
 from robgan_tf.stages.report import print_corrupt_files
 from robgan_tf.training.distribution import make_strategy
@@ -101,8 +101,11 @@ class Stage(abc.ABC):
         self.build_step(players)
         self.print_plan(data, players)
 
-    def train(self) -> StopRequest | None:
+    def train(self, deadline: float | None = None) -> StopRequest | None:
         """Trains from the newest checkpoint, or from the beginning, and prints a summary.
+
+        Args:
+          deadline: when training has to have ended, on `time.monotonic`; None for never.
 
         Returns:
           The StopRequest that ended the run between two steps, or None when it is finished.
@@ -148,11 +151,17 @@ class Stage(abc.ABC):
             # The other run may train on; this one shall always start from the same weights.
             checkpoints.save(0)
         self.print_start(run, data, built, start_step)
-        stop = self._loop(run, built, checkpoints, start_step)
+        with keeping("what was saved is safe; the same command continues"):
+            stop = self._loop(run, built, checkpoints, start_step, deadline)
         if stop is None:
-            self._finish(run, data, built, checkpoints)
+            trained = f"trained and saved as {checkpoints.latest}"
+            with keeping(f"{trained}; the same command measures the rest"):
+                self._finish(run, data, built, checkpoints)
         else:
-            print(f"Stopped and saved {checkpoints.latest}; the same command continues.")
+            print(
+                f"Stopped by {stop.reason} and saved {checkpoints.latest}; the same command "
+                "continues."
+            )
         print_corrupt_files(data)
         return stop
 
@@ -231,7 +240,12 @@ class Stage(abc.ABC):
         return data
 
     def _loop(
-        self, run: RunDirectory, built: Built, checkpoints: Checkpoints, start_step: int
+        self,
+        run: RunDirectory,
+        built: Built,
+        checkpoints: Checkpoints,
+        start_step: int,
+        deadline: float | None,
     ) -> StopRequest | None:
         wanted = self.config.stage
         if start_step >= wanted.steps:
@@ -245,7 +259,7 @@ class Stage(abc.ABC):
             description=as_markdown(self.config.as_gin()),
             stop_at_alarm=self.stop_at_alarm,
         )
-        return loop.run(built.batches(start_step), start_step)
+        return loop.run(built.batches(start_step), start_step, deadline)
 
     def _finish(
         self, run: RunDirectory, data: ImageData, built: Built, checkpoints: Checkpoints

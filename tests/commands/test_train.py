@@ -14,6 +14,7 @@ from robgan_tf.stages.finished import open_run
 from tests import in_process, kept_steps, tiny
 from tests.eager import eagerly
 from tests.in_process import deterministic, stop_at
+from tests.signals import signal_at
 
 # Enough that a signal sent after the first step arrives well before the last.
 STEPS = 40
@@ -111,9 +112,12 @@ def test_three_sessions_make_the_run_of_one(gin_file, finished, tmp_path):
     process = in_process.start_line(following)
     output, errors = stop_at(process, run_dir / "metrics.jsonl", half + 1, signal.SIGINT)
     assert process.returncode == 130
-    assert f"continued from step {half}" in output and "Stopped and saved" in output
+    assert f"continued from step {half}" in output and "Stopped by SIGINT and saved" in output
     # None of TensorFlow's notes, of which loading it makes six lines.
-    assert errors == ""
+    assert errors in (
+        "",
+        "SIGINT: the call under way is finished first; another signal leaves at once\n",
+    )
     stopped_at = len(read_metrics(run_dir / "metrics.jsonl"))
     assert half < stopped_at < STEPS
 
@@ -122,6 +126,50 @@ def test_three_sessions_make_the_run_of_one(gin_file, finished, tmp_path):
     assert f"continued from step {stopped_at}" in process.stdout
     assert deterministic(run_dir) == deterministic(straight)
     assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
+
+
+def changed(gin_file, run_dir, *bindings):
+    """A session of a few steps that are all recorded."""
+    bindings = ("final_evaluation.images = 20", "quality.images = 20", *bindings)
+    return train(gin_file, run_dir, *(f"--gin_param={binding}" for binding in bindings))
+
+
+@pytest.mark.parametrize(
+    ("function", "kept"),
+    [
+        (
+            "robgan_tf.stages.stage.load_image_data",
+            "nothing was changed; the same command begins or continues the run",
+        ),
+        (
+            "robgan_tf.watching.final_evaluation.accuracy_under_attack",
+            "trained and saved as {run}/checkpoints/step-1; the same command measures the rest",
+        ),
+    ],
+    ids=["before training", "final evaluation"],
+)
+def test_a_signal_before_and_after_training(gin_file, tmp_path, function, kept):
+    run = tmp_path / "run"
+    with signal_at(function, 1, signal.SIGTERM):
+        process = changed(gin_file, run, "train.steps = 1")
+    assert process.returncode == 143
+    assert process.stderr == f"stopped by SIGTERM: {kept.format(run=run)}\n"
+    process = changed(gin_file, run, "train.steps = 1")
+    assert process.returncode == 0, process.stderr
+    assert "on 20 test images" in process.stdout
+
+
+def test_a_run_out_of_time_saves_says_so_and_is_continued(gin_file, tmp_path):
+    run = tmp_path / "run"
+    for step in (1, 2):
+        process = train(gin_file, run, "--max_hours=1e-9", "--gin_param=train.steps=2")
+        assert process.returncode == 75, process.stderr
+        saved = run / "checkpoints" / f"step-{step}"
+        assert f"Stopped by --max_hours and saved {saved}; the same" in process.stdout
+    # Training is over; only what is left to measure is done.
+    process = train(gin_file, run, "--max_hours=1e-9", "--gin_param=train.steps=2")
+    assert process.returncode == 0 and "Finished at step 2" in process.stdout
+    assert (run / "evaluations" / "step_00000002.json").exists()
 
 
 def test_two_replicas_see_the_same_batches(gin_file, finished, tmp_path):

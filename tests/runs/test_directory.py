@@ -107,7 +107,6 @@ def test_damaged_config_is_named(tmp_path):
     [
         (UserError("what was wrong"), 2, "error: what was wrong\n"),
         (NonFiniteError("step 3: a loss"), 3, "nothing of this step is saved: step 3: a loss"),
-        (KeyboardInterrupt(), 130, "interrupted"),
     ],
 )
 def test_how_a_command_ends(capsys, error, status, text):
