@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+import psutil
+
 from robgan_tf.typing import PathLike
 
 if TYPE_CHECKING:
@@ -45,6 +47,14 @@ def write_atomically(path: PathLike, content: str | bytes | Callable[[BinaryIO],
         flush_to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_left_overs(directory: PathLike) -> None:
+    """Removes what processes that are no more were writing, in a directory and those in it."""
+    for path in [*pathlib.Path(directory).glob(".*.*"), *pathlib.Path(directory).glob("*/.*.*")]:
+        owner = path.suffix[1:]
+        if owner.isdecimal() and path.is_file() and not psutil.pid_exists(int(owner)):
+            path.unlink(missing_ok=True)
 
 
 def flush_to_disk(path: PathLike) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import operator
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ import numpy as np
 from robgan_tf.errors import UserError
 from robgan_tf.files import flush_to_disk
 from robgan_tf.reporting.former_names import present_names
-
-_LINE_START = b'{"step": '
+from robgan_tf.reporting.metrics_lines import mend, read_lines, write_lines
 
 
 class MetricsFile:
@@ -23,32 +23,31 @@ class MetricsFile:
     last checkpoint and recomputes the steps after it, with the same values; the
     lines already written stay and the recomputed ones are skipped.
 
-    Opening removes a last line that a kill cut short, and nothing else.
+    A line that is missing between others is written in its place.
+
+    Opening removes a last line that a kill or a power cut left unfinished, and
+    moves what is no metrics line to a file beside it.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike, say: Callable[[str], object] = print):
         """Opens the file, or prepares to create it at the first write.
 
         Args:
           path: the file; its parent directories are created.
-
-        Raises:
-          UserError: if a line is not one this class writes; the file is then
-            left as it is.
+          say: prints a line, of damaged lines.
         """
         self._path = Path(path)
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._last_step: int | None = None
-        if self._path.exists():
-            records, fragment = _parse(self._path)
-            if records:
-                self._last_step = records[-1]["step"]
-            _mend_end(self._path, fragment)
+        records = mend(self._path, say).records if self._path.exists() else []
+        self._steps = {record["step"] for record in records}
 
     @property
     def last_step(self) -> int:
         """The step of the last line, 0 if there is none."""
-        return self._last_step or 0
+        return max(self._steps, default=0)
+
+    def __contains__(self, step: int) -> bool:
+        return step in self._steps
 
     def write(self, step: int, values: dict[str, float]) -> bool:
         """Appends one line, on disk for other programs when this returns.
@@ -60,7 +59,7 @@ class MetricsFile:
 
         Returns:
           True if the line was written; False if the file already holds this
-          step or a later one, and was left alone.
+          step, and was left alone.
 
         Raises:
           ValueError: if a value is infinite or NaN, the step is negative, or a
@@ -74,18 +73,26 @@ class MetricsFile:
         if "step" in values:
             raise ValueError('a metric may not be named "step": every line has that already')
         record = {"step": step} | {name: _number(name, value) for name, value in values.items()}
-        if self._last_step is not None and step <= self._last_step:
+        if step in self._steps:
             return False
-        line = json.dumps(record, allow_nan=False) + "\n"
-        with self._path.open("ab") as file:
-            file.write(line.encode())
-        self._last_step = step
+        line = json.dumps(record, allow_nan=False).encode()
+        if self._steps and step < self.last_step:
+            self._insert(step, line)
+        else:
+            with self._path.open("ab") as file:
+                file.write(line + b"\n")
+        self._steps.add(step)
         return True
 
     def flush_to_disk(self) -> None:
         """Returns when every line would outlive a power cut."""
         if self._path.exists():
             flush_to_disk(self._path)
+
+    def _insert(self, step: int, line: bytes) -> None:
+        lines = read_lines(self._path)
+        place = sum(record["step"] < step for record in lines.records)
+        write_lines(self._path, [*lines.texts[:place], line, *lines.texts[place:]])
 
 
 def read_metrics(path: str | os.PathLike) -> list[dict]:
@@ -99,12 +106,20 @@ def read_metrics(path: str | os.PathLike) -> list[dict]:
       names they have now; a last line that is not yet complete is left out.
 
     Raises:
-      UserError: if there is no such file, or a line is not one MetricsFile writes.
+      UserError: if there is no such file, it cannot be read, or a line is not one
+        MetricsFile writes.
     """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: there is no such metrics file")
-    return [present_names(record) for record in _parse(path)[0]]
+    try:
+        lines = read_lines(path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if lines.bad:
+        number, text, wrong = lines.bad[0]
+        raise UserError(f"{path}, line {number}: {wrong}: {text[:80]!r}; training on mends it")
+    return [present_names(record) for record in lines.records]
 
 
 def _number(name: str, value: Any) -> int | float:
@@ -121,55 +136,3 @@ def _number(name: str, value: Any) -> int | float:
     if not math.isfinite(number):
         raise ValueError(f"metric {name!r} must be finite, not {number}")
     return number
-
-
-def _parse(path: Path) -> tuple[list[dict], bytes]:
-    """Returns the complete lines as dicts, and the bytes of a last line cut short."""
-    lines = path.read_bytes().split(b"\n")
-    unfinished = lines.pop()  # empty when the file ends with a newline, as it should
-    records: list[dict] = []
-    for number, line in enumerate(lines, start=1):
-        record = _parse_line(line)
-        if record is None:
-            raise UserError(f"{path}, line {number}: not a metrics line: {line[:80]!r}")
-        _check_order(path, number, records, record)
-        records.append(record)
-    record = _parse_line(unfinished)
-    if record is not None:  # a kill took only the newline: nothing is lost
-        _check_order(path, len(lines) + 1, records, record)
-        records.append(record)
-        return records, b""
-    if unfinished[: len(_LINE_START)] != _LINE_START[: len(unfinished)]:
-        # Removing the end of a file that this class did not write would destroy it.
-        raise UserError(f"{path}, line {len(lines) + 1}: not a metrics line: {unfinished[:80]!r}")
-    return records, unfinished
-
-
-def _parse_line(line: bytes) -> dict | None:
-    try:
-        record = json.loads(line)
-    except ValueError:  # not JSON, or not UTF-8
-        return None
-    if not isinstance(record, dict) or type(record.get("step")) is not int:
-        return None
-    return record
-
-
-def _check_order(path: Path, number: int, records: list[dict], record: dict) -> None:
-    if records and record["step"] <= records[-1]["step"]:
-        raise UserError(
-            f"{path}, line {number}: step {record['step']} follows step {records[-1]['step']}; "
-            "steps must increase"
-        )
-
-
-def _mend_end(path: Path, fragment: bytes) -> None:
-    """Makes the file end with a complete line, so that the next one starts afresh."""
-    with path.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if fragment:
-            file.truncate(size - len(fragment))
-        elif size > 0:
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
-                file.write(b"\n")

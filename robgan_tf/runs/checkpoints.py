@@ -3,7 +3,7 @@
 import json
 import logging
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -55,12 +55,12 @@ class Checkpoints:
         steps = self._folder.steps()
         return self._folder.prefix(steps[-1]) if steps else None
 
-    def restore_latest(self, recorded_to: int | None = None) -> int:
+    def restore_latest(self, lost: Callable[[int], Sequence[int]] | None = None) -> int:
         """Restores the newest checkpoint that is whole, and sets newer ones aside.
 
         Args:
-          recorded_to: the last step of the run's records, where they have lost later ones: a
-            checkpoint of this step or an older one is preferred, so that they are made again.
+          lost: function from a step to the steps up to it whose records are lost, ascending:
+            training goes on from one of the newest few where that makes them again.
 
         Returns:
           Its step; 0 where nothing has been saved.
@@ -80,8 +80,8 @@ class Checkpoints:
             )
         if self._folder.write_state():
             self._say(f"{self._folder.path / STATE} did not say what is there: written anew")
-        if recorded_to is not None and recorded_to < step:
-            step = self._earlier(step, recorded_to)
+        if lost is not None:
+            step = self._before_lost(step, lost(step))
         self._mark(step)
         self._restore(self._folder.prefix(step))
         return int(self._step)
@@ -125,18 +125,23 @@ class Checkpoints:
                 f"checkpoint {prefix} cannot be restored: {first_line(error)}"
             ) from error
 
-    def _earlier(self, newest: int, recorded_to: int) -> int:
-        """The step to go on from where the records end before the newest checkpoint."""
-        earlier, _ = self._folder.newest_whole(at_most=recorded_to)
-        lost = f"the records of steps {recorded_to + 1} to {newest} are lost"
-        if earlier is None:
-            self._say(
-                f"WARNING: {lost}, and no checkpoint is old enough to make them again; training "
-                f"goes on from step-{newest}"
-            )
+    def _before_lost(self, newest: int, lost: Sequence[int]) -> int:
+        """The step to go on from where records of some steps are lost."""
+        if not lost:
             return newest
-        self._say(f"WARNING: {lost}: training goes on from step-{earlier}, which makes them again")
-        return earlier
+        # None that is kept for good: it may be days of training ago.
+        recent = [x for x in self._folder.steps()[-self._keep :] if self._folder.fault(x) is None]
+        again = [step for step in lost if step > recent[0]]
+        start, _ = self._folder.newest_whole(at_most=again[0] - 1 if again else newest)
+        assert start is not None  # The oldest of them at least.
+        for steps, what in (
+            (again, f"training goes on from step-{start}, which makes them again"),
+            (lost[: len(lost) - len(again)], "no checkpoint is old enough to make them again"),
+        ):
+            if steps:
+                place = f"step {steps[0]}" + (f" to {steps[-1]}" if len(steps) > 1 else "")
+                self._say(f"WARNING: {len(steps)} records of {place} are lost: {what}")
+        return start
 
     def _refuse_lost(self, faults: Mapping[int, str]) -> None:
         """Starting anew over what a run has saved would lose it."""

@@ -18,7 +18,7 @@ from typing import Any
 import filelock
 
 from robgan_tf.errors import UserError
-from robgan_tf.files import write_atomically
+from robgan_tf.files import remove_left_overs, write_atomically
 from robgan_tf.reporting import format_radius
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.typing import JsonObject, PathLike
@@ -61,6 +61,7 @@ class RunDirectory:
             self._refuse_other_config(self._config, grows)
             self._make_writable()
             self._lock = self._take_lock()
+            remove_left_overs(self.path)
         except OSError as error:
             raise UserError(
                 f"run directory {self.path} cannot be used: {error.strerror}; "

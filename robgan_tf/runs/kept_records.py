@@ -10,17 +10,17 @@ from robgan_tf.typing import PathLike
 _PICTURES = f"*/step_{8 * '[0-9]'}.png"
 
 
-def recorded_to(metrics_path: PathLike, log_every: int, steps: int) -> int:
-    """The step up to which no line is missing at the end of metrics.jsonl.
+def lost_lines(metrics_path: PathLike, log_every: int, steps: int, up_to: int) -> list[int]:
+    """The steps that metrics.jsonl should have a line of and has none.
 
     Args:
       metrics_path: the file, which need not exist.
       log_every: steps between lines.
       steps: the last step of the run, which has a line too.
+      up_to: the last step of interest.
     """
-    last = _last_line(metrics_path)
-    before_the_next = (last // log_every + 1) * log_every - 1
-    return max(last, min(before_the_next, steps - 1))
+    due = {*range(log_every, up_to + 1, log_every), *([steps] if steps == up_to else [])}
+    return sorted(due.difference(_lines(metrics_path)))
 
 
 def refuse_to_begin_over(run: RunDirectory, checkpoint_every: int) -> None:
@@ -36,7 +36,7 @@ def refuse_to_begin_over(run: RunDirectory, checkpoint_every: int) -> None:
     Raises:
       UserError: if it has recorded a step after its first checkpoint, or was evaluated.
     """
-    steps = [_last_line(run.metrics_path)]
+    steps = [0, *_lines(run.metrics_path)]
     steps += [int(path.stem.rpartition("_")[2]) for path in run.path.glob(_PICTURES)]
     evaluated = any((run.path / "evaluations").glob("*.json"))
     if max(steps) > checkpoint_every or evaluated:
@@ -47,7 +47,6 @@ def refuse_to_begin_over(run: RunDirectory, checkpoint_every: int) -> None:
         )
 
 
-def _last_line(metrics_path: PathLike) -> int:
+def _lines(metrics_path: PathLike) -> list[int]:
     path = pathlib.Path(metrics_path)
-    records = read_metrics(path) if path.exists() else []
-    return records[-1]["step"] if records else 0
+    return [record["step"] for record in read_metrics(path)] if path.exists() else []

@@ -197,7 +197,7 @@ class TrainingLoop:
         values["time/training_seconds"] = self._seconds_before + self._progress.training_seconds
         for line in alarms.values():
             self._progress.message(f"WARNING at step {step}: {line}")
-        if step > self._metrics.last_step:
+        if step not in self._metrics:
             # TensorBoard first: killed between the two, it has a point twice, not never.
             self._tensorboard.scalars(step, values)
             for name, line in alarms.items():

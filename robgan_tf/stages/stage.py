@@ -17,10 +17,11 @@ from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.data.overlap import overlap_warning
 from robgan_tf.extensions import CONFIG_KEY, Extension, keep_copies, recorded
+from robgan_tf.reporting.metrics_lines import mend
 from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.checkpoints import Checkpoints
 from robgan_tf.runs.directory import RunDirectory
-from robgan_tf.runs.kept_records import recorded_to, refuse_to_begin_over
+from robgan_tf.runs.kept_records import lost_lines, refuse_to_begin_over
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
 from robgan_tf.runs.stopping import StopRequest, keeping
 from robgan_tf.stages.finished import data_record
@@ -131,6 +132,8 @@ class Stage(abc.ABC):
             },
             keeps=[numerics.KEY],
         )
+        if run.metrics_path.exists():
+            mend(run.metrics_path)
         data = self._load_data()
         players = self.build_players()
         built = self.build(run, data, players, self.build_step(players))
@@ -225,7 +228,7 @@ class Stage(abc.ABC):
     def _restore(self, run: RunDirectory, checkpoints: Checkpoints) -> int:
         wanted = self.config.stage
         start_step = checkpoints.restore_latest(
-            recorded_to(run.metrics_path, wanted.log_every, wanted.steps)
+            lambda step: lost_lines(run.metrics_path, wanted.log_every, wanted.steps, step)
         )
         if checkpoints.latest is None:
             refuse_to_begin_over(run, wanted.checkpoint_every)

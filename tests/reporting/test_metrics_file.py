@@ -91,8 +91,12 @@ def test_recomputed_steps_of_a_resumed_run_are_skipped(tmp_path):
     assert not resumed.write(20, {"a": 9.0})
     assert (tmp_path / "m").read_bytes() == before
     assert resumed.write(30, {"a": 3.0})
+    # A line that was lost is written where it was.
+    assert resumed.write(15, {"a": 1.5})
+    assert not MetricsFile(tmp_path / "m").write(15, {"a": 1.5})
     assert [(line["step"], line["a"]) for line in lines_of(tmp_path / "m")] == [
         (10, 1.0),
+        (15, 1.5),
         (20, 2.0),
         (30, 3.0),
     ]
@@ -122,30 +126,64 @@ def test_a_kill_at_any_byte_loses_only_the_line_being_written(tmp_path):
         assert [line["step"] for line in lines_of(path)] == ([1, 2, 3] if complete else [1, 3])
 
 
-@pytest.mark.parametrize(
-    ("content", "line"),
-    [
-        (b'{"step": 1}\n{"step": 2, "a\n{"step": 3}\n', 2),
-        (b'{"step": 1}\n{"step": 2, "a": 1\n', 2),  # ends with a newline: no kill did that
-        (b'{"step": 1}\n\n{"step": 3}\n', 2),
-        (b'{"a": 1}\n', 1),
-        (b'{"step": 1.5}\n', 1),
-        (b"[1]\n", 1),
-        (b'{"step": 1}\n\xff\xfe\n', 2),
-        (b'{"step": 5}\n{"step": 5}\n', 2),
-        (b'{"step": 5}\n{"step": 6}\n{"step": 4}', 3),
-        (b'{"step": 1}\nsome notes of mine', 2),
-        (b"\x89PNG", 1),
-        (b'{"step": 1}\nbroken\n{"step": 3, "a', 2),
-    ],
-)
-def test_corrupt_lines_are_named_and_the_file_is_left_alone(tmp_path, content, line):
+@pytest.mark.parametrize("zeros", [1, 4096])
+def test_zeros_of_a_power_cut_are_no_lines(tmp_path, zeros):
+    whole = b'{"step": 1, "a": 1.5}\n{"step": 2, "a": 2.5}\n'
+    for size in range(len(whole) - 30, len(whole) + 1):
+        path = tmp_path / f"{size}.jsonl"
+        path.write_bytes(whole[:size] + b"\0" * zeros)
+        read_before = read_metrics(path)
+        said = []
+        MetricsFile(path, said.append).write(2, {"a": 2.5})
+        assert [line["step"] for line in read_before] in ([1], [1, 2], [])
+        assert path.read_bytes() == whole[-22:] if not read_before else whole
+        assert not said and [entry for entry in tmp_path.iterdir() if "damaged" in entry.name] == []
+    # A version before may have written on after them.
+    path.write_bytes(whole[:22] + b"\0" * zeros + whole[22:])
+    assert MetricsFile(path).last_step == 2
+    assert path.read_bytes().count(b"\n") == 2
+
+
+BAD = [
+    (b'{"step": 1}\n{"step": 2, "a\n{"step": 3}\n', 2, [1, 3]),
+    (b'{"step": 1}\n{"step": 2, "a": 1\n', 2, [1]),  # ends with a line break: no kill did that
+    (b'{"step": 1}\n\n{"step": 3}\n', 2, [1, 3]),
+    (b'{"a": 1}\n', 1, []),
+    (b'{"step": 1.5}\n', 1, []),
+    (b"[1]\n", 1, []),
+    (b"[" * 10000 + b"\n", 1, []),
+    (b'{"step": 1}\n\xff\xfe\n', 2, [1]),
+    (b'{"step": 5}\n{"step": 5, "a": 1}\n', 2, [5]),
+    (b'{"step": 5}\n{"step": 6}\n{"step": 4}', 3, [5, 6]),
+    (b'{"step": 5}\n{"step": 5000}\n{"step": 6}\n{"step": 7}\n', 2, [5, 6, 7]),
+    (b'{"step": 1}\nsome notes of mine', 2, [1]),
+    (b"\x89PNG", 1, []),
+    (b'{"step": 1}\nbroken\n{"step": 3, "a', 2, [1]),
+]
+
+
+@pytest.mark.parametrize(("content", "line", "left"), BAD)
+def test_a_reader_names_a_damaged_line_and_leaves_the_file_alone(tmp_path, content, line, left):
     path = tmp_path / "metrics.jsonl"
     path.write_bytes(content)
-    for opener in (MetricsFile, read_metrics):
-        with pytest.raises(UserError, match=rf"metrics\.jsonl, line {line}: "):
-            opener(path)
-        assert path.read_bytes() == content
+    with pytest.raises(UserError, match=rf"metrics\.jsonl, line {line}: .*; training on mends it"):
+        read_metrics(path)
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize(("content", "line", "left"), BAD)
+def test_training_on_moves_damaged_lines_aside_and_keeps_the_others(tmp_path, content, line, left):
+    path, said = tmp_path / "metrics.jsonl", []
+    path.write_bytes(content)
+    metrics = MetricsFile(path, said.append)
+    assert [record["step"] for record in lines_of(path)] == left
+    assert len(said) == 1 and f"(line {line}: " in said[0] and "metrics.damaged.jsonl" in said[0]
+    kept = path.read_bytes() + (tmp_path / "metrics.damaged.jsonl").read_bytes()
+    # Nothing is lost but a line that a kill cut short.
+    wanted = content.removesuffix(b'{"step": 3, "a').split(b"\n")
+    assert sorted(filter(None, kept.split(b"\n"))) == sorted(filter(None, wanted))
+    assert metrics.write(9000, {"a": 1.0})
+    assert MetricsFile(path, said.append).last_step == 9000 and len(said) == 1
 
 
 def test_reading_a_missing_file_is_a_user_error(tmp_path):

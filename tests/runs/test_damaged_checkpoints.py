@@ -286,20 +286,32 @@ def test_the_bytes_are_a_function_of_what_is_saved(tmp_path):
 
 
 def test_lost_records_are_made_again_where_an_older_checkpoint_allows(tmp_path):
+    def restored(*steps):
+        run = Run(tmp_path)
+        step = run.restored(lost=lambda newest: [x for x in steps if x <= newest])
+        return step, run.said
+
     Run(tmp_path).save(5, 10, 15)
-    again = Run(tmp_path)
-    assert again.restored(recorded_to=12) == 10
-    assert again.said == [
-        "WARNING: the records of steps 13 to 15 are lost: training goes on from step-10, which "
-        "makes them again"
+    again = "training goes on from step-10, which makes them again"
+    never = "no checkpoint is old enough to make them again"
+    assert restored(13, 14, 16) == (10, [f"WARNING: 2 records of step 13 to 14 are lost: {again}"])
+    assert restored(10)[0] == 5
+    assert restored(2, 5) == (15, [f"WARNING: 2 records of step 2 to 5 are lost: {never}"])
+    assert [restored(5, 11)[0], *restored(5, 11)[1]] == [
+        10,
+        f"WARNING: 1 records of step 11 are lost: {again}",
+        f"WARNING: 1 records of step 5 are lost: {never}",
     ]
+    assert restored(16) == (15, [])
     # What is reached again is there already.
-    again.save(15)
-    assert kept_steps(again.path) == [5, 10, 15]
-    lost = Run(tmp_path)
-    assert lost.restored(recorded_to=3) == 15
-    assert "no checkpoint is old enough to make them again" in lost.said[0]
-    assert Run(tmp_path).restored(recorded_to=15) == 15
+    Run(tmp_path).save(15)
+    assert kept_steps(tmp_path / "checkpoints") == [5, 10, 15]
+
+
+def test_one_that_is_kept_for_good_is_too_old_to_make_records_again(tmp_path):
+    run = Run(tmp_path, keep=1, keep_every_hours=1.0).save(5, 10, 15)
+    assert kept_steps(run.path) == [5, 15]
+    assert Run(tmp_path, keep=1, keep_every_hours=1.0).restored(lost=lambda _: [7]) == 15
 
 
 def test_the_one_just_saved_is_kept_beside_newer_ones(tmp_path):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 
 import pytest
 
@@ -115,3 +116,18 @@ def test_how_a_command_ends(capsys, error, status, text):
 
     assert command.finish(main) == status
     assert text in capsys.readouterr().err
+
+
+def test_what_dead_processes_were_writing_is_removed(tmp_path):
+    opened(tmp_path / "run").write_config("", record("data"))
+    (tmp_path / "run" / "samples").mkdir()
+    dead = 2**22 + 1  # Above the highest number of a process.
+    left = [".config.json", "samples/.step_00000010.png"]
+    for name in left:
+        (tmp_path / "run" / f"{name}.{dead}").write_text("half")
+    kept = [f".config.json.{os.getpid()}", ".mine", ".notes.txt", f"samples/{dead}.png"]
+    for name in kept:
+        (tmp_path / "run" / name).write_text("mine")
+    opened(tmp_path / "run")
+    assert not list((tmp_path / "run").rglob(f".*.{dead}"))
+    assert all((tmp_path / "run" / name).exists() for name in kept)

@@ -6,7 +6,7 @@ import types
 import pytest
 
 from robgan_tf.errors import UserError
-from robgan_tf.runs.kept_records import recorded_to, refuse_to_begin_over
+from robgan_tf.runs.kept_records import lost_lines, refuse_to_begin_over
 
 
 def run_with(path, steps=()):
@@ -18,25 +18,24 @@ def run_with(path, steps=()):
 
 
 @pytest.mark.parametrize(
-    ("lines", "expected"),
+    ("lines", "up_to", "expected"),
     [
-        ((), 4),
-        ((5,), 9),
-        ((5, 10), 14),
+        ((), 4, []),
+        ((), 12, [5, 10]),
+        ((5, 10), 12, []),
+        ((5, 15), 17, [10]),
         # A run of 7 steps, which has a line at its end, continued.
-        ((5, 7), 9),
+        ((5, 7), 12, [10]),
         # The last of 23 steps has a line of its own.
-        ((5, 10, 15, 20), 22),
-        ((5, 10, 15, 20, 23), 23),
+        ((5, 10, 15, 20), 23, [23]),
+        ((5, 10, 15, 20, 23), 23, []),
     ],
 )
-def test_the_step_to_which_no_line_is_missing(tmp_path, lines, expected):
+def test_lines_that_are_lost(tmp_path, lines, up_to, expected):
     run = run_with(tmp_path, lines)
-    assert recorded_to(run.metrics_path, log_every=5, steps=23) == expected
-
-
-def test_without_a_file_it_is_the_step_before_the_first_line(tmp_path):
-    assert recorded_to(tmp_path / "metrics.jsonl", log_every=50, steps=1000) == 49
+    assert lost_lines(run.metrics_path, 5, 23, up_to) == expected
+    run.metrics_path.unlink()
+    assert lost_lines(run.metrics_path, 50, 1000, 120) == [50, 100]
 
 
 def test_a_run_that_was_stopped_before_its_first_checkpoint_begins_again(tmp_path):
