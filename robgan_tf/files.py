@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import psutil
 
+from robgan_tf.errors import first_line, shortened
 from robgan_tf.typing import PathLike
 
 if TYPE_CHECKING:
@@ -20,6 +21,19 @@ Contents: TypeAlias = "bytes | np.ndarray"
 
 
 _BLOCK = 2**20  # bytes held at a time
+# What a damaged or crafted npz file makes of numpy and zipfile.
+_NPZ_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,  # encrypted; NotImplementedError of a compression, RecursionError of a header
+    MemoryError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+# Of a part of an npz file: images and features hardly compress, and what is small does no harm.
+_MOST_EXPANSION = 100
+_SMALL_BYTES = 2**30
 
 
 class OtherContentError(FileExistsError):
@@ -93,7 +107,7 @@ def write_new(path: PathLike, content: str | bytes) -> None:
 
 
 def read_npz(path: PathLike, names: Iterable[str] | None = None) -> "dict[str, np.ndarray]":
-    """Reads arrays of an npz file.
+    """Reads arrays of an npz file, which may be a stranger's: nothing in it is unpickled.
 
     Args:
       path: the file.
@@ -103,24 +117,42 @@ def read_npz(path: PathLike, names: Iterable[str] | None = None) -> "dict[str, n
       Dict from name to array.
 
     Raises:
-      ValueError: if it cannot be read, is something else or lacks one of the names.
+      ValueError: if it cannot be read, is something else, lacks one of the names, or unpacks to
+        so much more than it is that it is made to fill memory.
     """
     # A command's --help should not have to wait for it.
     import numpy as np
 
     try:
-        stored = np.load(path)
+        stored = np.load(path, allow_pickle=False)
         if not isinstance(stored, np.lib.npyio.NpzFile):
             raise ValueError("it holds a single array, as npy files do, and is no npz")
         with stored:
+            _refuse_expansion(stored.zip)
             for name in names or ():
                 if name not in stored.files:
                     raise ValueError(
                         f"it lacks the array {name!r} (it holds {', '.join(stored.files)})"
                     )
-            return {name: stored[name] for name in names or stored.files}
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(str(error)) from error
+            arrays = {name: stored[name] for name in names or stored.files}
+    except _NPZ_ERRORS as error:
+        if "pickled (object)" in str(error) or "Object arrays" in str(error):
+            raise ValueError("it holds pickled objects, which are programs and not read") from error
+        raise ValueError(shortened(first_line(error))) from error
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"its part {name!r} is no array")
+    return arrays
+
+
+def _refuse_expansion(archive: zipfile.ZipFile | None) -> None:
+    assert archive is not None  # It is open.
+    for entry in archive.infolist():
+        if entry.file_size > max(_SMALL_BYTES, _MOST_EXPANSION * entry.compress_size):
+            raise ValueError(
+                f"its part {entry.filename!r} of {entry.compress_size} bytes would unpack to "
+                f"{entry.file_size}"
+            )
 
 
 def tree_digest(path: PathLike) -> str:

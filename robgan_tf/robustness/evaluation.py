@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from robgan_tf.attacks.objectives import is_fooled
 from robgan_tf.attacks.search import AttackSearch
-from robgan_tf.errors import UserError
-from robgan_tf.files import write_atomically
+from robgan_tf.errors import UserError, first_line
+from robgan_tf.files import read_npz, write_atomically
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.robustness.gradients import MOST_NOT_FINITE, GradientCounter
 from robgan_tf.robustness.subjects import Classifier
@@ -235,16 +235,13 @@ class StoredEvaluation:
           key: name of the radius.
           part: number of the part.
           compute: function without arguments that returns an Outcome.
+
+        Raises:
+          UserError: if the stored one cannot be read.
         """
         path = self._directory / f"{key}_part_{part:04d}.npz"
         if path.exists():
-            with np.load(path) as stored:
-                return Outcome(
-                    stored["predictions"],
-                    stored["fooled_by"],
-                    stored["adversarial"],
-                    float(stored["seconds"]),
-                )
+            return _read_outcome(path)
         outcome = compute()
         write_atomically(path, lambda file: np.savez(file, **vars(outcome)))
         return outcome
@@ -264,6 +261,20 @@ class StoredEvaluation:
         report = compute()
         write_atomically(path, json.dumps(dataclasses.asdict(report)))
         return report
+
+
+def _read_outcome(path: pathlib.Path) -> Outcome:
+    names = [field.name for field in dataclasses.fields(Outcome)]
+    try:
+        predictions, fooled_by, adversarial, seconds = read_npz(path, names).values()
+        if not predictions.shape == fooled_by.shape == adversarial.shape[:1]:
+            raise ValueError("its arrays are of different lengths")
+        return Outcome(predictions, fooled_by, adversarial, float(seconds))
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"{path} cannot be read: {first_line(error)}; remove it, and its images are attacked "
+            "anew"
+        ) from error
 
 
 def _read_masking(stored: Any) -> MaskingReport:

@@ -139,6 +139,30 @@ def test_stored_parts_are_not_computed_again(tmp_path):
         StoredEvaluation(tmp_path / "x", {"attack": "fgsm", "radii": (0.1,)})
 
 
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"predictions": np.array([object()])}, "pickled objects"),
+        ({"predictions": [0, 1]}, "arrays are of different lengths"),
+        ({"seconds": [1.0, 2.0]}, "remove it"),
+        (None, "not a zip file"),
+    ],
+)
+def test_a_stored_part_of_a_stranger_is_not_run_and_a_damaged_one_is_named(
+    arrays, message, tmp_path
+):
+    evaluation = StoredEvaluation(tmp_path, {})
+    path = tmp_path / "key_part_0000.npz"
+    whole = {"predictions": [0], "fooled_by": [""], "adversarial": [[0.0]], "seconds": 1.0}
+    np.savez(path, **{**whole, **(arrays or {})})
+    if arrays is None:
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(UserError, match="remove it, and its images are attacked anew") as error:
+        evaluation.outcome("key", 0, lambda: None)
+    assert str(path) in str(error.value) and message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 def test_confidence_interval_is_wilsons():
     # Wilson (1927) for 5 of 10, as in textbooks.
     np.testing.assert_allclose(confidence_interval(0.5, 10), [0.2366, 0.7634], atol=1e-4)
