@@ -38,6 +38,7 @@ from robgan_tf.quality.alarms import collapse_alarms
 from robgan_tf.quality.image_features import ImageFeatures
 from robgan_tf.quality.measure import LOWER, Measure, Number
 from robgan_tf.quality.scores import quality
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.masking import Reported, masking_report
 from robgan_tf.robustness.run import Protocol
@@ -265,7 +266,8 @@ def test_a_third_norm_is_itself_in_an_evaluation(registered):
     margins = 2.0 + images.reshape(40, 9) @ weights
     radius = float(np.median(margins) / np.abs(weights).mean())
     attack, classifier = fgsm(radius, "l1"), Classifier("x", logits, "x")
-    outcome = RobustnessEvaluation(classifier, [attack], (3, 3, 1)).run(images, labels)
+    compiled = CompiledClassifier(classifier, (3, 3, 1))
+    outcome = RobustnessEvaluation(compiled, [attack]).run(images, labels)
     moved = np.clip(images.reshape(40, 9) - radius / 9 * np.sign(weights), -1.0, 1.0) @ weights
     np.testing.assert_array_equal(outcome.survived, 2.0 + moved > 0)
     assert 0 < outcome.survived.sum() < 40
@@ -282,7 +284,7 @@ def test_a_third_norm_is_itself_in_an_evaluation(registered):
     with pytest.raises(PerturbationError, match="is farther than"):
         check(farthest - 1e-4)
     reported = Reported("fgsm", outcome.survived)
-    report = masking_report(classifier, images, labels, reported, radius, "l1")
+    report = masking_report(compiled, images, labels, reported, radius, "l1")
     names = [check.name for check in report]
     # Square search knows no moves in it, and says nothing.
     assert "white box is at least as strong as black box" not in names

@@ -1,7 +1,8 @@
 """Auto-PGD: projected gradient ascent that finds its own step size (Croce and Hein, ICML 2020)."""
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import copy
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, NamedTuple, Self
 
 import tensorflow as tf
 
@@ -111,6 +112,7 @@ class AutoPGD:
         self.target_classes = target_classes
         self._norm = NORMS.get(norm)
         self._objective = objectives.OBJECTIVES[objective]
+        self._does_nothing = steps == 0 or epsilon == 0
 
     @property
     def name(self) -> str:
@@ -121,6 +123,22 @@ class AutoPGD:
     def rounds(self) -> int:
         """Number of separate runs: one for each random start and target class."""
         return self.restarts * (self.target_classes or 1)
+
+    @property
+    def form(self) -> Hashable:
+        """Norm, objective and steps, of which the checkpoints are made."""
+        return self.norm, self.objective, self.steps, self.target_classes, self._does_nothing
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Radius and restarts."""
+        return float(self.epsilon), self.restarts
+
+    def with_numbers(self, numbers: Sequence[tf.Tensor]) -> Self:
+        """The same attack with other numbers; see `attacks.search.NumberedSearch`."""
+        changed = copy.copy(self)
+        changed.epsilon, changed.restarts = numbers
+        return changed
 
     def __call__(
         self,
@@ -150,7 +168,7 @@ class AutoPGD:
         """
         images = tf.convert_to_tensor(images)
         check_images("AutoPGD", images)
-        if self.steps == 0 or self.epsilon == 0:
+        if self._does_nothing:
             return images
         labels = tf.convert_to_tensor(labels)
         goal = self._goal(logits_fn, images, labels, round_number)
@@ -258,7 +276,7 @@ class AutoPGD:
 
     def _project(self, images: tf.Tensor, attacked: tf.Tensor) -> tf.Tensor:
         """Returns images in the ball and the box: clipping moves them towards the originals."""
-        epsilon = tf.constant(self.epsilon, images.dtype)
+        epsilon = tf.convert_to_tensor(self.epsilon, images.dtype)
         return clip_to_box(images + self._norm.project(attacked - images, epsilon))
 
 
@@ -284,14 +302,14 @@ def _windows(steps: int) -> list[int]:
     return windows
 
 
-def _begin(start: _Point, fooled: tf.Tensor, step_size: float) -> _Search:
+def _begin(start: _Point, fooled: tf.Tensor, step_size: float | tf.Tensor) -> _Search:
     """Returns the search before its first step; the start counts as a checkpoint."""
     return _Search(
         current=start,
         previous_image=start.image,
         best=start,
         fooled=fooled,
-        step_size=tf.fill(tf.shape(fooled), tf.constant(step_size, start.image.dtype)),
+        step_size=tf.fill(tf.shape(fooled), tf.convert_to_tensor(step_size, start.image.dtype)),
         rises=tf.zeros_like(fooled, tf.int32),
         objective_at_checkpoint=start.objective,
         halved_at_checkpoint=tf.zeros_like(fooled),

@@ -4,6 +4,10 @@ Where `ProjectedGradientDescent` is the attacker of training, which returns wher
 is a measurement: it chooses what to maximise, restarts, and keeps the best it has seen.
 """
 
+import copy
+from collections.abc import Hashable, Sequence
+from typing import Self
+
 import tensorflow as tf
 
 from robgan_tf.attacks.ball import per_sample
@@ -71,6 +75,26 @@ class PGDSearch:
         self.rounds = restarts
         self.keep = keep
         self.name = name
+        self._does_nothing = steps == 0 or epsilon == 0.0
+
+    @property
+    def form(self) -> Hashable:
+        """Norm, start, objective, what is kept; whether steps are shares of the radius."""
+        start, relative = self._descent.random_start, self._descent.relative_step
+        return self.norm, start, self.objective, self.keep, relative, self._does_nothing
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Radius, length of a step, number of steps."""
+        descent = self._descent
+        return float(descent.epsilon), float(descent.step_size), descent.steps
+
+    def with_numbers(self, numbers: Sequence[tf.Tensor]) -> Self:
+        """The same search with other numbers; see `attacks.search.NumberedSearch`."""
+        changed, descent = copy.copy(self), copy.copy(self._descent)
+        descent.epsilon, descent.step_size, descent.steps = numbers
+        changed.epsilon, changed._descent = descent.epsilon, descent
+        return changed
 
     def __call__(
         self,
@@ -96,7 +120,7 @@ class PGDSearch:
           ValueError: if the classifier has too few classes for the objective.
         """
         descent, objective = self._descent, OBJECTIVES[self.objective]
-        if descent.steps == 0 or descent.epsilon == 0.0:
+        if self._does_nothing:
             return images
         attacked = descent.start(images, round_seeds(seeds, round_number), descent.epsilon)
 

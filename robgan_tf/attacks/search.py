@@ -1,6 +1,7 @@
 """What an attack of an evaluation is: `PGDSearch`, `AutoPGD`, `SquareSearch`, or another."""
 
-from typing import Protocol
+from collections.abc import Hashable, Sequence
+from typing import Protocol, Self, TypeGuard
 
 import tensorflow as tf
 
@@ -38,3 +39,26 @@ class AttackSearch(Protocol):
         Returns:
           Adversarial images of the same shape, in the ball around the images and in [-1, 1].
         """
+
+
+class NumberedSearch(AttackSearch, Protocol):
+    """An attack whose compiled form is that of all which differ from it in numbers only."""
+
+    @property
+    def form(self) -> Hashable:
+        """What its graph depends on beside the numbers. Name and rounds are not of it."""
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Such as radius and number of steps: an int where it counts, otherwise a float."""
+
+    def with_numbers(self, numbers: Sequence[tf.Tensor]) -> Self:
+        """Returns a copy that is called with scalars, float32 or int32, in place of `numbers`."""
+
+
+def is_numbered(attack: AttackSearch) -> TypeGuard[NumberedSearch]:
+    """Whether an attack's class itself says what its form is.
+
+    A subclass may depend on more than the class that it is made of, whose form is not its own.
+    """
+    return "form" in vars(type(attack))

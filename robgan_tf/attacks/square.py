@@ -3,7 +3,9 @@
 It needs no gradient, so a model that merely hides its gradient does not withstand it.
 """
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Hashable, Sequence
+from typing import Self
 
 import numpy as np
 import tensorflow as tf
@@ -69,11 +71,28 @@ class SquareSearch:
         self.norm = norm
         self.initial_share = initial_share
         self.restarts = restarts
+        self._does_nothing = epsilon == 0 or queries == 0
 
     @property
     def rounds(self) -> int:
         """Number of calls, each with its own `round_number`, that make up the attack."""
         return self.restarts
+
+    @property
+    def form(self) -> Hashable:
+        """Norm and squares; whether there is anything to try."""
+        return self.norm, self.initial_share, self._does_nothing
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Radius and number of queries."""
+        return float(self.epsilon), self.queries
+
+    def with_numbers(self, numbers: Sequence[tf.Tensor]) -> Self:
+        """The same attack with other numbers; see `attacks.search.NumberedSearch`."""
+        changed = copy.copy(self)
+        changed.epsilon, changed.queries = numbers
+        return changed
 
     def __call__(
         self,
@@ -103,10 +122,9 @@ class SquareSearch:
         images = tf.convert_to_tensor(images)
         check_images("SquareSearch", images)
         _check_square(images)
-        if self.epsilon == 0 or self.queries == 0:
+        if self._does_nothing:
             return images
         moves = _MOVES[self.norm](images, self.epsilon, self.initial_share)
-        stages = tf.constant(self.stages(), tf.int32)
 
         def margins_of(candidates: tf.Tensor) -> tf.Tensor:
             return margin(logits_fn(candidates), labels)
@@ -119,7 +137,7 @@ class SquareSearch:
             query: tf.Tensor, attacked: tf.Tensor, margins: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             draws = uniform(seeds, round_number, query, moves.lanes)
-            proposal = moves.propose(attacked, draws, stages[query])
+            proposal = moves.propose(attacked, draws, _stage(query, self.queries))
             proposed_margins = margins_of(proposal)
             accepted = (margins <= 0) & (proposed_margins > margins)
             attacked = _where_sample(accepted, proposal, attacked)
@@ -135,18 +153,24 @@ class SquareSearch:
 
     def stages(self) -> np.ndarray:
         """Returns how often the share has been halved at each query, integers [queries]."""
-        scaled = np.arange(self.queries) * SCHEDULED_QUERIES // self.queries
-        return np.searchsorted(HALVED_AFTER, scaled)
+        return np.asarray(_stage(tf.range(self.queries), self.queries))
 
     def shares(self) -> np.ndarray:
         """Returns the share of the image that each query changes, [queries]."""
         return self.initial_share / 2.0 ** self.stages()
 
 
+def _stage(query: tf.Tensor, queries: int | tf.Tensor) -> tf.Tensor:
+    """Returns how often the share has been halved at a query of so many, int32 like `query`."""
+    scaled = tf.cast(query, tf.int64) * SCHEDULED_QUERIES // tf.cast(queries, tf.int64)
+    halved = scaled[..., None] > tf.constant(HALVED_AFTER, tf.int64)
+    return tf.reduce_sum(tf.cast(halved, tf.int32), axis=-1)
+
+
 class _LInfinityMoves:
     """Starts with vertical stripes; a query sets a square to +-epsilon, one sign per channel."""
 
-    def __init__(self, images: tf.Tensor, epsilon: float, initial_share: float) -> None:
+    def __init__(self, images: tf.Tensor, epsilon: float | tf.Tensor, initial_share: float) -> None:
         _, _, self._size, self._channels = images.shape
         self._lowest, self._highest = clip_to_box(images - epsilon), clip_to_box(images + epsilon)
         self._sides = tf.constant(square_sides(initial_share, self._size, least=1))
@@ -171,7 +195,7 @@ class _L2Moves:
 
     _tiles = 5  # A side; fewer where the image is too small for them.
 
-    def __init__(self, images: tf.Tensor, epsilon: float, initial_share: float) -> None:
+    def __init__(self, images: tf.Tensor, epsilon: float | tf.Tensor, initial_share: float) -> None:
         _, _, self._size, self._channels = images.shape
         self._images = images
         self._epsilon = tf.cast(epsilon, images.dtype)
@@ -241,7 +265,10 @@ class _L2Moves:
 
     def _within_ball_and_box(self, perturbation: tf.Tensor) -> tf.Tensor:
         # Not by `_total_energy`, whose error in large images is more than the ball's edge allows.
-        excess = per_sample(_L2.norm(perturbation), perturbation) / self._epsilon
+        # A product, because graphs divide by a radius that they know before in this way too.
+        excess = per_sample(_L2.norm(perturbation), perturbation) * tf.math.reciprocal(
+            self._epsilon
+        )
         excess = tf.maximum(excess, 1.0)
         # Clipping brings every pixel nearer to the image, so it keeps to the ball.
         return clip_to_box(self._images + perturbation / excess)

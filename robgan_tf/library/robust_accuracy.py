@@ -15,6 +15,7 @@ from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.library.images import as_floats, as_labels
 from robgan_tf.library.run import Run
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import Outcome, RobustnessEvaluation, confidence_interval
 from robgan_tf.robustness.input_range import range_warning
 from robgan_tf.robustness.soundness import keep_sound
@@ -176,7 +177,8 @@ def _outcome(
             f"{classifier.name} cannot be differentiated by TensorFlow, as this protocol needs: "
             "write it in TensorFlow, or take the protocol 'square', which asks for logits only"
         )
-    evaluation = RobustnessEvaluation(classifier, attacks, images.shape[1:], batch_size, seed)
+    compiled = CompiledClassifier(classifier, images.shape[1:])
+    evaluation = RobustnessEvaluation(compiled, attacks, batch_size, seed)
     try:
         return evaluation.run(images, labels)
     except NotImplementedError as error:

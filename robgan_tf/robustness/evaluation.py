@@ -1,6 +1,7 @@
 """Accuracy under attack: every image, attack after attack on what survives, resumable."""
 
 import dataclasses
+import functools
 import json
 import pathlib
 import time
@@ -11,18 +12,16 @@ import numpy as np
 import scipy.stats
 import tensorflow as tf
 
-from robgan_tf.attacks.objectives import is_fooled
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.files import read_npz, write_atomically
 from robgan_tf.randomness import Purpose, derive_seed
-from robgan_tf.robustness.gradients import MOST_NOT_FINITE, GradientCounter
-from robgan_tf.robustness.subjects import Classifier
+from robgan_tf.robustness.compiled import CompiledClassifier
+from robgan_tf.robustness.gradients import MOST_NOT_FINITE, GradientCounts
 from robgan_tf.typing import PathLike
 
 # A part is what an interrupted evaluation does again.
 PART_SIZE = 500
-NO_CLASS = -1  # What is predicted where logits are NaN.
 WRONG_WHEN_CLEAN = "clean"
 SURVIVED = ""
 
@@ -91,38 +90,32 @@ class RobustnessEvaluation:
     nor interruptions change a result.
 
     Args:
-      classifier: a Classifier.
+      compiled: the classifier; evaluations of one share what is compiled for it.
       attacks: attacks with `name`, `rounds` and the call of `PGDSearch`.
-      image_shape: (H, W, C).
       batch_size: images attacked at a time.
       seed: of all random numbers.
       most_not_finite: share of the gradients that may be infinite or NaN; beyond it no figure
         is given.
 
     Attributes:
-      gradients: the `GradientCounter` of all that the attacks followed.
+      gradients: the `GradientCounts` of all that the attacks followed.
     """
 
     def __init__(
         self,
-        classifier: Classifier,
+        compiled: CompiledClassifier,
         attacks: Sequence[AttackSearch],
-        image_shape: tuple[int, ...],
         batch_size: int = 100,
         seed: int = 0,
         most_not_finite: float = MOST_NOT_FINITE,
     ) -> None:
-        self._classifier = classifier
+        self._compiled = compiled
         self._attacks = attacks
-        self._images = tf.TensorSpec([None, *image_shape], tf.float32)
         self._batch_size = batch_size
-        self._seed = seed
+        self._seed = tf.constant(seed, tf.int64)
         self._most_not_finite = most_not_finite
-        self.gradients = GradientCounter()
-        self._predict = self._compiled(
-            lambda images: _predicted(classifier.logits(images)), [self._images]
-        )
-        self._searches = [self._search(attack) for attack in attacks]
+        self.gradients = GradientCounts()
+        self._searches = [compiled.search(attack) for attack in attacks]
 
     def run(
         self, images: np.ndarray, labels: np.ndarray, numbers: np.ndarray | None = None
@@ -145,23 +138,28 @@ class RobustnessEvaluation:
         start = time.perf_counter()
         labels = np.asarray(labels, np.int32)
         numbers = np.arange(len(images)) if numbers is None else np.asarray(numbers)
-        numbers = numbers.astype(np.int32)
+        seeds = _seeds_of_images()(self._seed, numbers.astype(np.int32)).numpy()
         predictions = np.concatenate(
-            [np.asarray(self._predict(images[batch])) for batch in self._batches(len(images))]
+            [
+                np.asarray(self._compiled.predict(images[batch]))
+                for batch in self._batches(len(images))
+            ]
         )
         fooled_by = np.where(predictions == labels, SURVIVED, WRONG_WHEN_CLEAN).astype("<U32")
         adversarial = np.array(images, np.float32)
+        before = self._compiled.gradients.counts
         for attack, search in zip(self._attacks, self._searches, strict=True):
             for number in range(attack.rounds):
                 survivors = np.flatnonzero(fooled_by == SURVIVED)
                 for part in self._batches(len(survivors)):
                     chosen = survivors[part]
                     found, fooled = search(
-                        images[chosen], labels[chosen], numbers[chosen], tf.constant(number)
+                        images[chosen], labels[chosen], seeds[chosen], tf.constant(number)
                     )
                     adversarial[chosen] = found
                     fooled_by[chosen[np.asarray(fooled)]] = attack.name
-        self.gradients.check(self._classifier.name, self._most_not_finite)
+        self.gradients += self._compiled.gradients.counts - before
+        self.gradients.check(self._compiled.classifier.name, self._most_not_finite)
         return Outcome(predictions, fooled_by, adversarial, time.perf_counter() - start)
 
     def _batches(self, count: int) -> list[slice]:
@@ -169,34 +167,6 @@ class RobustnessEvaluation:
             slice(start, min(start + self._batch_size, count))
             for start in range(0, count, self._batch_size)
         ]
-
-    def _search(self, attack: AttackSearch) -> Callable[..., Any]:
-        def search(
-            images: tf.Tensor, labels: tf.Tensor, numbers: tf.Tensor, round_number: tf.Tensor
-        ) -> tuple[tf.Tensor, tf.Tensor]:
-            seeds = tf.map_fn(
-                lambda number: derive_seed(self._seed, Purpose.EVALUATION_ATTACK, number),
-                numbers,
-                fn_output_signature=tf.TensorSpec([2], tf.int32),
-            )
-            logits = self._classifier.logits
-            found = attack(self.gradients.counted(logits), images, labels, seeds, round_number)
-            return found, is_fooled(logits(found), labels)
-
-        integers = tf.TensorSpec([None], tf.int32)
-        signature = [self._images, integers, integers, tf.TensorSpec([], tf.int32)]
-        return self._compiled(search, signature)
-
-    def _compiled(
-        self, function: Callable[..., Any], signature: Sequence[tf.TensorSpec]
-    ) -> Callable[..., Any]:
-        """Compiles for any number of images, with the classifier's weights prepared once a call."""
-
-        def held(*arguments: tf.Tensor) -> Any:
-            with self._classifier.hold():
-                return function(*arguments)
-
-        return tf.function(held, autograph=False, input_signature=signature)
 
 
 class StoredEvaluation:
@@ -304,10 +274,22 @@ def check_images(images: np.ndarray) -> None:
         )
 
 
-def _predicted(logits: tf.Tensor) -> tf.Tensor:
-    """Predicted classes [N]; argmax would find one among NaN as well."""
-    classes = tf.argmax(logits, axis=1, output_type=tf.int32)
-    return tf.where(tf.reduce_any(tf.math.is_nan(logits), axis=1), NO_CLASS, classes)
+@functools.cache
+def _seeds_of_images() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """A function from seed, a scalar int64, and numbers, int32 [N], to seeds, int32 [N, 2]."""
+
+    @tf.function(
+        autograph=False,
+        input_signature=[tf.TensorSpec([], tf.int64), tf.TensorSpec([None], tf.int32)],
+    )
+    def seeds(seed: tf.Tensor, numbers: tf.Tensor) -> tf.Tensor:
+        return tf.map_fn(
+            lambda number: derive_seed(seed, Purpose.EVALUATION_ATTACK, number),
+            numbers,
+            fn_output_signature=tf.TensorSpec([2], tf.int32),
+        )
+
+    return seeds
 
 
 def confidence_interval(share: float, count: int) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """What becomes of gradients on their way to an attack: zero ones, and those that are not finite."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -16,34 +17,23 @@ from robgan_tf.typing import LogitsFunction
 MOST_NOT_FINITE = 0.05
 
 
-class GradientCounter:
-    """Counts the gradients that reach images through a classifier, one an image and call.
+@dataclasses.dataclass(frozen=True)
+class GradientCounts:
+    """Gradients that reached images through a classifier, one an image and call.
 
-    What is not finite in them is taken for zero: an attack that followed it would put NaN into
-    images, or stand still, and its figure would look like any other.
+    Attributes:
+      followed: how many there were.
+      not_finite: how many of them had a value that is infinite or NaN.
     """
 
-    def __init__(self) -> None:
-        self._counts = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="gradients")
+    followed: int = 0
+    not_finite: int = 0
 
-    @property
-    def followed(self) -> int:
-        """How many gradients there were."""
-        return int(self._counts[0])
+    def __add__(self, other: "GradientCounts") -> "GradientCounts":
+        return GradientCounts(self.followed + other.followed, self.not_finite + other.not_finite)
 
-    @property
-    def not_finite(self) -> int:
-        """How many of them had a value that is infinite or NaN."""
-        return int(self._counts[1])
-
-    def counted(self, logits_fn: LogitsFunction) -> LogitsFunction:
-        """Returns the same function of images [N, ...], whose gradients are counted."""
-
-        @tf.custom_gradient
-        def watched(images: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
-            return tf.identity(images), self._count
-
-        return lambda images: logits_fn(watched(images))
+    def __sub__(self, other: "GradientCounts") -> "GradientCounts":
+        return GradientCounts(self.followed - other.followed, self.not_finite - other.not_finite)
 
     def check(self, name: str, most: float = MOST_NOT_FINITE) -> None:
         """Raises UserError if too large a share of the gradients is not finite.
@@ -58,6 +48,31 @@ class GradientCounter:
                 f"followed are infinite or NaN ({self.not_finite / self.followed:.1%}, at most "
                 f"{most:.0%} is accepted): it attacked next to nothing, so no figure is given"
             )
+
+
+class GradientCounter:
+    """Counts the gradients that reach images, within compiled functions too.
+
+    What is not finite in them is taken for zero: an attack that followed it would put NaN into
+    images, or stand still, and its figure would look like any other.
+    """
+
+    def __init__(self) -> None:
+        self._counts = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="gradients")
+
+    @property
+    def counts(self) -> GradientCounts:
+        """Those of all calls so far."""
+        return GradientCounts(*self._counts.numpy().tolist())
+
+    def counted(self, logits_fn: LogitsFunction) -> LogitsFunction:
+        """Returns the same function of images [N, ...], whose gradients are counted."""
+
+        @tf.custom_gradient
+        def watched(images: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+            return tf.identity(images), self._count
+
+        return lambda images: logits_fn(watched(images))
 
     def _count(self, gradient: tf.Tensor) -> tf.Tensor:
         finite = tf.math.is_finite(gradient)

@@ -17,8 +17,9 @@ from robgan_tf.attacks.pgd_search import PGDSearch, fgsm, round_seeds
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.attacks.square import MOVES_IN, SquareSearch
 from robgan_tf.choices import NORMS
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import Check, RobustnessEvaluation
-from robgan_tf.robustness.gradients import shares_of_zero
+from robgan_tf.robustness.gradients import GradientCounts, shares_of_zero
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.typing import LogitsFunction
 
@@ -48,7 +49,7 @@ class Reported:
 
 
 def masking_report(
-    classifier: Classifier,
+    compiled: CompiledClassifier,
     images: np.ndarray,
     labels: np.ndarray,
     reported: Reported,
@@ -60,7 +61,7 @@ def masking_report(
     """Runs all checks; accuracies are those on the given images.
 
     Args:
-      classifier: a Classifier of logits.
+      compiled: the classifier.
       images: float32 [N, H, W, C] in [-1, 1]; a few hundred are enough.
       labels: int [N].
       reported: what the evaluation to be believed found for these images.
@@ -72,13 +73,12 @@ def masking_report(
     Returns:
       List of Check.
     """
+    classifier = compiled.classifier
     evaluations: list[RobustnessEvaluation] = []
 
     def survivors(attack: AttackSearch) -> np.ndarray:
         # Gradients that are not finite are counted here, not refused: that is one of the checks.
-        evaluation = RobustnessEvaluation(
-            classifier, [attack], images.shape[1:], batch_size, seed, most_not_finite=1.0
-        )
+        evaluation = RobustnessEvaluation(compiled, [attack], batch_size, seed, most_not_finite=1.0)
         evaluations.append(evaluation)
         return evaluation.run(images, labels).survived
 
@@ -221,11 +221,10 @@ def _falls_to_zero(
 
 
 def _gradients_are_finite(evaluations: Sequence[RobustnessEvaluation]) -> Check:
-    followed = sum(evaluation.gradients.followed for evaluation in evaluations)
-    wrong = sum(evaluation.gradients.not_finite for evaluation in evaluations)
+    counts = sum((evaluation.gradients for evaluation in evaluations), GradientCounts())
     return Check(
         "gradients are finite",
-        wrong == 0,
-        f"{wrong} of {followed} that the attacks here followed are infinite or NaN; allowed up "
-        "to 0",
+        counts.not_finite == 0,
+        f"{counts.not_finite} of {counts.followed} that the attacks here followed are infinite or "
+        "NaN; allowed up to 0",
     )

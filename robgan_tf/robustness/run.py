@@ -19,6 +19,7 @@ from robgan_tf.data.subsets import representative_rows
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest, write_atomically
 from robgan_tf.reporting import format_duration, format_radius
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import (
     PART_SIZE,
     MaskingReport,
@@ -180,32 +181,29 @@ class RobustnessRun:
         }
         stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
         warnings = self._warnings(classifier)
+        compiled = CompiledClassifier(classifier, self._images.shape[1:])
         outcomes, norms = {}, {}
         for epsilon, chosen in {0.0: [], **attacks}.items():
-            outcome = self._outcome(classifier, stored, epsilon, chosen)
+            outcome = self._outcome(compiled, stored, epsilon, chosen)
             outcomes[epsilon], norms[epsilon], left_out = self._sound(
                 classifier, epsilon, outcome, chosen
             )
             warnings += left_out
         largest = max(self._protocol.radii)
-        report = functools.partial(self._masking, classifier, largest, outcomes[largest])
+        report = functools.partial(self._masking, compiled, largest, outcomes[largest])
         masking = stored.masking(report if self._protocol.masking else None)
         self._write(directory, name, classifier, outcomes, norms, masking, warnings)
         return summary(outcomes), masking
 
     def _outcome(
         self,
-        classifier: Classifier,
+        compiled: CompiledClassifier,
         stored: StoredEvaluation,
         epsilon: float,
         attacks: Sequence[AttackSearch],
     ) -> Outcome:
         evaluation = RobustnessEvaluation(
-            classifier,
-            attacks,
-            self._images.shape[1:],
-            self._protocol.batch_size,
-            self._protocol.seed,
+            compiled, attacks, self._protocol.batch_size, self._protocol.seed
         )
         start = time.monotonic()
         outcomes = []
@@ -276,12 +274,14 @@ class RobustnessRun:
         self.left_out += [f"{classifier.name} at {line}" for line in lines]
         return outcome, norms, lines
 
-    def _masking(self, classifier: Classifier, epsilon: float, outcome: Outcome) -> MaskingReport:
+    def _masking(
+        self, compiled: CompiledClassifier, epsilon: float, outcome: Outcome
+    ) -> MaskingReport:
         count = min(MASKING_IMAGES, len(self._images))
         rows, description = representative_rows(self._labels, count)
         print(f"  looking for signs of masked gradients: {description}", flush=True)
         checks = masking_report(
-            classifier,
+            compiled,
             self._images[rows],
             self._labels[rows],
             Reported(self._protocol.attack, outcome.survived[rows]),

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.subjects import Classifier
 
@@ -71,7 +72,8 @@ def test_a_gradient_of_zero_moves_nothing():
 
 def test_an_evaluation_runs_it():
     attacks = make_attacks("mi-fgsm", 0.6, "linf", 4)
-    evaluation = RobustnessEvaluation(Classifier("x", logits, "test"), attacks, (2, 2, 3), 6, 0)
+    compiled = CompiledClassifier(Classifier("x", logits, "test"), (2, 2, 3))
+    evaluation = RobustnessEvaluation(compiled, attacks, 6, 0)
     own = np.argmax(logits(IMAGES), axis=1)
     outcome = evaluation.run(IMAGES, own)
     assert set(outcome.fooled_by) <= {"", "mi-fgsm"}

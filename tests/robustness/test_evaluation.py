@@ -10,6 +10,7 @@ from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.errors import UserError
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import (
     RobustnessEvaluation,
     StoredEvaluation,
@@ -34,6 +35,7 @@ def linear(images):
 
 
 CLASSIFIER = Classifier("linear", linear, "test")
+COMPILED = CompiledClassifier(CLASSIFIER, (4, 4, 1))
 
 
 def withstands(epsilon):
@@ -43,7 +45,7 @@ def withstands(epsilon):
 
 
 def evaluate(attacks, batch_size=7, images=IMAGES, labels=LABELS, **more):
-    evaluation = RobustnessEvaluation(CLASSIFIER, attacks, (4, 4, 1), batch_size)
+    evaluation = RobustnessEvaluation(COMPILED, attacks, batch_size)
     return evaluation.run(images, labels, **more)
 
 

@@ -9,6 +9,7 @@ from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.pgd_search import PGDSearch
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
 from robgan_tf.errors import UserError
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.verification import verify
@@ -45,7 +46,8 @@ def broken(share):
 
 def evaluate(attack, share, **more):
     classifier = Classifier("mine", broken(share), "mine")
-    return RobustnessEvaluation(classifier, [attack], IMAGES.shape[1:], 16, **more)
+    compiled = CompiledClassifier(classifier, IMAGES.shape[1:])
+    return RobustnessEvaluation(compiled, [attack], 16, **more)
 
 
 ATTACKS = {
@@ -85,7 +87,9 @@ def test_a_few_are_left_out_and_the_figure_given():
 
 def test_finite_ones_are_what_they_were():
     one, other = (
-        RobustnessEvaluation(Classifier("x", logits, "x"), [ATTACKS["pgd"]()], IMAGES.shape[1:])
+        RobustnessEvaluation(
+            CompiledClassifier(Classifier("x", logits, "x"), IMAGES.shape[1:]), [ATTACKS["pgd"]()]
+        )
         for logits in (honest, broken(0.0))
     )
     found, expected = other.run(IMAGES, LABELS), one.run(IMAGES, LABELS)
@@ -110,7 +114,8 @@ def test_logits_that_are_not_a_number_are_no_answer():
 
     labels = np.zeros(40, np.int32)
     classifier = Classifier("x", logits, "x")
-    evaluation = RobustnessEvaluation(classifier, [PGDSearch(0.5, 3, 0.2)], IMAGES.shape[1:])
+    compiled = CompiledClassifier(classifier, IMAGES.shape[1:])
+    evaluation = RobustnessEvaluation(compiled, [PGDSearch(0.5, 3, 0.2)])
     outcome = evaluation.run(IMAGES, labels)
     given = IMAGES.mean(axis=(1, 2, 3)) > 0.02
     assert 0 < given.sum() < 40

@@ -1,5 +1,6 @@
 """The masking report: alarms on planted fakes, silence on an honest model."""
 
+import contextlib
 import dataclasses
 import functools
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import MaskingReport, Outcome
 from robgan_tf.robustness.masking import Reported, masking_report
 from robgan_tf.robustness.subjects import Classifier
@@ -46,12 +48,23 @@ def without_a_number(images):
     return honest(spoilt(images))
 
 
+HELD = []  # Whose weights were prepared: once in each function that is compiled.
+
+
+@contextlib.contextmanager
+def held(logits):
+    HELD.append(logits)
+    yield
+
+
 @functools.cache
 def report(logits):
     # Of what a fake hides, the attack reported has found nothing; of the honest model all.
     survived = np.full(len(IMAGES), logits is not honest)
     reported = Reported("published", survived)
-    return masking_report(Classifier("test", logits, "test"), IMAGES, LABELS, reported, EPSILON)
+    classifier = Classifier("test", logits, "test", functools.partial(held, logits))
+    compiled = CompiledClassifier(classifier, IMAGES.shape[1:])
+    return masking_report(compiled, IMAGES, LABELS, reported, EPSILON)
 
 
 def failed(logits):
@@ -63,6 +76,12 @@ STRONGEST = "the attack reported is as strong as the strongest known here"
 
 def test_silent_on_an_honest_model():
     assert failed(honest) == set()
+
+
+def test_what_differs_in_numbers_is_compiled_once():
+    report(honest)
+    # Predictions, PGD on two objectives, FGSM, noise, Auto-PGD on two objectives, Square.
+    assert HELD.count(honest) == 8
 
 
 def test_every_row_says_what_is_allowed_and_the_table_what_its_rows_are():

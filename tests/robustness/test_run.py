@@ -1,5 +1,6 @@
 """Which images and radii an evaluation takes, with which attacks."""
 
+import contextlib
 import csv
 import json
 import pathlib
@@ -169,6 +170,20 @@ def test_a_data_set_without_a_negative_pixel_is_warned_of(tmp_path, capsys):
     assert "no pixel of these images is negative" not in capsys.readouterr().out
     evaluated(tmp_path / "b", source(pixels=128 + PIXELS // 2), masking=False)
     assert "warning: no pixel of these images is negative" in capsys.readouterr().out
+
+
+def test_all_radii_are_compiled_once(folders, tmp_path):
+    held = []
+
+    @contextlib.contextmanager
+    def hold():
+        held.append("a compiled function")
+        yield
+
+    protocol = Protocol("published", (0.02, 0.04, 0.06), masking=False)
+    subject = (Classifier("a", always_a, "test", hold), tmp_path, "x")
+    evaluate_robustness([subject], folders, protocol, 20)
+    assert len(held) == 2, "predictions and PGD"
 
 
 def test_a_masking_report_once_made_is_kept(tmp_path):

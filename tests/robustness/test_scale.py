@@ -1,5 +1,7 @@
 """Logits times a number: temperature changes what a model is sure of, not what can be attacked."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +12,7 @@ from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.choices import PROTOCOLS
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.gradients import shares_of_zero
 from robgan_tf.robustness.subjects import Classifier
@@ -44,10 +47,15 @@ def labels_of(logits_fn):
     return np.argmax(logits_fn(IMAGES), axis=1).astype(np.int32)
 
 
+@functools.cache
+def compiled(logits_fn):
+    return CompiledClassifier(Classifier("x", logits_fn, "x"), IMAGES.shape[1:])
+
+
 def of_scales(logits_fn, attacks):
     """The Outcome of each scale of the logits."""
     labels = labels_of(logits_fn)
-    evaluation = RobustnessEvaluation(Classifier("x", logits_fn, "x"), attacks, IMAGES.shape[1:])
+    evaluation = RobustnessEvaluation(compiled(logits_fn), attacks)
     for scale in SCALES:
         SCALE.assign(scale)
         yield scale, evaluation.run(IMAGES, labels)

@@ -8,6 +8,7 @@ from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
 from robgan_tf.attacks.square import SquareSearch
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.soundness import keep_sound
 from robgan_tf.robustness.subjects import Classifier
@@ -39,7 +40,8 @@ ATTACKS = {
 def test_no_attack_leaves_its_ball_in_large_images(name, epsilon):
     attack, labels = ATTACKS[name](epsilon), np.ones(8, np.int32)
     classifier = Classifier("x", never_fooled, "x")
-    outcome = RobustnessEvaluation(classifier, [attack], LARGE.shape[1:]).run(LARGE, labels)
+    compiled = CompiledClassifier(classifier, LARGE.shape[1:])
+    outcome = RobustnessEvaluation(compiled, [attack]).run(LARGE, labels)
     norms = verify(classifier, LARGE, labels, outcome.adversarial, outcome.survived, epsilon, "l2")
     assert norms.min() > 0.5 * epsilon
     # Off by the rounding of the radius and of single pixels, not by that of a long sum.
@@ -64,6 +66,7 @@ def linear(images):
 
 LABELS = np.argmax(linear(IMAGES), axis=1).astype(np.int32)
 CLASSIFIER = Classifier("x", linear, "x")
+COMPILED = CompiledClassifier(CLASSIFIER, (4, 4, 1))
 
 
 class Cheating:
@@ -77,7 +80,7 @@ class Cheating:
 
 
 def found(*attacks):
-    outcome = RobustnessEvaluation(CLASSIFIER, attacks, (4, 4, 1)).run(IMAGES, LABELS)
+    outcome = RobustnessEvaluation(COMPILED, attacks).run(IMAGES, LABELS)
     return outcome, keep_sound(CLASSIFIER, IMAGES, LABELS, outcome, attacks, 0.05, "linf")
 
 

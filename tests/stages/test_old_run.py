@@ -16,6 +16,7 @@ from robgan_tf.data import load_image_data, scale_images
 from robgan_tf.quality.generated_set import generated_set
 from robgan_tf.reporting import read_metrics
 from robgan_tf.reporting.former_names import present_names
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.subjects import discriminator_classifier
 from robgan_tf.stages.finetune import FinetuneStage
@@ -101,7 +102,7 @@ def test_it_withstands_the_same_attacks(name, runs):
     images = scale_images(tf.constant(test.fetch(np.arange(count)))).numpy()
     classifier = discriminator_classifier(run.load_classifier(), name, "")
     attacks = make_attacks("published", 0.02, "linf", 10)
-    outcome = RobustnessEvaluation(classifier, attacks, images.shape[1:]).run(
+    outcome = RobustnessEvaluation(CompiledClassifier(classifier, images.shape[1:]), attacks).run(
         images, test.labels[:count]
     )
     allowed = 0 if on_the_same_machine() else 2

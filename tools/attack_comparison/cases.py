@@ -12,6 +12,7 @@ from robgan_tf.attacks.objectives import is_fooled
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.losses.adversarial import class_loss
+from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.typing import JsonObject
@@ -121,8 +122,8 @@ def _descent(name: str, epsilon: float, steps: int, step_size: float) -> Case:
 
 def _search(attack: AttackSearch) -> Callable[[Subject], OnBatch]:
     def runner(subject: Subject) -> OnBatch:
-        shape = subject.images.shape[1:]
-        evaluation = RobustnessEvaluation(subject.classifier, [attack], shape, BATCH_SIZE)
+        compiled = CompiledClassifier(subject.classifier, subject.images.shape[1:])
+        evaluation = RobustnessEvaluation(compiled, [attack], BATCH_SIZE)
         numbers = np.arange(len(subject.labels))
 
         def run(batch: slice) -> tuple[np.ndarray, ...]:

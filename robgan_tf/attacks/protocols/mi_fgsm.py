@@ -1,5 +1,9 @@
 """MI-FGSM: 10 steps of a tenth of the radius with momentum 1 (Dong et al., 2018)."""
 
+import copy
+from collections.abc import Hashable, Sequence
+from typing import Self
+
 import tensorflow as tf
 from typing_extensions import override
 
@@ -49,8 +53,25 @@ class MomentumSearch:
             raise ValueError(f"MomentumSearch.steps must be at least 1, not {steps}")
         self.epsilon = epsilon
         self.steps = steps
+        self.step_size = epsilon / steps
         self.decay = decay
         self.norm = norm
+
+    @property
+    def form(self) -> Hashable:
+        """Norm and decay."""
+        return self.norm, self.decay
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """Radius, length of a step, number of steps."""
+        return float(self.epsilon), self.step_size, self.steps
+
+    def with_numbers(self, numbers: Sequence[tf.Tensor]) -> Self:
+        """The same attack with other numbers; see `attacks.search.NumberedSearch`."""
+        changed = copy.copy(self)
+        changed.epsilon, changed.step_size, changed.steps = numbers
+        return changed
 
     def __call__(
         self,
@@ -78,7 +99,7 @@ class MomentumSearch:
             gradient = of_largest_one(gradient)
             length = tf.maximum(tf.reduce_sum(tf.abs(flat(gradient)), axis=1), _SMALLEST_NORM)
             accumulated = self.decay * accumulated + gradient / per_sample(length, gradient)
-            moved = attacked + self.epsilon / self.steps * norm.ascent(accumulated)
+            moved = attacked + self.step_size * norm.ascent(accumulated)
             attacked = clip_to_box(images + norm.project(moved - images, self.epsilon))
             return number + 1, attacked, accumulated
 
