@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import tensorflow as tf
+
 from robgan_tf import __main__ as every_command
 from robgan_tf.cli.commands import COMMANDS
 from robgan_tf.reporting import read_metrics
@@ -57,6 +59,21 @@ def deterministic(run_dir):
     return [
         {name: value for name, value in record.items() if not name.startswith(("speed/", "time/"))}
         for record in read_metrics(run_dir / "metrics.jsonl")
+    ]
+
+
+def points(run_dir):
+    """Tag and step of every point of TensorBoard that does not depend on the clock, in order.
+
+    A run has one file of them.
+    """
+    (file,) = (run_dir / "tensorboard").iterdir()
+    return [
+        (value.tag, event.step)
+        for event in tf.compat.v1.train.summary_iterator(str(file))
+        for value in event.summary.value
+        # Of the configuration, `train.steps` may have grown.
+        if not value.tag.startswith(("speed/", "time/", "configuration"))
     ]
 
 

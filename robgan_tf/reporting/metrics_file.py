@@ -46,9 +46,6 @@ class MetricsFile:
         """The step of the last line, 0 if there is none."""
         return max(self._steps, default=0)
 
-    def __contains__(self, step: int) -> bool:
-        return step in self._steps
-
     def write(self, step: int, values: dict[str, float]) -> bool:
         """Appends one line, on disk for other programs when this returns.
 

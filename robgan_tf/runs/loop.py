@@ -133,8 +133,8 @@ class TrainingLoop:
         """
         self._seconds_before = _training_seconds(self._run.metrics_path, start_step)
         self._metrics = MetricsFile(self._run.metrics_path)
-        self._tensorboard = TensorBoardWriter(self._run.tensorboard_path)
-        self._tensorboard.text("configuration", start_step, self._description)
+        self._tensorboard = TensorBoardWriter(self._run.tensorboard_path, start_step)
+        self._tensorboard.text_once("configuration", start_step, self._description)
         self._progress = Progress(self._rhythm.steps, start_step, self._images_per_step)
         try:
             with StopRequest(deadline) as stop:
@@ -197,24 +197,24 @@ class TrainingLoop:
         values["time/training_seconds"] = self._seconds_before + self._progress.training_seconds
         for line in alarms.values():
             self._progress.message(f"WARNING at step {step}: {line}")
-        if step not in self._metrics:
-            # TensorBoard first: killed between the two, it has a point twice, not never.
-            self._tensorboard.scalars(step, values)
-            for name, line in alarms.items():
-                self._tensorboard.text(f"alarm/{name}", step, line)
-            self._metrics.write(step, values)
+        # Each leaves out what an earlier session has written.
+        self._tensorboard.scalars(step, values)
+        for name, line in alarms.items():
+            self._tensorboard.text(f"alarm/{name}", step, line)
+        self._metrics.write(step, values)
 
     def _draw(self, step: int) -> None:
         for kind, picture in self._task.pictures().items():
+            self._tensorboard.image(kind, step, picture)
             path = self._run.picture_path(kind, step)
             if not path.exists():
-                self._tensorboard.image(kind, step, picture)
                 save_png(path, picture)
 
     def _save(self, step: int) -> None:
         with self._progress.paused():
             # What a checkpoint makes past, no resumed run makes again.
             self._metrics.flush_to_disk()
+            self._tensorboard.flush_to_disk()
             self._checkpoints.save(step)
 
 

@@ -11,7 +11,7 @@ import pytest
 from robgan_tf.reporting import MetricsFile, read_metrics
 from robgan_tf.stages.finished import open_run
 from tests import kept_steps, made_run, tiny
-from tests.in_process import deterministic, run, start
+from tests.in_process import deterministic, points, run, start
 
 STEPS = 30
 NO_FINAL = "--gin_param=final_evaluation.images = 0"
@@ -123,6 +123,7 @@ def test_a_signal_saves_and_the_same_command_continues_exactly(
     continued = run("finetune", *arguments(folder, gan, run_dir, NO_FINAL))
     assert continued.returncode == 0, continued.stderr
     assert deterministic(run_dir) == deterministic(finished[0])
+    assert points(run_dir) == points(finished[0])
     for checkpoint in ("last", "best"):
         straight = weights(finished[0], checkpoint)
         for path, value in weights(run_dir, checkpoint).items():

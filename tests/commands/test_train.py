@@ -125,6 +125,12 @@ def test_three_sessions_make_the_run_of_one(gin_file, finished, tmp_path):
     assert process.returncode == 0, process.stderr
     assert f"continued from step {stopped_at}" in process.stdout
     assert deterministic(run_dir) == deterministic(straight)
+    # The first session ended with pictures of its last step.
+    ours, theirs = (
+        [(tag, step) for tag, step in in_process.points(run) if tag not in ("samples", "attacks")]
+        for run in (run_dir, straight)
+    )
+    assert ours == theirs
     assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
 
 
