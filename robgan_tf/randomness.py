@@ -7,11 +7,14 @@ step k on, and adding a draw for one purpose never changes the draws of another.
 """
 
 import enum
+import functools
 
 import tensorflow as tf
 
-# Named, because "auto_select" may choose another algorithm on another device.
-_ALGORITHM = "philox"
+# Named, because another device might choose another algorithm.
+_PHILOX = tf.random.Algorithm.PHILOX.value
+# With which TensorFlow makes key and counter of a seed.
+_SCRAMBLING_KEY = 0x02461E293EC8F720
 
 
 class Purpose(enum.IntEnum):
@@ -54,11 +57,45 @@ def derive_seed(
       ValueError: `purpose` is not the value of a `Purpose`, or a Python integer does
         not fit into 64 bits.
     """
-    words = tf.stack([_word(seed), _word(Purpose(purpose))])
-    for counter in counters:
-        words = tf.random.experimental.stateless_fold_in(words, _word(counter), alg=_ALGORITHM)
-    return tf.random.stateless_uniform(
-        [2], words, minval=None, maxval=None, dtype=tf.int32, alg=_ALGORITHM
+    purpose = Purpose(purpose)
+    words = tf.stack([_word(seed), _word(purpose)])
+    for number, counter in enumerate(counters):
+        if number == 0 and not tf.is_tensor(seed):
+            # A constant: a graph need not draw it again each time.
+            drawn = tf.constant(_first_word(int(seed), purpose), tf.int64)
+        else:
+            drawn = _draw(words, [], tf.int64)
+        words = tf.stack([drawn, _word(counter)])
+    return _draw(words, [2], tf.int32)
+
+
+@functools.cache
+def _first_word(seed: int, purpose: Purpose) -> int:
+    with tf.init_scope():
+        return int(_draw(tf.stack([_word(seed), _word(purpose)]), [], tf.int64))
+
+
+def _draw(words: tf.Tensor, shape: list[int], dtype: tf.DType) -> tf.Tensor:
+    """The integers that `tf.random.stateless_uniform` draws with alg="philox".
+
+    That function writes out in thirty operations how key and counter come of a seed, and each
+    operation of a graph takes its millisecond to compile. TensorFlow's one operation for it is
+    another one under XLA, where it drops half of a 64-bit word.
+    """
+    pairs = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[2, 2],
+        key=tf.constant([_SCRAMBLING_KEY], tf.uint64),
+        counter=tf.cast(words, tf.uint64),
+        alg=_PHILOX,
+        dtype=tf.uint32,
+    )
+    key, second = tf.split(tf.bitcast(pairs, tf.uint64), 2)
+    return tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=shape,
+        key=key,
+        counter=tf.concat([tf.constant([0], tf.uint64), second], axis=0),
+        alg=_PHILOX,
+        dtype=dtype,
     )
 
 

@@ -42,6 +42,24 @@ def test_eager_graph_and_tensor_counters_agree():
     np.testing.assert_array_equal(eager, next(iter(mapped)))
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_numbers_are_those_of_stateless_fold_in(jit_compile):
+    @tf.function(jit_compile=jit_compile)
+    def both(seed, step, place):
+        words = tf.stack([tf.cast(seed, tf.int64), tf.constant(4, tf.int64)])
+        for counter in (step, place):
+            words = tf.random.experimental.stateless_fold_in(words, counter, alg="philox")
+        expected = tf.random.stateless_uniform(
+            [2], words, minval=None, maxval=None, dtype=tf.int32, alg="philox"
+        )
+        return derive_seed(seed, Purpose.LATENTS, step, place), expected
+
+    for seed, step, place in ((0, 1, 0), (-3, 2**40, 7), (2**33 + 1, 5, -2)):
+        counters = tf.constant(step, tf.int64), tf.constant(place, tf.int64)
+        for given in (seed, tf.constant(seed, tf.int64)):
+            np.testing.assert_array_equal(*both(given, *counters))
+
+
 def test_every_argument_matters():
     counters = [(), (0,), (1,), (2**32,), (0, 0), (0, 1), (1, 0)]
     arguments = itertools.product((0, 1, 2**32, -1), (Purpose.LATENTS, Purpose.LABELS), counters)
