@@ -10,7 +10,7 @@ from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.groups import AttackSettings, OptimizerSettings
 from robgan_tf.errors import UserError
 from robgan_tf.models.network import Network
-from robgan_tf.training.adam import CorrectedAdam
+from robgan_tf.training.adam import Adam, CorrectedAdam
 from robgan_tf.training.learning_rates import StepLearningRate
 
 
@@ -66,7 +66,7 @@ def build_optimizer(
         drop_at=settings.drop_at,
         updates_per_step=updates_per_step,
     )
-    adam = CorrectedAdam if settings.epsilon_place == "corrected" else keras.optimizers.Adam
+    adam = CorrectedAdam if settings.epsilon_place == "corrected" else Adam
     optimizer = adam(rate, settings.beta_1, settings.beta_2, settings.epsilon)
     # Its variables must exist before the first tf.function is traced.
     optimizer.build(variables)
