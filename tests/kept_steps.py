@@ -15,6 +15,7 @@ import pytest
 from robgan_tf.stages import finetune, finetune_task, joint_task
 from robgan_tf.stages.finetune import FinetuneStage
 from robgan_tf.stages.joint import JointStage
+from robgan_tf.watching import quality
 
 # What has no part in networks and step.
 _AROUND = re.compile(
@@ -30,9 +31,16 @@ def kept():
             _keep(stage, patched)
         patched.setattr(joint_task, "Diagnostics", functools.cache(joint_task.Diagnostics))
         _keep_gap_meters(patched)
+        keep_quality(patched)
         for module in (joint_task, finetune_task):
             _keep_attack_pictures(module, patched)
         yield
+
+
+def keep_quality(patched):
+    """The same for what image quality is measured with while training, of models that are kept."""
+    for name in ("GeneratedSet", "Judgement"):
+        patched.setattr(quality, name, functools.cache(getattr(quality, name)))
 
 
 def _keep_attack_pictures(module, patched):

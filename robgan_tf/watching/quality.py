@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from robgan_tf.choices import SOURCE_LOSSES
 from robgan_tf.config.groups import AlarmSettings, QualitySettings
@@ -22,7 +21,8 @@ from robgan_tf.quality.scores import bias_warning, check_counts, quality
 from robgan_tf.reporting import read_metrics
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.training.joint_step import JointPlayers
-from robgan_tf.typing import PathLike, Scalars
+from robgan_tf.typing import PathLike
+from robgan_tf.watching.judgement import Judgement
 
 BATCH_SIZE = 100
 # Images on which D's judgement is measured: enough for accuracies to 5 points.
@@ -69,7 +69,6 @@ class QualityMeter:
         self._alarms = alarms
         self._history = list(history)
         self._seed = seed
-        self._source_loss = source_loss
         self._check_counts(len(data.train))
         self._best = measure_of(settings.best)
         needs_classes = self._best is not None and self._best.needs_probabilities
@@ -91,7 +90,7 @@ class QualityMeter:
         )
         self._averaged = GeneratedSet(players.average_generator)
         self._live = GeneratedSet(players.generator)
-        self._judge = tf.function(self._judged, autograph=False, reduce_retracing=True)
+        self._judge = Judgement(players.discriminator, source_loss, BATCH_SIZE)
 
     def description(self) -> str:
         """What is measured when, and why Fréchet distances of few images are too high, if so."""
@@ -189,28 +188,14 @@ class QualityMeter:
         parts = list(self._live(count, self._seed, BATCH_SIZE))
         fake = scale_images(np.concatenate([images for images, _ in parts]))
         fake_labels = np.concatenate([labels for _, labels in parts])
-        of_real = self._judge_all(real, source.labels)
-        of_fake = self._judge_all(fake, fake_labels)
+        of_real = self._judge(real, source.labels)
+        of_fake = self._judge(fake, fake_labels)
         return {
             f"{name}/{kind}": values[name]
             for name, kinds in _JUDGED.items()
             if name in of_real
             for kind, values in zip(kinds, (of_real, of_fake), strict=True)
         }
-
-    def _judge_all(self, images: tf.Tensor, labels: np.ndarray) -> dict[str, float]:
-        """Means over images of what `_judged` sums up, by name."""
-        parts = (slice(start, start + BATCH_SIZE) for start in range(0, len(labels), BATCH_SIZE))
-        sums = [self._judge(images[part], tf.constant(labels[part], tf.int32)) for part in parts]
-        return {name: sum(float(part[name]) for part in sums) / len(labels) for name in sums[0]}
-
-    def _judged(self, images: tf.Tensor, labels: tf.Tensor) -> Scalars:
-        source_logits, class_logits = self._players.discriminator(images, labels, training=False)
-        values = {"realness": self._source_loss.realness(source_logits)}
-        if class_logits is not None:
-            predicted = tf.argmax(class_logits, axis=1, output_type=tf.int32)
-            values["accuracy_class"] = tf.cast(predicted == labels, source_logits.dtype)
-        return {name: tf.reduce_sum(value) for name, value in values.items() if value is not None}
 
 
 def quality_meter(

@@ -15,8 +15,10 @@ from robgan_tf.errors import UserError
 from robgan_tf.losses import SourceLoss
 from robgan_tf.quality import generated_set
 from robgan_tf.quality.extractors import open_extractor
+from robgan_tf.watching import quality
 from robgan_tf.watching.quality import QualityMeter
-from tests import tiny
+from tests import kept_steps, tiny
+from tests.training.reusable import Reusable
 
 RATES = ("discriminator_optimizer.learning_rate = 2e-3",)
 HELD_OUT = "data.validation_examples = 200"
@@ -27,9 +29,17 @@ def data():
     return load_image_data(**tiny.config(HELD_OUT).data.loading(None))
 
 
-def train(data, steps, *bindings, permuted=False):
-    """The players of a tiny run on real digits after some steps."""
-    players, step = tiny.build(*RATES, *bindings)
+@pytest.fixture(scope="module", autouse=True)
+def shared_graphs():
+    """Meters of the same models are of one compilation."""
+    with pytest.MonkeyPatch.context() as patched:
+        kept_steps.keep_quality(patched)
+        yield
+
+
+def train(data, steps, run, permuted=False):
+    """The players of a run on real digits after some steps from where training begins."""
+    players, step = run.from_the_start()
     batches = training_batches(
         data.train,
         batch_size=step.batch_size,
@@ -47,12 +57,12 @@ def train(data, steps, *bindings, permuted=False):
     return players
 
 
-def meter(data, players, folder, history=(), source_loss="bce", **quality):
+def meter(data, players, folder, history=(), source_loss="bce", **settings):
     return QualityMeter(
         players,
         open_extractor("pixels", 16, 1),
         data,
-        QualitySettings(**({"images": 200, "real_images": 500} | quality)),
+        QualitySettings(**({"images": 200, "real_images": 500} | settings)),
         AlarmSettings(from_step=10),
         reference=(folder, "digits"),
         history=history,
@@ -62,16 +72,26 @@ def meter(data, players, folder, history=(), source_loss="bce", **quality):
 
 
 @pytest.fixture(scope="module")
-def healthy(data):
-    return train(
-        data,
-        250,
+def run():
+    return Reusable(
+        *RATES,
         "train.batch_size = 32",
         "train.average_decay = 0.98",
         "generator_optimizer.learning_rate = 1e-3",
         "ProjectedGradientDescent.epsilon = 0.03",
         "ProjectedGradientDescent.step_size = 0.02",
     )
+
+
+@pytest.fixture(scope="module")
+def of_permuted_labels(data, run, tmp_path_factory):
+    """What was measured of the run where labels do not belong to their images."""
+    return meter(data, train(data, 60, run, permuted=True), tmp_path_factory.mktemp("one"))(300)
+
+
+@pytest.fixture(scope="module")
+def healthy(data, run, of_permuted_labels):
+    return train(data, 250, run)
 
 
 def test_a_healthy_run_is_silent_and_measured(data, healthy, tmp_path):
@@ -102,6 +122,8 @@ def test_a_generator_that_repeats_three_images_of_a_class_has_collapsed(
     def few(count, seed, num_classes):
         return np.arange(count, dtype=np.int32) % num_classes
 
+    # Of a compilation of its own.
+    monkeypatch.setattr(quality, "GeneratedSet", generated_set.GeneratedSet)
     usual = generated_set.normal_latents
     monkeypatch.setattr(generated_set, "generated_labels", few)
     # Latents of image number % 30: three of each class.
@@ -117,15 +139,14 @@ def test_a_generator_that_repeats_three_images_of_a_class_has_collapsed(
 
 
 def test_a_discriminator_that_always_wins_is_saturated(data, tmp_path):
-    players = train(
-        data,
-        300,
+    run = Reusable(
+        *RATES,
         "generator_optimizer.learning_rate = 1e-12",
         "ResNetDiscriminator.normalization = 'none'",
         "ProjectedGradientDescent.steps = 0",
         "ProjectedGradientDescent.epsilon = 0.0",
     )
-    values, alarms = meter(data, players, tmp_path)(300)
+    values, alarms = meter(data, train(data, 300, run), tmp_path)(300)
     assert values["realness/fake"] < 0.02
     assert "D is saturated" in alarms["saturation"]
 
@@ -220,8 +241,8 @@ def test_too_few_images_to_see_a_collapse_are_refused(data, tmp_path):
         meter(data, players, tmp_path, images=20)
 
 
-def test_labels_that_do_not_belong_to_the_images_leave_accuracy_at_chance(data, tmp_path):
-    _, alarms = meter(data, train(data, 100, permuted=True), tmp_path)(300)
+def test_labels_that_do_not_belong_to_the_images_leave_accuracy_at_chance(of_permuted_labels):
+    _, alarms = of_permuted_labels
     assert "do the labels belong to the images?" in alarms["classes"]
 
 
