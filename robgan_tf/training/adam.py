@@ -1,6 +1,6 @@
 """Adam (Kingma and Ba, ICLR 2015, Algorithm 1), with epsilon in either of two places."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import keras
 import tensorflow as tf
@@ -27,13 +27,23 @@ class Adam(keras.optimizers.Adam):
         self._update(variable, gradient, *self._factors(learning_rate))
 
     @override
+    def _backend_update_step(
+        self,
+        grads: Sequence[tf.Tensor],
+        trainable_variables: Sequence[keras.Variable],
+        learning_rate: tf.Tensor,
+    ) -> None:
+        # On the replica, where learning rate and update are single numbers.
+        super()._backend_update_step(grads, trainable_variables, self._factors(learning_rate))
+
+    @override
     def _distributed_tf_update_step(
         self,
         distribution: tf.distribute.StrategyExtended,
         grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]],
-        learning_rate: tf.Tensor,
+        learning_rate: Factors,
     ) -> None:
-        factors = self._factors(learning_rate)
+        factors = learning_rate
         for gradient, variable in grads_and_vars:
             distribution.extended.update(
                 variable, self._update, args=(gradient, *factors), group=False

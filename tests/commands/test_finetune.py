@@ -150,7 +150,7 @@ def test_robustness_of_the_best_checkpoint(finished):
 
 
 def test_adversarial_training_needs_no_generator(folder, tmp_path, eagerly):
-    bindings = ("finetune.steps = 4", "gap.every = 2", "finetune.average_decay = 0.9")
+    bindings = ("finetune.steps = 2", "gap.every = 2", "finetune.average_decay = 0.9")
     process = from_scratch(folder, tmp_path / "at", *bindings, "final_evaluation.images = 0")
     assert process.returncode == 0, process.stderr
     assert "Start      discriminator, fresh weights" in process.stdout

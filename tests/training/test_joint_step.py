@@ -38,7 +38,7 @@ def history(usual):
     return metrics, [np.array(variable) for variable in variables(players)]
 
 
-def test_the_g_update_has_a_batch_size_of_its_own():
+def test_the_g_update_has_a_batch_size_of_its_own(eagerly):
     players, step = tiny.build("train.generator_batch_size = 24")
     number, generator = step_tensor(1), players.generator
     before = [np.array(variable) for variable in generator.variables]
