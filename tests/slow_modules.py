@@ -36,6 +36,7 @@ SECONDS = {
     "tests/robustness/test_scale.py": 32,
     "tests/models/test_models.py": 32,
     "tests/commands/test_signals.py": 40,
+    "tests/training/test_non_finite.py": 25,
     "tests/attacks/test_auto_pgd_algorithm.py": 29,
     "tests/tools/test_benchmarks.py": 27,
     "tests/serving/test_readers.py": 26,

@@ -1,6 +1,7 @@
 """Projected gradient descent, the attacker (paper equation (2); Madry et al., ICLR 2018)."""
 
 import tensorflow as tf
+from typing_extensions import override
 
 from robgan_tf.attacks.ball import (
     check_ball,
@@ -77,28 +78,42 @@ class ProjectedGradientDescent(TrainingAttack):
           ValueError: if a random start is asked for without a seed, or images are not floats in
             [-1, 1] (within a graph, where their values are not known: not floats).
         """
+        return self.checked(loss_fn, images, seed, epsilon)[0]
+
+    @override
+    def checked(
+        self,
+        loss_fn: LossFunction,
+        images: tf.Tensor,
+        seed: tf.Tensor | None = None,
+        epsilon: float | tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.convert_to_tensor(images)
         check_images("ProjectedGradientDescent", images)
         if self.steps == 0:
-            return images
+            return images, tf.zeros([], images.dtype)
         epsilon = self.epsilon if epsilon is None else epsilon
         attacked = self.start(images, seed, epsilon)
 
-        def step(number: tf.Tensor, attacked: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def step(
+            number: tf.Tensor, attacked: tf.Tensor, total: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(attacked)
                 losses = loss_fn(attacked)
             gradient = tape.gradient(losses, attacked)
-            return number + 1, self.step(images, attacked, gradient, epsilon)
+            # The sign of an infinite gradient is one like any other: it would be seen nowhere.
+            total += tf.reduce_sum(gradient)
+            return number + 1, self.step(images, attacked, gradient, epsilon), total
 
-        _, attacked = tf.while_loop(
-            lambda number, attacked: number < self.steps,
+        _, attacked, total = tf.while_loop(
+            lambda number, attacked, total: number < self.steps,
             step,
-            (0, attacked),
-            shape_invariants=(tf.TensorShape([]), images.shape),
+            (0, attacked, tf.zeros([], images.dtype)),
+            shape_invariants=(tf.TensorShape([]), images.shape, tf.TensorShape([])),
             maximum_iterations=self.steps,
         )
-        return tf.stop_gradient(attacked)
+        return tf.stop_gradient(attacked), tf.stop_gradient(total)
 
     def start(
         self, images: tf.Tensor, seed: tf.Tensor | None, epsilon: float | tf.Tensor

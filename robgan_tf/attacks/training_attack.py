@@ -40,6 +40,28 @@ class TrainingAttack(abc.ABC):
           Adversarial images of the same shape, within ball and box, with no gradient to anything.
         """
 
+    def checked(
+        self,
+        loss_fn: Callable[[tf.Tensor], tf.Tensor],
+        images: tf.Tensor,
+        seed: tf.Tensor | None = None,
+        epsilon: float | tf.Tensor | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Attacks a batch as a call does, with a number that tells whether all of it was finite.
+
+        Args:
+          loss_fn: as in a call.
+          images: as in a call.
+          seed: as in a call.
+          epsilon: as in a call.
+
+        Returns:
+          Adversarial images, and a scalar that is infinite or NaN if what the attack followed was:
+          here the sum of the images; of an attack that looks at its gradients, theirs.
+        """
+        attacked = self(loss_fn, images, seed=seed, epsilon=epsilon)
+        return attacked, tf.reduce_sum(attacked)
+
     def start(
         self, images: tf.Tensor, seed: tf.Tensor | None, epsilon: float | tf.Tensor
     ) -> tf.Tensor:

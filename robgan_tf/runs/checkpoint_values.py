@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from robgan_tf.errors import one_line
 
+BEST_VALUE = "best_value"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
@@ -33,6 +34,25 @@ def first_difference(checkpoint: tf.train.Checkpoint, prefix: str) -> str | None
         return f"it cannot be read back ({one_line(error)})"
     if wanted:
         return f"{min(wanted).removesuffix(_SUFFIX)} is not in it"
+    return None
+
+
+def first_non_finite(checkpoint: tf.train.Checkpoint) -> str | None:
+    """The name of the first variable, of those of a checkpoint's objects, that is not finite.
+
+    Args:
+      checkpoint: of the objects in memory.
+
+    Returns:
+      Its name in the checkpoint; None where all are finite.
+    """
+    for name, variable in variables(checkpoint).items():
+        is_measure = name.removesuffix(_SUFFIX) == BEST_VALUE  # -inf until there is one.
+        if is_measure or not tf.as_dtype(variable.dtype).is_floating:
+            continue
+        # A sum is finite only if every element is, and costs one pass.
+        if not np.isfinite(float(tf.reduce_sum(tf.cast(variable, tf.float64)))):
+            return name.removesuffix(_SUFFIX)
     return None
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robgan_tf.errors import UserError, first_line
+from robgan_tf.errors import NonFiniteError, UserError, first_line
 from robgan_tf.files import write_atomically
 from robgan_tf.runs.checkpoint_folder import STATE, CheckpointFolder
-from robgan_tf.runs.checkpoint_values import first_difference
+from robgan_tf.runs.checkpoint_values import first_difference, first_non_finite
 from robgan_tf.typing import PathLike
 
 
@@ -95,6 +95,7 @@ class Checkpoints:
           Its path prefix.
 
         Raises:
+          NonFiniteError: if a variable is infinite or NaN; nothing is written.
           UserError: if what was read back is not what was to be saved; nothing is published.
         """
         if self._folder.fault(step) is not None:
@@ -104,6 +105,9 @@ class Checkpoints:
         return self._folder.prefix(step)
 
     def _write(self, step: int) -> None:
+        poisoned = first_non_finite(self._checkpoint)
+        if poisoned is not None:
+            raise NonFiniteError(f"step {step}: {poisoned} is not finite")
         self._step.assign(step)
         # A function of the step as all else, however often the run was interrupted.
         self._checkpoint.save_counter.assign(step)

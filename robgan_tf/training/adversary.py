@@ -90,7 +90,7 @@ class TrainingAdversary:
         labels: tf.Tensor,
         step: tf.Tensor,
         seeds: tf.Tensor,
-    ) -> tf.Tensor:
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Attacks real images by the whole attack.
 
         Args:
@@ -101,9 +101,10 @@ class TrainingAdversary:
           seeds: [N, 2] integers, a seed a sample for the random start.
 
         Returns:
-          Attacked images of the same shape.
+          Attacked images of the same shape, and a scalar that is infinite or NaN if a gradient of
+          the attack was (`TrainingAttack.checked`).
         """
-        return self.attack(
+        return self.attack.checked(
             self.objective(discriminator, labels), images, seed=seeds, epsilon=self.epsilon(step)
         )
 
@@ -123,6 +124,8 @@ def warmed_up(epsilon: float, warmup_steps: int, step: tf.Tensor) -> tf.Tensor:
     return full * tf.minimum(tf.ones([], kind), tf.cast(step, kind) / warmup_steps)
 
 
-def attacked_already(images: tf.Tensor) -> Callable[[keras.Model], tf.Tensor]:
-    """The function from a model to just these images, where an earlier replay moved them."""
-    return lambda model: images
+def attacked_already(
+    images: tf.Tensor,
+) -> Callable[[keras.Model], tuple[tf.Tensor, tf.Tensor | None]]:
+    """What attacks a model with just these images, where an earlier replay moved them."""
+    return lambda model: (images, None)

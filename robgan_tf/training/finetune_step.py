@@ -38,6 +38,12 @@ ACCURACIES = ("accuracy_class/attacked", "accuracy_class/fake_attacked")
 LIPSCHITZ_VALUES = ("lipschitz_class/attacked", "lipschitz_class/fake_attacked")
 
 
+# From the classifier, while its kernels are held, to attacked images, and what tells whether the
+# attack's gradients were finite; None where they are not yet known.
+Perturb = Callable[[keras.Model], tuple[tf.Tensor, tf.Tensor | None]]
+ATTACK_CHECK = "attack: gradient of the images"
+
+
 @dataclasses.dataclass(frozen=True)
 class FinetunePlayers:
     """The models and the optimizer that an update changes, built in the strategy's scope.
@@ -172,7 +178,7 @@ class FinetuneStep:
         ]
         counts = tuple(len(labels) for _, labels in parts)
         metrics, non_finite = self._compiled(shared, counts, step)
-        raise_if_not_finite(step, self._names.checks, non_finite)
+        raise_if_not_finite(step, self._names.checks, non_finite, self.strategy)
         return dict(zip(self._names.metrics, tf.unstack(metrics), strict=True))
 
     def epsilon(self, step: tf.Tensor) -> tf.Tensor:
@@ -243,8 +249,8 @@ class FinetuneStep:
         labels: tf.Tensor,
         seeds: tf.Tensor,
         step: tf.Tensor,
-    ) -> tf.Tensor:
-        return self.attack(
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        return self.attack.checked(
             lambda x: class_loss(classifier(x, training=False)[1], labels),
             images,
             seed=seeds,
@@ -266,13 +272,11 @@ class FinetuneStep:
         means = {name: tf.reduce_mean([values[name] for values in updates]) for name in updates[0]}
         return means, all_checks
 
-    def _update(
-        self, perturb: Callable[[keras.Model], tf.Tensor], batch: _Batch
-    ) -> tuple[Scalars, Scalars, tf.Tensor]:
+    def _update(self, perturb: Perturb, batch: _Batch) -> tuple[Scalars, Scalars, tf.Tensor]:
         """Makes one update.
 
         Args:
-          perturb: function from the classifier, while its kernels are held, to attacked images.
+          perturb: a Perturb.
           batch: a _Batch.
 
         Returns:
@@ -282,7 +286,7 @@ class FinetuneStep:
         classifier = self.players.classifier
         with tf.GradientTape() as tape, hold_normalized_kernels(classifier, advance=True):
             with tape.stop_recording():
-                attacked = perturb(classifier)
+                attacked, of_attack = perturb(classifier)
             watched = [attacked] if self.objective.free else []
             tape.watch(watched)
             logits = classifier(attacked, training=True)[1]
@@ -295,7 +299,11 @@ class FinetuneStep:
                 )
                 total += self.objective.lipschitz_weight * tf.reduce_sum(batch.weights * penalties)
         gradients = tape.gradient(total, [*self._variables, *watched])
-        checks = {"loss": total}
+        # In the order in which they come about.
+        checks = {} if of_attack is None else {ATTACK_CHECK: tf.cast(of_attack, total.dtype)}
+        checks["classifier: loss"] = total
+        if watched:
+            checks[ATTACK_CHECK] = tf.reduce_sum(gradients[-1])
         of_variables = gradients[: len(self._variables)]
         apply_gradients(of_variables, self._variables, self.players.classifier_optimizer, checks)
         return self._metrics(batch, logits, losses, penalties), checks, gradients[-1]

@@ -22,8 +22,11 @@ from robgan_tf.training.replicated import (
 )
 from robgan_tf.typing import Scalars
 
-# From D, while its kernels are held, to attacked real images.
-Perturb = Callable[[ResNetDiscriminator], tf.Tensor]
+# From D, while its kernels are held, to attacked real images, and what tells whether the attack's
+# gradients were finite; None where they are not yet known.
+Perturb = Callable[[ResNetDiscriminator], tuple[tf.Tensor, tf.Tensor | None]]
+# The check of the attack, among those of a D update.
+ATTACK_CHECK = "gradient of the images"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +113,7 @@ class JointStep:
             share_out(self.strategy, labels, batch_axis=1),
             step,
         )
-        raise_if_not_finite(step, self._check_names, non_finite)
+        raise_if_not_finite(step, self._check_names, non_finite, self.strategy)
         return dict(zip(self._metric_names, tf.unstack(metrics), strict=True))
 
     def generate(
@@ -168,7 +171,7 @@ class JointStep:
         self._check_names = names.checks + more_names.checks
         return (
             tf.concat([metrics, more_metrics], axis=0),
-            tf.concat([tf.reshape(non_finite, [-1]), more_non_finite], axis=0),
+            tf.concat([non_finite, more_non_finite], axis=0),
         )
 
     def _discriminator_updates(
@@ -198,12 +201,12 @@ class JointStep:
         names = Names(
             traced[0].metrics,
             [
-                f"discriminator update {batch * replays + replay + 1}: {name}"
+                _check_name(batch * replays + replay + 1, name)
                 for batch in range(count)
                 for replay, name in traced[0].checks
             ],
         )
-        return names, tf.reduce_mean(metrics.stack(), axis=0), non_finite.stack()
+        return names, tf.reduce_mean(metrics.stack(), axis=0), non_finite.concat()
 
     def _discriminator_batch(
         self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor, batch: tf.Tensor
@@ -218,7 +221,7 @@ class JointStep:
         seeds = self.random_start_seeds(step, batch)
         if not adversary.free:
 
-            def perturb(discriminator: ResNetDiscriminator) -> tf.Tensor:
+            def perturb(discriminator: ResNetDiscriminator) -> tuple[tf.Tensor, tf.Tensor]:
                 return adversary.perturb(discriminator, images, labels, step, seeds)
 
             metrics, checks, _ = self._discriminator_update(perturb, labels, step, batch)
@@ -244,7 +247,7 @@ class JointStep:
         """Makes one D update.
 
         Args:
-          perturb: function from D, while its kernels are held, to the attacked real images.
+          perturb: a Perturb.
           labels: their classes.
           step: training step.
           update: index of the update within the step.
@@ -257,7 +260,7 @@ class JointStep:
         fakes, fake_labels = self.generate(step, update)
         with tf.GradientTape() as tape, hold_normalized_kernels(discriminator, advance=True):
             with tape.stop_recording():
-                attacked = perturb(discriminator)
+                attacked, of_attack = perturb(discriminator)
             watched = [attacked] if self.adversary.free else []
             tape.watch(watched)
             real_source, real_class = discriminator(attacked, labels, training=True)
@@ -268,10 +271,14 @@ class JointStep:
             total = tf.reduce_sum(losses) / self.batch_size
         variables = discriminator.trainable_variables
         gradients = tape.gradient(total, [*variables, *watched])
-        checks = {
+        # In the order in which they come about.
+        checks = {} if of_attack is None else {ATTACK_CHECK: tf.cast(of_attack, total.dtype)}
+        checks |= {
             "loss on attacked real images": tf.reduce_sum(real.total),
             "loss on generated images": tf.reduce_sum(fake.total),
         }
+        if watched:
+            checks[ATTACK_CHECK] = tf.reduce_sum(gradients[-1])
         of_variables = gradients[: len(variables)]
         apply_gradients(of_variables, variables, self.players.discriminator_optimizer, checks)
         metrics = {
@@ -302,6 +309,11 @@ class JointStep:
             **_term_metrics("loss_generator/", terms),
         }
         return metrics, {f"generator update: {name}": value for name, value in checks.items()}
+
+
+def _check_name(update: int, name: str) -> str:
+    player = "attack in discriminator" if name == ATTACK_CHECK else "discriminator"
+    return f"{player} update {update}: {name}"
 
 
 def _term_metrics(prefix: str, terms: LossTerms, has_class_term: bool | float = True) -> Scalars:

@@ -30,8 +30,8 @@ def run_on_replicas(
       *arguments: its arguments, per-replica values or tensors.
 
     Returns:
-      The Names, the metrics' means over replicas, and int32 counts of replicas on which a check is
-      not finite, a vector each.
+      The Names, the metrics' means over replicas [metrics], and int32 [checks, replicas], 1 where
+      a check is not finite.
     """
     traced: list[Names] = []
 
@@ -45,22 +45,40 @@ def run_on_replicas(
     return (
         traced[0],
         strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None),
-        strategy.reduce(tf.distribute.ReduceOp.SUM, non_finite, axis=None),
+        tf.stack(strategy.experimental_local_results(non_finite), axis=1),
     )
 
 
-def raise_if_not_finite(step: tf.Tensor, names: Sequence[str], non_finite: tf.Tensor) -> None:
-    """Raises NonFiniteError that names the first check that is not finite, if there is one.
+def raise_if_not_finite(
+    step: tf.Tensor,
+    names: Sequence[str],
+    non_finite: tf.Tensor,
+    strategy: tf.distribute.Strategy,
+) -> None:
+    """Raises NonFiniteError that names the first check that is not finite, and its replicas.
 
     Args:
       step: number of the step.
-      names: what the checks are called.
-      non_finite: [checks] integers, above 0 where a check is not finite.
+      names: what the checks are called, in the order in which they were made.
+      non_finite: [checks, replicas] integers, not 0 where a check is not finite.
+      strategy: the run's strategy.
     """
-    culprits = non_finite.numpy().nonzero()[0]
-    if len(culprits):
-        more = f" (and {len(culprits) - 1} more)" if len(culprits) > 1 else ""
-        raise NonFiniteError(f"step {int(step)}: {names[culprits[0]]} is not finite{more}")
+    found = non_finite.numpy()
+    culprits = found.any(axis=1).nonzero()[0]
+    if not len(culprits):
+        return
+    first = culprits[0]
+    more = f" (and {len(culprits) - 1} more)" if len(culprits) > 1 else ""
+    where = _replicas(found[first].nonzero()[0], strategy)
+    raise NonFiniteError(f"step {int(step)}{where}: {names[first]} is not finite{more}")
+
+
+def _replicas(numbers: Sequence[int], strategy: tf.distribute.Strategy) -> str:
+    """Which replicas of several; "" where there is one."""
+    if strategy.num_replicas_in_sync == 1:
+        return ""
+    devices = [device.rpartition("device:")[2] for device in strategy.extended.worker_devices]
+    return ", replica " + " and ".join(f"{number} ({devices[number]})" for number in numbers)
 
 
 def apply_gradients(

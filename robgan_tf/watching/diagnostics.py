@@ -61,7 +61,7 @@ class Diagnostics:
         fakes, fake_labels = self._step.generate(step, update=0)
         with hold_normalized_kernels(discriminator) as normalized_layers:
             seeds = self._step.random_start_seeds(step, batch=0)
-            attacked = adversary.perturb(discriminator, images, labels, step, seeds)
+            attacked, _ = adversary.perturb(discriminator, images, labels, step, seeds)
             objective = adversary.objective(discriminator, labels)
             values = {
                 **self._accuracies("real", images, labels, True),

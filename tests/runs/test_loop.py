@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.errors import NonFiniteError
 from robgan_tf.runs.checkpoints import Checkpoints, kept_steps
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.runs.loop import Rhythm, TrainingLoop
@@ -56,11 +57,11 @@ class Counting:
         self._hooks.get((name, int(step)), lambda: None)()
 
 
-def session(path, task, steps=4, save_every=100):
+def session(path, task, steps=4, save_every=100, **saved):
     """One session of a run in a directory; how it was stopped, or None, and its step."""
     run = RunDirectory(path, {"train.steps": steps}, grows="train.steps")
     run.write_json(run.config_path, {"train.steps": steps})
-    checkpoints = Checkpoints(run.checkpoints_path, {"total": task.total}, keep=3)
+    checkpoints = Checkpoints(run.checkpoints_path, {"total": task.total, **saved}, keep=3)
     start = checkpoints.restore_latest()
     rhythm = Rhythm(steps, log_every=1, sample_every=2, checkpoint_every=save_every)
     loop = TrainingLoop(task, run, checkpoints, rhythm, images_per_step=1, description="")
@@ -77,3 +78,15 @@ def test_a_signal_lets_a_step_and_what_is_measured_then_end_and_saves_it(tmp_pat
     session(tmp_path / "straight", Counting())
     assert deterministic(tmp_path / "stopped") == deterministic(tmp_path / "straight")
     assert [record["loss"] for record in deterministic(tmp_path / "stopped")] == [1, 3, 6, 10]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_a_variable_that_is_not_finite_is_never_saved(tmp_path, value):
+    """Also where no loss has shown it; what was saved before stays."""
+    momentum = tf.Variable([0.0, 0.0])
+    task = Counting({("train_step", 3): lambda: momentum.assign([1.0, value])})
+    with pytest.raises(NonFiniteError, match="step 3: momentum is not finite"):
+        session(tmp_path, task, save_every=1, momentum=momentum)
+    assert kept_steps(tmp_path / "checkpoints") == [1, 2]
+    assert session(tmp_path, Counting(), momentum=tf.Variable([0.0, 0.0])) == (None, [1, 2, 4])
+    assert [record["loss"] for record in deterministic(tmp_path)] == [1, 3, 6, 10]

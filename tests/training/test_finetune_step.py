@@ -237,5 +237,7 @@ def test_a_loss_that_is_not_finite_stops_the_run():
     step.players.classifier.class_head.kernel.assign(
         np.full(step.players.classifier.class_head.kernel.shape, np.nan, np.float32)
     )
-    with pytest.raises(NonFiniteError, match="step 7: loss is not finite"):
+    with pytest.raises(
+        NonFiniteError, match="step 7: attack: gradient of the images is not finite"
+    ):
         step(*tiny.batches(), tiny.step_number(7))

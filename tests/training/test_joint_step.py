@@ -94,7 +94,7 @@ def test_the_attack_leaves_every_variable_bit_identical(trained):
     players, step, _ = trained
     before = snapshot(players.discriminator)
     images, labels = tiny.batch()
-    attacked = step.adversary.perturb(
+    attacked, _ = step.adversary.perturb(
         players.discriminator, images[0], labels[0], step_tensor(1), tf.random.split([1, 2], 8)
     )
     assert not changed(players.discriminator, before)
@@ -140,7 +140,7 @@ def test_discriminator_update_equals_one_written_out():
     for layer in spectral_normalization_layers(discriminator):
         layer.advance()
     seeds = tf.random.split(derive_seed(0, Purpose.RANDOM_START, 1, 0), 8)
-    attacked = step.adversary.perturb(discriminator, images[0], labels[0], step_tensor(1), seeds)
+    attacked, _ = step.adversary.perturb(discriminator, images[0], labels[0], step_tensor(1), seeds)
     with tf.GradientTape() as tape:
         source, classes = discriminator(attacked)
         loss = tf.reduce_mean(tf.nn.softplus(-source)) + tf.reduce_mean(
@@ -261,7 +261,7 @@ def test_non_finite_loss_stops_with_step_and_culprit(usual):
     step(images, labels, step_tensor(6))
     with pytest.raises(NonFiniteError) as error:
         step(poisoned, labels, step_tensor(7))
-    assert "step 7: discriminator update 2: loss on attacked real images" in str(error.value)
+    assert "step 7: attack in discriminator update 2: gradient of the images" in str(error.value)
 
 
 def test_non_finite_values_stop_a_run_where_a_fused_relu_hides_them():
@@ -269,7 +269,7 @@ def test_non_finite_values_stop_a_run_where_a_fused_relu_hides_them():
     _, step = tiny.build("ResNetDiscriminator.use_bias = True")
     images, labels = tiny.batch()
     poisoned = tf.tensor_scatter_nd_update(images, [[1, 3, 0, 0, 0]], [float("nan")])
-    with pytest.raises(NonFiniteError, match="step 7: discriminator update 2: "):
+    with pytest.raises(NonFiniteError, match=r"step 7: .*discriminator update 2: "):
         step(poisoned, labels, step_tensor(7))
 
 

@@ -62,8 +62,9 @@ class TheirNumbers(JointStep):
         seen = []
 
         def watched(discriminator):
-            seen.append(perturb(discriminator))
-            return seen[-1]
+            attacked, check = perturb(discriminator)
+            seen.append(attacked)
+            return attacked, check
 
         metrics, *others = super()._discriminator_update(watched, labels, step, update)
         batch = tf.cast(step - 1, tf.int32) * UPDATES + tf.cast(update, tf.int32)

@@ -20,7 +20,7 @@ def test_measures_equal_those_written_out_and_nothing_changes():
     discriminator = players.discriminator
     seeds = step.strategy.run(lambda: step.random_start_seeds(number, 0))
     fakes, fake_labels = step.strategy.run(lambda: step.generate(number, 0))
-    attacked = step.adversary.perturb(discriminator, images[0], labels[0], number, seeds)
+    attacked, _ = step.adversary.perturb(discriminator, images[0], labels[0], number, seeds)
     for name, batch, wanted, is_real in (
         ("real", images[0], labels[0], True),
         ("attacked", attacked, labels[0], True),
