@@ -34,7 +34,9 @@ def evaluate(given: Values) -> int:
 
     for run_dir in given.run_dir:
         measure_checkpoints(
-            run_dir, lambda config: flags.load_data(config.data, given), given.images
+            run_dir,
+            lambda run: flags.load_data(run.config.data, given, run.class_names),
+            given.images,
         )
     return 0
 

@@ -81,12 +81,14 @@ def evaluate(given: Values) -> int:
     with tensorflow_loading():
         from robgan_tf.quality.run import evaluate_quality
         from robgan_tf.stages.features import open_features
+        from robgan_tf.stages.finished import trained_classes
 
     settings, measured_images, directory, statistics = (
         _of_stored_images(given) if given.generated else _of_run(given)
     )
     extractor = open_features(given.features, settings.resolution, settings.channels)
-    data = flags.load_data(settings, given)
+    classes = None if given.generated else trained_classes(given.run_dir[0])
+    data = flags.load_data(settings, given, classes)
     real = getattr(data, given.split)
     # What is wrong with the images is to be said before features of the real ones are computed.
     measured = measured_images(data.class_names)

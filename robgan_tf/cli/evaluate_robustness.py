@@ -135,7 +135,7 @@ def evaluate(given: Values) -> int:
     )
     name = given.name or result_name(given)
     subjects, data = _runs(given, name) if given.run_dir else _models(given, name)
-    images = flags.load_data(data, given)
+    images = flags.load_data(data, given, _classes_of(given.run_dir))
     warning = None if given.split == "train" else overlap_warning(images, [given.split])
     if warning is not None:
         print(warning, flush=True)
@@ -206,6 +206,16 @@ def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
         ending = "_" + of_run.replace("/", "_") if needs_name else ""
         subjects.append((classifier, directory, name + ending + at_step))
     return subjects, first
+
+
+def _classes_of(run_dirs: Sequence[str]) -> tuple[str, ...] | None:
+    """The classes that runs were trained on; None where none of them says."""
+    from robgan_tf.stages.finished import trained_classes
+
+    known = {trained_classes(run_dir) for run_dir in run_dirs} - {None}
+    if len(known) > 1:
+        raise UserError("the runs were trained on different classes: evaluate them one by one")
+    return next(iter(known), None)
 
 
 def _models(given: Values, name: str) -> tuple[list[tuple], DataSettings]:

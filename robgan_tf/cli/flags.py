@@ -3,6 +3,7 @@
 import os
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from robgan_tf import extensions
@@ -171,8 +172,10 @@ def add_statistics_dir(parser: Parser, kind: str) -> None:
     )
 
 
-def load_data(data: DataSettings, given: Values) -> "ImageData":
-    """The images that settings choose, from where the flags say."""
+def load_data(
+    data: DataSettings, given: Values, class_names: Sequence[str] | None = None
+) -> "ImageData":
+    """The images that settings choose, from where the flags say; of a run, of its classes."""
     from robgan_tf.data import load_image_data
 
-    return load_image_data(**data.loading(data_dir(given)))
+    return load_image_data(**data.loading(data_dir(given)), class_names=class_names)

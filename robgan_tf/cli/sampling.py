@@ -91,7 +91,7 @@ class Sampling:
 
     def load_data(self) -> "ImageData":
         """The images of the run's data."""
-        return flags.load_data(self.run.config.data, self._given)
+        return flags.load_data(self.run.config.data, self._given, self.run.class_names)
 
     def class_names(self) -> Sequence[str]:
         """Names of the generator's classes; empty if it has none."""

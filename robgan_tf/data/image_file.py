@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from robgan_tf.data.decoding.bmp import BITS, HEADER_SIZES
-from robgan_tf.data.decoding.gif import MOST_PIXELS
+from robgan_tf.data.decoding.bounds import MOST_PIXELS, TOO_LARGE
 from robgan_tf.data.decoding.jpeg import DRAFT_MARGIN
 from robgan_tf.typing import PathLike
 
@@ -53,6 +53,8 @@ _TRANSPOSITIONS = {
     8: Image.Transpose.ROTATE_90,
 }
 _ORIENTATION = 0x0112
+# Eight bytes a pixel, and room for what else a file holds.
+_MOST_BYTES = 8 * MOST_PIXELS + 2**26
 Box = tuple[float, float, float, float]
 
 
@@ -87,7 +89,7 @@ def read_image(
       One of `DECODE_ERRORS`: the file is not a readable image.
     """
     mode = "L" if channels == 1 else "RGB"
-    data = pathlib.Path(file).read_bytes() if isinstance(file, (str, os.PathLike)) else file.read()
+    data = _content(file) if isinstance(file, (str, os.PathLike)) else file.read()
     with Image.open(io.BytesIO(data)) as image:
         _check_format(image, data)
         load_for(image, mode, resolution, box)
@@ -128,6 +130,16 @@ def box_or_whole(box: Sequence[float] | None) -> Box:
     return y0, x0, y1, x1
 
 
+def _content(path: PathLike) -> bytes:
+    """The bytes of a file; not of what has no end, or is larger than any image that is read."""
+    if not os.path.isfile(path):
+        raise OSError("there is no file of this name" if not os.path.exists(path) else "no file")
+    size = os.path.getsize(path)
+    if size > _MOST_BYTES:
+        raise ValueError(f"a file of {size} bytes is larger than any image that is read")
+    return pathlib.Path(path).read_bytes()
+
+
 def _check_format(image: Image.Image, data: bytes) -> None:
     """Refuses what `decoding` refuses."""
     if image.format not in _FORMATS:
@@ -135,8 +147,8 @@ def _check_format(image: Image.Image, data: bytes) -> None:
             f"{image.format} files are not read, because exported models could not: convert it to "
             "PNG"
         )
-    if image.format == "GIF" and image.width * image.height > MOST_PIXELS:
-        raise ValueError(f"a GIF file of more than {MOST_PIXELS} pixels is not decoded")
+    if image.width * image.height > MOST_PIXELS:
+        raise ValueError(TOO_LARGE)
     if image.format == "PNG" and b"IEND" not in data:
         raise ValueError("the PNG file has no end")
     if image.format == "BMP":

@@ -1,5 +1,6 @@
 """Reads one image file as version 0.2.0 did, for runs that were begun with it."""
 
+import functools
 from collections.abc import Sequence
 from typing import IO
 
@@ -8,6 +9,13 @@ from PIL import Image
 
 from robgan_tf.data.image_file import corners, in_mode, load_for
 from robgan_tf.typing import PathLike
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Pillow's formats but EPS, files of which are programs that Ghostscript would run."""
+    Image.init()
+    return tuple(name for name in Image.ID if name != "EPS")
 
 
 def read_image_by_pillow(
@@ -19,7 +27,7 @@ def read_image_by_pillow(
     Arguments, results and errors are the same.
     """
     mode = "L" if channels == 1 else "RGB"
-    with Image.open(file) as image:
+    with Image.open(file, formats=_formats()) as image:
         load_for(image, mode, resolution, box)
         picture = in_mode(image, mode)
     size = (resolution, resolution)

@@ -1,6 +1,7 @@
 """Opens a dataset by name and divides it into train, validation and test images."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from robgan_tf.data.augmentation import storage_side
 from robgan_tf.data.dataset_kind import DatasetRequest
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.splits import choose_training_subset, hold_out_validation
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, shortened
 
 # The kind of a data set whose name is that of no kind.
 ANY_OTHER = "tfds"
@@ -49,6 +50,7 @@ def load_image_data(
     train_examples: int | None = None,
     split_seed: int = 0,
     reading: str = "served",
+    class_names: Sequence[str] | None = None,
 ) -> ImageData:
     """Opens a dataset.
 
@@ -71,6 +73,8 @@ def load_image_data(
       train_examples: size of a class-balanced subset to train on; None for all.
       split_seed: chooses which examples are held out and kept.
       reading: how stored images become pixels, one of `config.groups.READINGS`.
+      class_names: the classes that a model was trained on, which the data has to have in this
+        order; None for any.
 
     Returns:
       An `ImageData`.
@@ -96,6 +100,8 @@ def load_image_data(
     )
     opened = DATASETS.get(dataset if dataset in DATASETS else ANY_OTHER).open(request)
     name, train = opened.name, opened.train
+    if class_names is not None:
+        _check_names(train.class_names, class_names)
     request.check_classes(train.class_names)
 
     held_out = hold_out_validation(
@@ -116,3 +122,24 @@ def load_image_data(
         f"test images of {resolution}x{resolution}x{channels} in {num_classes} classes"
     )
     return ImageData(train, validation, opened.test, train.class_names, description)
+
+
+def _check_names(found: Sequence[str], trained_on: Sequence[str]) -> None:
+    """Refuses data of other classes: a label would mean another class."""
+    found, trained_on = list(found), list(trained_on)
+    if found == trained_on:
+        return
+    new = [name for name in found if name not in trained_on]
+    lost = [name for name in trained_on if name not in found]
+    differences = [f"{_some(new)} new"] if new else []
+    differences += [f"{_some(lost)} missing"] if lost else []
+    raise UserError(
+        f"the data has other classes than the run was trained on ({len(found)} here and "
+        f"{len(trained_on)} there): {'; '.join(differences) or 'their order is another'}. Give the "
+        "data of the run (--data_dir)"
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(shortened(name)) for name in names[:3])
+    return f"{shown}{', ...' if len(names) > 3 else ''} {'is' if len(names) == 1 else 'are'}"

@@ -9,6 +9,7 @@ from absl import logging
 from PIL import Image
 
 from robgan_tf.data.image_file import DECODE_ERRORS, EXTENSIONS, READABLE
+from robgan_tf.errors import UserError
 from robgan_tf.typing import PathLike
 
 # Of formats that Pillow does not know by itself, as cameras and browsers write them.
@@ -19,7 +20,47 @@ _OTHER_FORMAT = f"images of formats that are not read, which are {READABLE}"
 _NESTED = "folders within class folders, whose images would have to be moved up"
 _OUTSIDE = "images beside the class folders, in none of them"
 _NO_IMAGE = "files that are no images"
+_NO_TEXT = "files whose names are not in UTF-8"
+_NO_FILE = "links that lead nowhere, pipes and devices"
 _FRAMES = "further frames of animations, of which the first is read"
+
+
+def entries_of(folder: PathLike) -> list[os.DirEntry[str]]:
+    """What a folder holds, in the order of names; what begins with a dot is not there.
+
+    Raises:
+      UserError: if it cannot be read.
+    """
+    try:
+        with os.scandir(os.fspath(folder)) as entries:
+            found = [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise UserError(f"the folder {folder} cannot be read: {error.strerror}") from error
+    return sorted(found, key=lambda entry: entry.path)
+
+
+def leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder or a link to one; a link that leads to itself is neither."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def class_names_in(folder: PathLike) -> list[str]:
+    """The sorted names of the folders in a folder.
+
+    Raises:
+      UserError: if it cannot be read, or a name is no text in UTF-8, of one line.
+    """
+    names = [entry.name for entry in entries_of(folder) if leads_to_folder(entry)]
+    for name in names:
+        if not _is_text(name) or len(name.splitlines()) != 1:
+            raise UserError(
+                f"the class folder {name!a} in {folder} has a name that is not one line of UTF-8: "
+                "rename it"
+            )
+    return sorted(names)
 
 
 class SkippedFiles:
@@ -42,15 +83,20 @@ class SkippedFiles:
 
         Returns:
           Sorted paths of the files whose ending is that of a format that is read.
+
+        Raises:
+          UserError: if the folder cannot be read.
         """
         found = []
-        for entry in sorted(os.scandir(os.fspath(folder)), key=lambda entry: entry.path):
+        for entry in entries_of(folder):
             ending = pathlib.PurePath(entry.name).suffix.lower()
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir():
+            if leads_to_folder(entry):
                 if not holds_classes:
                     self._add(_NESTED, entry.path)
+            elif not _leads_to_file(entry):
+                self._add(_NO_FILE, entry.path)
+            elif not _is_text(entry.name):
+                self._add(_NO_TEXT, ascii(entry.path)[1:-1])
             elif ending in self.extensions:
                 found.append(entry.path)
             elif ending in _FURTHER_EXTENSIONS or ending in Image.registered_extensions():
@@ -86,6 +132,18 @@ class SkippedFiles:
 
     def _add(self, reason: str, path: str) -> None:
         self._paths.setdefault(reason, []).append(path)
+
+
+def _leads_to_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is in UTF-8; Python has half characters in place of other bytes."""
+    return not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _endings(paths: Iterable[str]) -> str:

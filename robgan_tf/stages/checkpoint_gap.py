@@ -3,8 +3,6 @@
 import pathlib
 from collections.abc import Callable, Mapping
 
-from robgan_tf.config.finetune import FinetuneConfig
-from robgan_tf.config.joint import JointConfig
 from robgan_tf.data.load import ImageData
 from robgan_tf.data.overlap import overlap_warning
 from robgan_tf.errors import UserError
@@ -13,7 +11,7 @@ from robgan_tf.reporting import format_radius
 from robgan_tf.runs.archive import is_archive
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.directory import CHECKPOINTS
-from robgan_tf.stages.finished import open_run
+from robgan_tf.stages.finished import FinishedRun, open_run
 from robgan_tf.typing import PathLike
 from robgan_tf.watching.final_evaluation import build_evaluation_attack
 from robgan_tf.watching.gap import GapMeter, gap_csv, images_of_splits, splits_of
@@ -21,7 +19,7 @@ from robgan_tf.watching.gap_plot import gap_plot
 
 
 def measure_checkpoints(
-    run_dir: PathLike, load_data: Callable[[JointConfig | FinetuneConfig], ImageData], images: int
+    run_dir: PathLike, load_data: Callable[[FinishedRun], ImageData], images: int
 ) -> None:
     """Measures every kept checkpoint and writes evaluations/gap.csv and gap.png of the run.
 
@@ -29,7 +27,7 @@ def measure_checkpoints(
 
     Args:
       run_dir: the run directory.
-      load_data: function from the run's settings to its ImageData.
+      load_data: function from the run to its ImageData.
       images: how many images of each split.
 
     Raises:
@@ -45,7 +43,7 @@ def measure_checkpoints(
     if not steps:
         raise UserError(f"{run_dir} has no checkpoint to measure (--run_dir)")
     run = open_run(run_dir)
-    data = load_data(run.config)
+    data = load_data(run)
     warning = overlap_warning(data, ["validation", "test"])
     if warning is not None:
         print(warning, flush=True)

@@ -158,6 +158,13 @@ class FinetuneStage(Stage):
         steps = self.config.finetune.steps
         finetune_report.print_summary(run, steps, checkpoint, built.best, accuracy)
 
+    @override
+    def trained_classes(self) -> tuple[str, ...] | None:
+        """Those of the GAN's run on the same data where this run is yet to begin."""
+        gan = self._gan
+        of_gan = None if gan is None or gan.config.data != self.config.data else gan.class_names
+        return super().trained_classes() or of_gan
+
     def _check_batches(self) -> None:
         wanted = self.config.finetune
         generated = wanted.generated_count

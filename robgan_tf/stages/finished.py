@@ -121,6 +121,11 @@ class FinishedRun:
                 f"the data that would say cannot be used: {error}"
             ) from error
 
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes that it was trained on; None where an earlier version did not keep them."""
+        return trained_classes(self.path)
+
     def load_classifier(self, precision: str | None = None) -> keras.Model:
         """Builds the run's D or other classifier with the weights of the checkpoint.
 
@@ -178,6 +183,12 @@ class FinishedRun:
                 f"{self.path} holds no classifier: its D was trained with "
                 f"ResNetDiscriminator.head = {head!r}"
             )
+
+
+def trained_classes(run_dir: PathLike) -> tuple[str, ...] | None:
+    """The classes that the run of a directory or an archive was begun on; None where unknown."""
+    found = DataRecord.read(run_directory(run_dir))
+    return None if found is None else found.class_names
 
 
 def data_record(data: ImageData, with_fingerprint: bool = False) -> DataRecord:

@@ -24,7 +24,7 @@ from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.runs.kept_records import lost_lines, refuse_to_begin_over
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
 from robgan_tf.runs.stopping import StopRequest, keeping
-from robgan_tf.stages.finished import data_record
+from robgan_tf.stages.finished import data_record, trained_classes
 from robgan_tf.stages.report import print_corrupt_files
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.watching.final_evaluation import (
@@ -234,12 +234,25 @@ class Stage(abc.ABC):
             refuse_to_begin_over(run, wanted.checkpoint_every)
         return start_step
 
+    def trained_classes(self) -> tuple[str, ...] | None:
+        """The classes that the run was begun on, if it was; no label may come to mean another."""
+        return trained_classes(self.run_dir)
+
     def _load_data(self) -> ImageData:
-        data = load_image_data(**self.config.data.loading(self._data_dir))
+        data = load_image_data(
+            **self.config.data.loading(self._data_dir), class_names=self.trained_classes()
+        )
         check_images(self.config, data)
         warning = overlap_warning(data, measured_splits(self.config))
         if warning is not None:
             print(warning, flush=True)
+        if len(data.train) < self.config.stage.batch_size:
+            print(
+                f"Note       {self.config.stage.gin_name}.batch_size = "
+                f"{self.config.stage.batch_size} is above the number of training images, "
+                f"{len(data.train)}: a batch shows some of them more than once",
+                flush=True,
+            )
         return data
 
     def _loop(

@@ -169,6 +169,35 @@ def test_class_folders_must_be_as_many_as_classes(run, tmp_path, count):
     assert_one_line(result, str(count), "10", "data.num_classes")
 
 
+def test_a_class_folder_added_between_runs(run, tmp_path):
+    def add(*names):
+        for folder in [tmp_path / "data" / split / name for split in "ab" for name in names]:
+            folder.mkdir(parents=True)
+            for number in range(2):
+                Image.new("L", (16, 16), number).save(folder / f"{number}.png")
+
+    def again():
+        return run(
+            f"--data_dir={tmp_path / 'data'}",
+            "--gin_param=data.dataset='image_folder'",
+            "--gin_param=data.train_split='a'",
+            "--gin_param=data.test_split='b'",
+            "--gin_param=data.validation_examples=0",
+            "--gin_param=data.num_classes=2",
+            "--warm_start=/nowhere",
+        )
+
+    add("ant", "bee")
+    assert_one_line(again(), "there is no checkpoint under /nowhere")  # It has begun.
+    add("ape")
+    message = "the data has other classes than the run was trained on (3 here and 2 there): "
+    assert_one_line(again(), message + "'ape' is new. Give the data of the run (--data_dir)")
+    for split in "ab":
+        (tmp_path / "data" / split / "bee").rename(tmp_path / "data" / split / ".bee")
+    # As many classes as before, and "ant" would have become the second.
+    assert_one_line(again(), "(2 here and 2 there): 'ape' is new; 'bee' is missing")
+
+
 def test_dataset_that_is_not_prepared(run, tmp_path, monkeypatch):
     # No proxy listens there, so the download fails at once wherever the test runs.
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):

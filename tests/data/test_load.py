@@ -64,3 +64,20 @@ def test_mistakes():
         load(validation_examples=50, train_examples=1400)
     with user_error("validation_examples is 5, .* give at least 10, one per class, or 0"):
         load(validation_examples=5)
+
+
+def test_classes_that_a_model_was_trained_on():
+    digits = tuple(str(digit) for digit in range(10))
+    assert load(class_names=digits).class_names == digits
+    others = [
+        (digits[:9], r"\(10 here and 9 there\): '9' is new\. Give the data of the run"),
+        ((*digits, "ten"), r"\(10 here and 11 there\): 'ten' is missing\."),
+        (
+            (*digits[:6], "a", "b", "c", "d"),
+            r"'6', '7', '8', \.\.\. are new; 'a', 'b', 'c', \.\.\. are",
+        ),
+        (digits[::-1], r"\(10 here and 10 there\): their order is another\."),
+    ]
+    for names, message in others:
+        with user_error(r"the data has other classes than the run was trained on .*" + message):
+            load(class_names=names)

@@ -23,7 +23,7 @@ from robgan_tf.data.image_file import (
     read_image,
 )
 from robgan_tf.data.image_file_before import read_image_by_pillow
-from robgan_tf.data.skipped import SkippedFiles
+from robgan_tf.data.skipped import SkippedFiles, class_names_in
 from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
 from robgan_tf.errors import UserError, one_line
 from robgan_tf.files import digest_all
@@ -335,9 +335,7 @@ def _class_folders(folder: pathlib.Path, data_dir: PathLike) -> list[str]:
             f"the image folder {str(data_dir)!r} has no split folder {folder.name!r}: expected "
             "<data_dir>/<split>/<class>/<image files>"
         )
-    names = sorted(
-        entry.name for entry in os.scandir(folder) if entry.is_dir() and entry.name[0] != "."
-    )
+    names = class_names_in(folder)
     if not names:
         raise UserError(f"the split folder {folder} has no class folders with images in them")
     return names

@@ -19,6 +19,7 @@ from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDatas
 from robgan_tf.data.sources import ImageSource, InMemorySource, LazySource, fingerprint
 from robgan_tf.data.tfds_decoding import decoder
 from robgan_tf.data.tfds_features import check_images, class_names_of, is_text
+from robgan_tf.data.tfds_files import check_feature_classes
 from robgan_tf.errors import UserError, one_line
 
 _MEMORY_FRACTION = 0.7  # of the available memory; the rest is for the training itself
@@ -210,6 +211,7 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
     os.environ.setdefault("NO_GCE_CHECK", "true")
     import tensorflow_datasets as tfds
 
+    check_feature_classes(name, data_dir)
     try:
         with _quiet():
             builder = tfds.builder(name, data_dir=data_dir)

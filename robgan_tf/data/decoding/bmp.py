@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from robgan_tf.data.decoding.bounds import within_bounds
 from robgan_tf.data.decoding.colours import as_channels
 from robgan_tf.data.decoding.unsigned import unsigned
 
@@ -41,6 +42,7 @@ def _rows(data: tf.Tensor, bits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     stored_height = unsigned(data, 22, 4, big=False)
     from_top = stored_height >= 2**31
     height = tf.where(from_top, 2**32 - stored_height, stored_height)
+    data = within_bounds(data, height, width)
     stride = (width * bits + 31) // 32 * 4
     start = unsigned(data, 10, 4, big=False)
     rows = tf.reshape(data[start : start + stride * height], tf.stack([height, stride]))

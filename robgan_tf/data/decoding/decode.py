@@ -72,7 +72,7 @@ def _decoded(encoded: tf.Tensor, side: int, channels: int, turns: bool) -> tf.Te
         return upright(decode(), orientation_in(data, find(data))) if turns else decode()
 
     png = functools.partial(decode_png, encoded, data, channels)
-    webp = functools.partial(decode_webp, encoded, channels)
+    webp = functools.partial(decode_webp, encoded, data, channels)
     jpeg = functools.partial(decode_jpeg, encoded, side, channels)
     picture = tf.switch_case(
         number,

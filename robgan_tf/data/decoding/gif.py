@@ -4,15 +4,16 @@ TensorFlow's decoder makes transparent pixels, and those around a frame that is 
 picture, black. So the frame is given a palette in which the transparent colour is white.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
+from robgan_tf.data.decoding.bounds import MOST_PARTS, within_bounds
 from robgan_tf.data.decoding.colours import as_channels
 from robgan_tf.data.decoding.unsigned import unsigned
 
 _EXTENSION, _FRAME, _CONTROL = 0x21, 0x2C, 0xF9
 _COLOURS = 256
-# Its head alone says how large it is: a few bytes could ask for all of a server's memory.
-MOST_PIXELS = 2**26
 
 
 def decode_gif(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
@@ -28,6 +29,7 @@ def decode_gif(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
     """
     flags = unsigned(data, 10, 1, big=False)
     frame, transparent = _first_frame(data, 13 + _palette_bytes(flags))
+    data = within_bounds(data, *_sizes(data, frame)[2:])
     frame_flags = unsigned(data, frame + 9, 1, big=False)
     own_bytes = _palette_bytes(frame_flags)
     stored = tf.where(
@@ -36,14 +38,12 @@ def decode_gif(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
         tf.stack([tf.constant(13, tf.int64), _palette_bytes(flags)]),
     )
     palette = _palette(data[stored[0] : stored[0] + stored[1]], transparent)
-    left, top, width, height = (
-        unsigned(data, frame + place, 2, big=False) for place in (1, 3, 5, 7)
-    )
+    (top, left), (height, width), full_height, full_width = _sizes(data, frame)
     interlaced = tf.bitwise.bitwise_and(frame_flags, 64)
     rewritten = tf.strings.join(
         [
             b"GIF89a",
-            tf.strings.substr(encoded, frame + 5, 4),
+            _as_string(data[frame + 5 : frame + 9]),
             b"\xf7\0\0",
             _as_string(palette),
             b"\x2c\0\0\0\0",
@@ -55,16 +55,20 @@ def decode_gif(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
     colours = tf.io.decode_image(rewritten, 3, expand_animations=False)
     # Around the frame Pillow has the transparent colour, or the first one.
     around = tf.gather(palette, tf.maximum(transparent, 0))
-    full_width = tf.maximum(unsigned(data, 6, 2, big=False), left + width)
-    full_height = tf.maximum(unsigned(data, 8, 2, big=False), top + height)
-    message = f"a GIF file of more than {MOST_PIXELS} pixels is not decoded"
-    fits = full_width * full_height <= MOST_PIXELS
-    with tf.control_dependencies([tf.debugging.Assert(fits, [message])]):
-        full_width = tf.identity(full_width)
     edges = [[top, full_height - top - height], [left, full_width - left - width], [0, 0]]
     inside = tf.pad(tf.ones([height, width, 1], tf.bool), edges)
     colours = tf.where(inside, tf.pad(colours, edges), tf.cast(around, tf.uint8))
     return as_channels(tf.ensure_shape(colours, [None, None, 3]), channels)
+
+
+def _sizes(data: tf.Tensor, frame: tf.Tensor) -> tuple[Any, Any, tf.Tensor, tf.Tensor]:
+    """Where the frame begins, its height and width, and those of the picture around it."""
+    left, top, width, height = (
+        unsigned(data, frame + place, 2, big=False) for place in (1, 3, 5, 7)
+    )
+    full_width = tf.maximum(unsigned(data, 6, 2, big=False), left + width)
+    full_height = tf.maximum(unsigned(data, 8, 2, big=False), top + height)
+    return (top, left), (height, width), full_height, full_width
 
 
 def _palette_bytes(flags: tf.Tensor) -> tf.Tensor:
@@ -98,7 +102,7 @@ def _first_frame(data: tf.Tensor, start: tf.Tensor) -> tuple[tf.Tensor, tf.Tenso
         return at, ~within | (length > 0), transparent
 
     state = (start, tf.constant(False), tf.constant(-1, tf.int64))
-    at, _, transparent = tf.while_loop(goes_on, step, state)
+    at, _, transparent = tf.while_loop(goes_on, step, state, maximum_iterations=MOST_PARTS)
     found = unsigned(data, at, 1, big=False) == _FRAME
     with tf.control_dependencies([tf.debugging.Assert(found, ["a GIF file without a frame"])]):
         return tf.identity(at), transparent

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from robgan_tf.data.decoding.bounds import within_bounds
 from robgan_tf.data.decoding.colours import as_channels
 
 # Large JPEGs may be decoded at 1/2, 1/4 or 1/8 of their size, which is much faster, as
@@ -21,6 +22,7 @@ def decode_jpeg(encoded: tf.Tensor, side: int, channels: int) -> tf.Tensor:
       uint8 [H, W, channels].
     """
     height, width, components = tf.unstack(tf.image.extract_jpeg_shape(encoded, tf.int64))
+    encoded = within_bounds(encoded, height, width)
     needed = DRAFT_MARGIN * side
     spare = tf.minimum(width // needed, height // needed)
     is_cmyk = components == 4

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from robgan_tf.data.decoding.bounds import MOST_PARTS
 from robgan_tf.data.decoding.unsigned import reads, unsigned
 
 _TAG = 0x0112
@@ -131,5 +132,8 @@ def _search(
         return at, first, last
 
     state = (tf.constant(start, tf.int64), zero, zero)
-    _, first, last = tf.while_loop(goes_on, body, state)
-    return first, last
+    at, first, last = tf.while_loop(goes_on, body, state, maximum_iterations=MOST_PARTS)
+    message = f"an image file of more than {MOST_PARTS} parts is not decoded"
+    ended = tf.debugging.Assert(~goes_on(at, first, last), [message])
+    with tf.control_dependencies([ended]):
+        return tf.identity(first), tf.identity(last)

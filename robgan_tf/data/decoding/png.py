@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from robgan_tf.data.decoding.bounds import within_bounds
 from robgan_tf.data.decoding.colours import as_channels, over_white
 from robgan_tf.data.decoding.unsigned import unsigned
 
@@ -22,6 +23,8 @@ def decode_png(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
     Returns:
       uint8 [H, W, channels].
     """
+    width, height = (unsigned(data, at, 4, big=True) for at in (16, 20))
+    encoded = within_bounds(encoded, height, width)
     depth, kind = unsigned(data, 24, 1, big=True), unsigned(data, 25, 1, big=True)
     colours = tf.cond(
         depth == 16, lambda: _of_16_bits(encoded, kind), lambda: _of_8_bits(encoded, depth)

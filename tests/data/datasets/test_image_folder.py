@@ -1,6 +1,8 @@
 """Tests of the image-folder source."""
 
 import logging
+import os
+import pathlib
 
 import numpy as np
 import pytest
@@ -252,3 +254,72 @@ def test_imagenet_sample_labels(real_data):
         assert source.labels.tolist() == [label_of[file.parent.name] for file in files]
     assert data.test.fetch(range(64)).std() > 30
     assert data.test.corrupt_files == {}
+
+
+def listed(root):
+    train, _ = load_image_folder(root, "train", "train", resolution=4, channels=3)
+    return [path.removeprefix(f"{root}/train/") for path in train.locations]
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda path: path.symlink_to(path.name), "links that lead nowhere, pipes and devices"),
+        (lambda path: path.symlink_to("/nowhere/x.png"), "links that lead nowhere"),
+        (lambda path: path.symlink_to("/dev/zero"), "links that lead nowhere, pipes and devices"),
+        (os.mkfifo, "links that lead nowhere, pipes and devices"),
+        (lambda path: path.symlink_to(".."), "folders within class folders"),
+        (lambda path: save_image(path.with_name("\udcff.png")), "names are not in UTF-8"),
+    ],
+)
+def test_what_is_no_image_file_is_counted_and_not_read(tmp_path, caplog, make, reason):
+    root = make_folder(tmp_path, {"ant": 1, "bee": 1})
+    make(root / "train" / "bee" / "a.png")
+    with caplog.at_level(logging.WARNING):
+        assert listed(root) == ["ant/0.png", "bee/0.png"]
+    # Once as the training split and once as the test split.
+    assert reason in caplog.text and ": 2 (2 .png; first" in caplog.text
+
+
+def test_a_class_folder_that_leads_to_itself_is_none(tmp_path, caplog):
+    root = make_folder(tmp_path, {"ant": 1, "bee": 1})
+    (root / "train" / "loop").symlink_to("loop")
+    with caplog.at_level(logging.WARNING):
+        assert listed(root) == ["ant/0.png", "bee/0.png"]
+    assert "links that lead nowhere" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["\udcff\udcfe", "x\ny"])
+def test_a_class_name_that_no_record_could_hold(tmp_path, name):
+    root = make_folder(tmp_path, {"ant": 1, name: 1})
+    with user_error(r"the class folder .* has a name that is not one line of UTF-8: rename it"):
+        listed(root)
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, monkeypatch):
+    root = make_folder(tmp_path, {"ant": 1, "bee": 1})
+
+    def scandir(folder, scan=os.scandir):
+        if str(folder).endswith("bee"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with user_error(r"the folder .*/train/bee cannot be read: Permission denied"):
+        listed(root)
+
+
+def test_a_file_that_goes_or_changes_after_listing_never_gets_another_label(folder):
+    data = load(folder)
+    bees = [path for path in data.train.locations if "/bee/" in path]
+    pathlib.Path(bees[0]).unlink()
+    pathlib.Path(bees[1]).write_bytes(b"no image any more")
+    pathlib.Path(bees[2]).unlink()
+    pathlib.Path(bees[2]).mkdir()
+    values = first_values(data.train)
+    assert values[:4] == [0, 1, 2, 3] and values[4:9] == [23, 23, 23, 23, 24]
+    assert set(data.train.corrupt_files) == set(bees[:3])
+    assert "there is no file" in data.train.corrupt_files[bees[0]]
+    # A file that was replaced by a whole one is read as it is now, under its folder's label.
+    save_image(pathlib.Path(bees[3]), (99, 99, 99))
+    assert first_values(data.train, [7]) == [99] and data.train.labels[7] == 1

@@ -1,5 +1,7 @@
 """Data sets of TensorFlow Datasets whose features are not the usual ones."""
 
+import json
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -189,3 +191,27 @@ def test_images_without_labels_can_be_held_out_but_not_attacked(prepare):
     assert data.train.labels.tolist() == [-1] * 4
     with user_error("3 of 3 images have no label .they are marked -1., which the test needs"):
         data.test.check_labelled("the test needs")
+
+
+@pytest.mark.parametrize("key", ["pythonClassName", "type"])
+def test_a_data_set_names_no_class_of_another_module(prepare, tmp_path, monkeypatch, key):
+    labels = tfds.features.ClassLabel(names=["a", "b", "c"])
+    image = tfds.features.Image(shape=(6, 6, 3))
+    load = prepare(
+        {"image": image, "label": labels},
+        lambda number: {"image": RGBA[number, ..., :3], "label": number % 3},
+    )
+    assert load().class_names == ("a", "b", "c")
+    marker = tmp_path / "ran"
+    (tmp_path / "payload.py").write_text(f"open({str(marker)!r}, 'w')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    (path,) = tmp_path.rglob("features.json")
+    features = json.loads(path.read_text())
+    features["featuresDict"]["features"]["image"] = {key: "payload.Image", "image": {}}
+    path.write_text(json.dumps(features))
+    with user_error(r"features.json names the class 'payload.Image', and only those of TensorFlow"):
+        load()
+    assert not marker.exists()
+    path.write_text("{")
+    with user_error(r"features.json cannot be read: JSONDecodeError"):
+        load()
