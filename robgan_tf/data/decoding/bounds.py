@@ -9,11 +9,11 @@ TOO_LARGE = f"an image of more than {MOST_PIXELS} pixels is not decoded"
 MOST_PARTS = 2**14
 
 
-def within_bounds(encoded: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-    """Returns the encoded image, which must not be too large: decoding waits for the check.
+def within_bounds(needed: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+    """Returns what decoding needs, so that it waits for the check: the image must not be too large.
 
     Args:
-      encoded: string scalar or bytes uint8 [N].
+      needed: the encoded image, or where in it something is.
       height: int64, as its head has it.
       width: likewise.
     """
@@ -21,4 +21,4 @@ def within_bounds(encoded: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf
     sides = tf.stack([height, width])
     fits = tf.reduce_all(sides <= MOST_PIXELS) & (height * width <= MOST_PIXELS)
     with tf.control_dependencies([tf.debugging.Assert(fits, [TOO_LARGE])]):
-        return tf.identity(encoded)
+        return tf.identity(needed)

@@ -9,15 +9,15 @@ from robgan_tf.data.decoding.bmp import decode_bmp
 from robgan_tf.data.decoding.gif import decode_gif
 from robgan_tf.data.decoding.jpeg import decode_jpeg
 from robgan_tf.data.decoding.orientation import (
-    Span,
     jpeg_exif,
+    no_exif,
     orientation_in,
     png_exif,
     upright,
     webp_exif,
 )
 from robgan_tf.data.decoding.png import decode_png
-from robgan_tf.data.decoding.unsigned import bytes_of, reads
+from robgan_tf.data.decoding.unsigned import content_of, reads
 from robgan_tf.data.decoding.webp import decode_webp
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WebP")
@@ -54,34 +54,32 @@ def _decoder(side: int, channels: int, turns: bool) -> Callable[[tf.Tensor], tf.
 
 
 def _decoded(encoded: tf.Tensor, side: int, channels: int, turns: bool) -> tf.Tensor:
-    data = bytes_of(encoded)
+    content = content_of(encoded)
     is_format = tf.stack(
         [
-            reads(data, 0, b"\xff\xd8\xff"),
-            reads(data, 0, b"\x89PNG\r\n"),
-            reads(data, 0, b"GIF87a") | reads(data, 0, b"GIF89a"),
-            reads(data, 0, b"BM"),
-            reads(data, 0, b"RIFF") & reads(data, 8, b"WEBP"),
+            reads(content, 0, b"\xff\xd8\xff"),
+            reads(content, 0, b"\x89PNG\r\n"),
+            reads(content, 0, b"GIF87a") | reads(content, 0, b"GIF89a"),
+            reads(content, 0, b"BM"),
+            reads(content, 0, b"RIFF") & reads(content, 8, b"WEBP"),
         ]
     )
     message = f"Unknown image file format: encoded images must be {', '.join(FORMATS)}"
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_any(is_format), [message])]):
         number = tf.argmax(tf.cast(is_format, tf.int32), output_type=tf.int32)
-
-    def turned(find: Callable[[tf.Tensor], Span], decode: Callable[[], tf.Tensor]) -> tf.Tensor:
-        return upright(decode(), orientation_in(data, find(data))) if turns else decode()
-
-    png = functools.partial(decode_png, encoded, data, channels)
-    webp = functools.partial(decode_webp, encoded, data, channels)
-    jpeg = functools.partial(decode_jpeg, encoded, side, channels)
     picture = tf.switch_case(
         number,
         [
-            lambda: turned(jpeg_exif, jpeg),
-            lambda: turned(png_exif, png),
-            lambda: decode_gif(encoded, data, channels),
-            lambda: decode_bmp(data, channels),
-            lambda: turned(webp_exif, webp),
+            lambda: decode_jpeg(encoded, side, channels),
+            lambda: decode_png(content, channels),
+            lambda: decode_gif(content, channels),
+            lambda: decode_bmp(content, channels),
+            lambda: decode_webp(content, channels),
         ],
     )
-    return tf.ensure_shape(picture, [None, None, channels])
+    picture = tf.ensure_shape(picture, [None, None, channels])
+    if not turns:
+        return picture
+    spans = (jpeg_exif, png_exif, no_exif, no_exif, webp_exif)
+    first, last = tf.switch_case(number, [functools.partial(find, content) for find in spans])
+    return upright(picture, orientation_in(content, (first, last)))

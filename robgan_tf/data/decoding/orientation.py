@@ -8,7 +8,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from robgan_tf.data.decoding.bounds import MOST_PARTS
-from robgan_tf.data.decoding.unsigned import reads, unsigned
+from robgan_tf.data.decoding.unsigned import Content, bytes_of, part_of, reads, unsigned
 
 _TAG = 0x0112
 _SHORT = 3
@@ -38,70 +38,76 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     return image[::up_down, ::left_right]
 
 
-def jpeg_exif(data: tf.Tensor) -> Span:
+def jpeg_exif(content: Content) -> Span:
     """Where the EXIF data of a JPEG file is: in its first APP1 segment of that kind."""
 
     def ends(at: tf.Tensor) -> tf.Tensor:
-        marker = unsigned(data, at + 1, 1, big=True)
-        return (unsigned(data, at, 1, big=True) != 0xFF) | (marker == 0xDA) | (marker == 0xD9)
+        marker = unsigned(content, at + 1, 1, big=True)
+        return (unsigned(content, at, 1, big=True) != 0xFF) | (marker == 0xDA) | (marker == 0xD9)
 
     def step(at: tf.Tensor) -> tuple[tf.Tensor, Span]:
-        marker = unsigned(data, at + 1, 1, big=True)
-        following = at + 2 + unsigned(data, at + 2, 2, big=True)
-        is_exif = (marker == 0xE1) & reads(data, at + 4, _PREFIX)
+        marker = unsigned(content, at + 1, 1, big=True)
+        following = at + 2 + unsigned(content, at + 2, 2, big=True)
+        is_exif = (marker == 0xE1) & reads(content, at + 4, _PREFIX)
         is_filler = marker == 0xFF
         return tf.where(is_filler, at + 1, following), _span(is_exif, at + 10, following)
 
     return _search(2, ends, step)
 
 
-def png_exif(data: tf.Tensor) -> Span:
+def png_exif(content: Content) -> Span:
     """Where the EXIF data of a PNG file is: its chunk eXIf."""
-    total = tf.size(data, tf.int64)
+    total = content.size
 
     def ends(at: tf.Tensor) -> tf.Tensor:
-        return (at + 8 > total) | reads(data, at + 4, b"IEND")
+        return (at + 8 > total) | reads(content, at + 4, b"IEND")
 
     def step(at: tf.Tensor) -> tuple[tf.Tensor, Span]:
-        end = at + 8 + unsigned(data, at, 4, big=True)
-        return end + 4, _span(reads(data, at + 4, b"eXIf"), at + 8, end)
+        end = at + 8 + unsigned(content, at, 4, big=True)
+        return end + 4, _span(reads(content, at + 4, b"eXIf"), at + 8, end)
 
     return _search(8, ends, step)
 
 
-def webp_exif(data: tf.Tensor) -> Span:
+def webp_exif(content: Content) -> Span:
     """Where the EXIF data of a WebP file is: its chunk EXIF, if the head says that there is one."""
-    total = tf.size(data, tf.int64)
-    has_exif = reads(data, 12, b"VP8X") & ((unsigned(data, 20, 1, big=False) & 8) > 0)
+    total = content.size
+    has_exif = reads(content, 12, b"VP8X") & ((unsigned(content, 20, 1, big=False) & 8) > 0)
 
     def ends(at: tf.Tensor) -> tf.Tensor:
         return ~has_exif | (at + 8 > total)
 
     def step(at: tf.Tensor) -> tuple[tf.Tensor, Span]:
-        size = unsigned(data, at + 4, 4, big=False)
-        start = at + 8 + tf.where(reads(data, at + 8, _PREFIX), tf.constant(6, tf.int64), 0)
-        span = _span(reads(data, at, b"EXIF"), start, at + 8 + size)
+        size = unsigned(content, at + 4, 4, big=False)
+        start = at + 8 + tf.where(reads(content, at + 8, _PREFIX), tf.constant(6, tf.int64), 0)
+        span = _span(reads(content, at, b"EXIF"), start, at + 8 + size)
         return at + 8 + size + size % 2, span
 
     return _search(12, ends, step)
 
 
-def orientation_in(data: tf.Tensor, span: Span) -> tf.Tensor:
+def no_exif(content: Content) -> Span:
+    """For a format without: nowhere."""
+    del content
+    return tf.constant(0, tf.int64), tf.constant(0, tf.int64)
+
+
+def orientation_in(content: Content, span: Span) -> tf.Tensor:
     """Reads the orientation out of EXIF data, which is a small TIFF file.
 
     Args:
-      data: uint8 [N], the whole file.
+      content: the whole file.
       span: where the EXIF data is.
 
     Returns:
       int64 scalar, 0 where there is none.
     """
-    exif = data[span[0] : span[1]]
+    exif = part_of(content, *span)
     big = reads(exif, 0, b"MM\0*")
     known = big | reads(exif, 0, b"II*\0")
     directory = unsigned(exif, 4, 4, big)
     count = unsigned(exif, directory, 2, big)
-    entries = exif[directory + 2 : directory + 2 + 12 * count]
+    entries = bytes_of(part_of(exif, directory + 2, directory + 2 + 12 * count))
     entries = tf.reshape(entries[: tf.size(entries) // 12 * 12], [-1, 12])
     pairs = tf.cast(tf.reshape(entries, [-1, 6, 2]), tf.int64)
     numbers = tf.where(

@@ -4,30 +4,31 @@ import tensorflow as tf
 
 from robgan_tf.data.decoding.bounds import within_bounds
 from robgan_tf.data.decoding.colours import as_channels, over_white
-from robgan_tf.data.decoding.unsigned import unsigned
+from robgan_tf.data.decoding.unsigned import Content, unsigned
 
 _GRAYSCALE, _COLOUR = 0, 2
 
 
-def decode_png(encoded: tf.Tensor, data: tf.Tensor, channels: int) -> tf.Tensor:
+def decode_png(content: Content, channels: int) -> tf.Tensor:
     """Decodes a PNG file, of an animation the default image, over white.
 
     Of 16 bits, gray levels are rounded to 8 and the higher bytes of colours are kept, as training
     does; a transparent level of the former is not looked at, and of the latter it is refused.
 
     Args:
-      encoded: string scalar.
-      data: its bytes.
+      content: its bytes.
       channels: 1 or 3.
 
     Returns:
       uint8 [H, W, channels].
     """
-    width, height = (unsigned(data, at, 4, big=True) for at in (16, 20))
-    encoded = within_bounds(encoded, height, width)
-    depth, kind = unsigned(data, 24, 1, big=True), unsigned(data, 25, 1, big=True)
+    width, height = (unsigned(content, at, 4, big=True) for at in (16, 20))
+    encoded = within_bounds(content.encoded, height, width)
+    depth, kind = unsigned(content, 24, 1, big=True), unsigned(content, 25, 1, big=True)
     colours = tf.cond(
-        depth == 16, lambda: _of_16_bits(encoded, kind), lambda: _of_8_bits(encoded, depth)
+        depth == 16,
+        lambda: _of_16_bits(encoded, kind),
+        lambda: _of_8_bits(encoded, depth),
     )
     return as_channels(colours, channels)
 

@@ -31,16 +31,24 @@ def fit_square(images: tf.Tensor, side: int) -> tf.Tensor:
 
 
 def _resized(images: tf.Tensor, side: int) -> tf.Tensor:
-    shorter = tf.reduce_min(tf.shape(images)[1:3])
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    taps = _taps(tf.stack([width, height]), tf.minimum(width, height), side)
     # Columns first, as `image_file`; each pass brings its axis to the front.
-    columns = _resample(tf.transpose(images, [2, 0, 1, 3]), shorter, side)
-    rows = _resample(tf.transpose(columns, [2, 1, 0, 3]), shorter, side)
+    columns = _resample(tf.transpose(images, [2, 0, 1, 3]), *(values[0] for values in taps))
+    rows = _resample(tf.transpose(columns, [2, 1, 0, 3]), *(values[1] for values in taps))
     return tf.transpose(rows, [1, 0, 2, 3])
 
 
-def _resample(lines: tf.Tensor, length: tf.Tensor, side: int) -> tf.Tensor:
-    """Resizes the middle `length` of the first axis: uint8 [L, ...] to uint8 [side, ...]."""
-    positions, weights, (first, last) = _taps(tf.shape(lines)[0], length, side)
+def _resample(lines: tf.Tensor, positions: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Resizes the middle of the first axis: uint8 [L, ...] to uint8 [side, ...].
+
+    Args:
+      lines: the image, the axis to resize in front.
+      positions: int32 [side, K], the lines that each of the result is made of.
+      weights: int32 [side, K] of them, in units of 2^-22.
+    """
+    side = positions.shape[0]
+    first, last = positions[0, 0], positions[-1, -1] + 1
     used = lines[first:last]
     shape = tf.shape(used)
     outputs = tf.repeat(tf.range(side, dtype=tf.int64), tf.shape(weights)[1])
@@ -56,35 +64,33 @@ def _resample(lines: tf.Tensor, length: tf.Tensor, side: int) -> tf.Tensor:
     return tf.reshape(resized, tf.concat([[side], shape[1:]], axis=0))
 
 
-def _taps(
-    total: tf.Tensor, length: tf.Tensor, side: int
-) -> tuple[tf.Tensor, tf.Tensor, tuple[tf.Tensor, tf.Tensor]]:
+def _taps(totals: tf.Tensor, length: tf.Tensor, side: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Which lines each output line is made of, as Pillow's `precompute_coeffs` has it.
 
     Args:
-      total: int32, lines there are.
+      totals: int32 [2], lines that there are across and down.
       length: int32, lines in the middle that are shown; the filter sees its neighbours too.
       side: output lines.
 
     Returns:
-      A tuple of positions int32 [side, K], weights int32 [side, K] in units of 2^-22, and the
-      first and the last position but one, int32 scalars.
+      A tuple of positions int32 [2, side, K], which are ascending, and weights int32 [2, side, K]
+      in units of 2^-22.
     """
-    start = tf.cast(total - length, tf.float64) / 2.0
+    totals = totals[:, None]
+    start = tf.cast(totals - length, tf.float64) / 2.0
     scale = tf.cast(length, tf.float64) / side
     filter_scale = tf.maximum(scale, 1.0)
     support = _SUPPORT * filter_scale
     centres = start + (tf.range(side, dtype=tf.float64) + 0.5) * scale
     lowest = tf.maximum(tf.cast(centres - support + 0.5, tf.int32), 0)
-    highest = tf.minimum(tf.cast(centres + support + 0.5, tf.int32), total)
+    highest = tf.minimum(tf.cast(centres + support + 0.5, tf.int32), totals)
     most = tf.cast(tf.math.ceil(support), tf.int32) * 2 + 1
-    positions = lowest[:, None] + tf.range(most)
-    distances = (tf.cast(positions, tf.float64) - centres[:, None] + 0.5) * (1.0 / filter_scale)
-    weights = tf.where(positions < highest[:, None], _bicubic(distances), 0.0)
-    weights = weights / tf.reduce_sum(weights, axis=1, keepdims=True) * 2.0**_BITS
+    positions = lowest[..., None] + tf.range(most)
+    distances = (tf.cast(positions, tf.float64) - centres[..., None] + 0.5) * (1.0 / filter_scale)
+    weights = tf.where(positions < highest[..., None], _bicubic(distances), 0.0)
+    weights = weights / tf.reduce_sum(weights, axis=-1, keepdims=True) * 2.0**_BITS
     weights = tf.cast(weights + 0.5 * tf.sign(weights), tf.int32)
-    first, last = lowest[0], highest[-1]
-    return tf.minimum(positions, last - 1), weights, (first, last)
+    return tf.minimum(positions, highest[:, -1:, None] - 1), weights
 
 
 def _bicubic(distances: tf.Tensor) -> tf.Tensor:
