@@ -49,7 +49,10 @@ def classifier_signatures(
       Dict from name to tf.function with an input signature.
     """
     side, channels = model.resolution, model.channels
+    floats = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
 
+    # A function of its own: all signatures share one copy of the network.
+    @tf.function(input_signature=[floats], autograph=False)
     def answer(images: tf.Tensor) -> Scalars:
         outputs = classified(model, images, realness)
         top, indices = tf.math.top_k(outputs["probabilities"], min(TOP_CLASSES, len(class_names)))
@@ -57,22 +60,20 @@ def classifier_signatures(
         outputs["top_probabilities"] = top
         return outputs
 
-    floats = tf.TensorSpec([None, side, side, channels], tf.float32, "images")
-
-    @tf.function(input_signature=[floats])
+    @tf.function(input_signature=[floats], autograph=False)
     def classify(images: tf.Tensor) -> Scalars:
         return answer(checked_images(checked_count(checked_shape(images, floats))))
 
     of_any_size = tf.TensorSpec([None, None, None, channels], tf.uint8, "images")
 
-    @tf.function(input_signature=[of_any_size])
+    @tf.function(input_signature=[of_any_size], autograph=False)
     def classify_uint8(images: tf.Tensor) -> Scalars:
         images = checked_count(checked_shape(images, of_any_size))
         return answer(scale_images(fit_square(checked_pixels(images), side)))
 
     encoded = tf.TensorSpec([None], tf.string, "image_bytes")
 
-    @tf.function(input_signature=[encoded])
+    @tf.function(input_signature=[encoded], autograph=False)
     def classify_bytes(image_bytes: tf.Tensor) -> Scalars:
         image_bytes = checked_count(checked_shape(image_bytes, encoded))
 
@@ -106,7 +107,7 @@ def discriminator_signatures(model: keras.Model, realness: Realness | None) -> d
     side = model.resolution
     spec = tf.TensorSpec([None, side, side, model.channels], tf.float32, "images")
 
-    @tf.function(input_signature=[spec])
+    @tf.function(input_signature=[spec], autograph=False)
     def discriminate(images: tf.Tensor) -> Scalars:
         images = checked_images(checked_count(checked_shape(images, spec)))
         return discriminated(model, images, realness)

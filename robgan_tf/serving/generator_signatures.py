@@ -38,14 +38,15 @@ def generator_signatures(generator: ResNetGenerator) -> dict[str, Any]:
     """
     # A generator without classes takes label 0.
     num_classes = max(generator.num_classes, 1)
+    spec = tf.TensorSpec([None, generator.latent_size], tf.float32, "latents")
 
+    # A function of its own: both signatures share one copy of the network.
+    @tf.function(input_signature=[spec, _LABELS], autograph=False)
     def images_of(latents: tf.Tensor, labels: tf.Tensor) -> Scalars:
         images = generator(latents, tf.cast(labels, tf.int32), training=False)
         return {"images": images, "images_uint8": as_bytes(images)}
 
-    spec = tf.TensorSpec([None, generator.latent_size], tf.float32, "latents")
-
-    @tf.function(input_signature=[spec, _LABELS])
+    @tf.function(input_signature=[spec, _LABELS], autograph=False)
     def generate(latents: tf.Tensor, labels: tf.Tensor) -> Scalars:
         labels = checked_count(checked_shape(labels, _LABELS))
         latents = checked_length(checked_shape(latents, spec), labels, "latents")
@@ -53,7 +54,7 @@ def generator_signatures(generator: ResNetGenerator) -> dict[str, Any]:
         labels = checked_labels(labels, num_classes)
         return images_of(latents, labels)
 
-    @tf.function(input_signature=[_LABELS, _SEED, _TRUNCATION])
+    @tf.function(input_signature=[_LABELS, _SEED, _TRUNCATION], autograph=False)
     def sample(labels: tf.Tensor, seed: tf.Tensor, truncation: tf.Tensor) -> Scalars:
         labels = checked_count(checked_shape(labels, _LABELS))
         seed = checked_length(checked_shape(seed, _SEED), labels, "seed")

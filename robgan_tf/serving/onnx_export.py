@@ -57,7 +57,7 @@ def onnx_part(part: ExportedPart) -> ExportedPart:
     name, checked = next(iter(part.signatures.items()))
     kept = checked.get_concrete_function().structured_outputs
 
-    @tf.function(input_signature=checked.input_signature)
+    @tf.function(input_signature=checked.input_signature, autograph=False)
     def unchecked(*inputs: tf.Tensor) -> Scalars:
         outputs = _ANSWERS[name](part, *inputs)
         return {output: value for output, value in outputs.items() if output in kept}
