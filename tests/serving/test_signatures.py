@@ -160,11 +160,10 @@ def test_every_check_comes_before_the_network(classifier, generator, name):
     graph = signatures[name].get_concrete_function().graph
     operations = graph.get_operations()
     checks = {op for op in operations if op.type == "Assert" or op.name.endswith("/AssertGuard")}
-    # The image is resized in a branch; the network is a function of its own.
-    guarded = [op for op in operations if op.type == "If" and op not in checks]
-    (network,) = (op for op in operations if op.type == "StatefulPartitionedCall")
-    guarded.append(network)
+    # The resizing of images and the network are functions of their own.
+    guarded = [op for op in operations if op.type.endswith("PartitionedCall")]
     assert len(checks) >= 3
+    assert len(guarded) == (2 if name == "classify_uint8" else 1)
     for op in guarded:
         assert checks <= ancestors(op)
 

@@ -15,6 +15,7 @@ from robgan_tf.errors import UserError
 from robgan_tf.serving.classifier_signatures import classifier_signatures
 
 ROOT = pathlib.Path(__file__).parents[2]
+_SIGNATURE = "classify_bytes"
 
 # Run without TensorFlow's Python: every file of a folder by itself, what is refused as it is said.
 _IN_C = """
@@ -141,8 +142,8 @@ def _served(
     """What the network behind `classify_bytes` gets, by the name of the file."""
     module = tf.Module()
     names = [str(place) for place in range(side * side * channels)]
-    signatures = classifier_signatures(_Echo(side, channels), names, None)
-    tf.saved_model.save(module, str(folder / "model"), signatures=signatures)
+    signature = classifier_signatures(_Echo(side, channels), names, None)[_SIGNATURE]
+    tf.saved_model.save(module, str(folder / "model"), signatures={_SIGNATURE: signature})
     (folder / "outputs").mkdir()
     command = [
         sys.executable,

@@ -5,13 +5,15 @@ rounds to bytes between its two passes. So that a server shows a network what tr
 this is the same arithmetic: weights of 22 bits, sums of 32.
 """
 
+import functools
+from collections.abc import Callable
+
 import tensorflow as tf
 
 _BITS = 22
 _SUPPORT = 2.0  # of the bicubic filter, in pixels on either side
 
 
-@tf.autograph.experimental.do_not_convert
 def fit_square(images: tf.Tensor, side: int) -> tf.Tensor:
     """Cuts images to their centre square and resizes them.
 
@@ -24,10 +26,20 @@ def fit_square(images: tf.Tensor, side: int) -> tf.Tensor:
     Returns:
       uint8 [N, side, side, C].
     """
-    height, width = tf.shape(images)[1], tf.shape(images)[2]
-    fits = (height == side) & (width == side)
-    fitted = tf.cond(fits, lambda: images, lambda: _resized(images, side))
-    return tf.ensure_shape(fitted, [images.shape[0], side, side, images.shape[-1]])
+    return tf.ensure_shape(_fitter(side)(images), [images.shape[0], side, side, images.shape[-1]])
+
+
+@functools.cache
+def _fitter(side: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The function for one size, which is traced once a process."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None] * 4, tf.uint8)], autograph=False)
+    def fitter(images: tf.Tensor) -> tf.Tensor:
+        height, width = tf.shape(images)[1], tf.shape(images)[2]
+        fits = (height == side) & (width == side)
+        return tf.cond(fits, lambda: images, lambda: _resized(images, side))
+
+    return fitter
 
 
 def _resized(images: tf.Tensor, side: int) -> tf.Tensor:
