@@ -120,7 +120,8 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def advance(self) -> None:
         """Moves u by `power_iterations` steps of the power method on the present kernel."""
-        matrix = self._matrix()
+        # u is a constant in gradients: a tape around must not prepare for one.
+        matrix = tf.stop_gradient(self._matrix())
         u = tf.convert_to_tensor(self.vector_u)
         self.vector_u.assign(_power_method(matrix, u, self.power_iterations))
 

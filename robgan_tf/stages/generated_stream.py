@@ -102,7 +102,7 @@ def stream_of_generator(
       start_step: steps already made.
     """
 
-    @tf.function
+    @tf.function(autograph=False)
     def batch(step: tf.Tensor) -> LabelledImages:
         latents = tf.random.stateless_normal(
             [count, latent_size], derive_seed(seed, Purpose.LATENTS, step)

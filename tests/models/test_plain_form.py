@@ -1,7 +1,5 @@
 """The networks in the form they are computed in against the recipe as it is written."""
 
-import itertools
-
 import keras
 import numpy as np
 import pytest
@@ -13,7 +11,8 @@ from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from tools.plain_form import plain_form
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-10}
-CASES = [*itertools.product((32, 64, 128), TOLERANCES)]
+# What depends on the resolution shows best in float64; the type of training is beside it once.
+CASES = [(32, "float32"), (32, "float64"), (64, "float64"), (128, "float64")]
 LABELS = tf.constant([0, 3, 1, 4])
 RELU = tf.nn.relu
 
@@ -134,7 +133,7 @@ def test_logits_and_gradients_of_the_discriminator(
     assert_equal_on_one_side_of_every_relu(models, compute, kind, monkeypatch)
 
 
-@pytest.mark.parametrize(("resolution", "kind"), CASES)
+@pytest.mark.parametrize(("resolution", "kind"), [(32, "float32"), (128, "float64")])
 def test_attacked_pixels(resolution, kind, floatx):
     floatx(kind)
     images = tf.random.stateless_uniform(
