@@ -15,6 +15,10 @@ from robgan_tf.quality.generated_set import generated_set
 from robgan_tf.stages.build_joint import build_generator
 from robgan_tf.stages.finished import open_run
 from tests import in_process, made_run, tiny
+from tests.eager import eagerly
+
+# The compiled forms: tests/sampling/test_sampler.py and tests/quality/test_generated_set.py.
+pytestmark = pytest.mark.usefixtures("eagerly")
 
 
 def sample(*arguments):
@@ -162,7 +166,8 @@ def results(folder):
     lines.append(["sheet", f"--run_dir={folder / 'no_classes'}", "--columns=2"])
     lines.append(["interpolation", f"--run_dir={folder / 'no_classes'}", "--frames=2"])
     lines.append(["images", f"--run_dir={folder / 'no_classes'}", "--num_images=3"])
-    ended = [sample(*line) for line in lines]
+    with eagerly():
+        ended = [sample(*line) for line in lines]
     return [(process.returncode, process.stderr) for process in ended]
 
 
