@@ -47,8 +47,9 @@ def check(given: Values) -> int:
     if given.grpc:
         transports["gRPC"] = GrpcClient(given.grpc).predict
     all_equal = True
+    models = exported_models(given.export_dir)
     print(f"{'model':<15}{'signature':<17}{'over':<15}{'largest difference':<20}equal")
-    for model in exported_models(given.export_dir):
+    for model in models:
         for row in compare(model, transports, given.images):
             all_equal = all_equal and row.equal
             print(

@@ -10,7 +10,7 @@ from robgan_tf.serving.exported_parts import build_part, parts_of
 from robgan_tf.serving.model_card import model_card
 from robgan_tf.serving.onnx_export import DIRECTORY_SUFFIX, onnx_part, write_onnx
 from robgan_tf.serving.saved_model import write_saved_model
-from robgan_tf.serving.versions import write_version
+from robgan_tf.serving.versions import check_free, write_version
 from robgan_tf.stages.finished import FinishedRun
 from robgan_tf.typing import JsonObject, PathLike
 
@@ -42,22 +42,25 @@ def export_parts(
     Raises:
       UserError: if the run has no such part, or the version exists.
     """
-    names = what or parts_of(run)
+    names, is_onnx = what or parts_of(run), file_format == "onnx"
     if run.is_joint and run.config.discriminator.head == "none":
         class_names = WITHOUT_CLASSES
+    suffix, write = (DIRECTORY_SUFFIX, write_onnx) if is_onnx else ("", write_saved_model)
+    directories = {name: pathlib.Path(export_dir) / f"{name}{suffix}" for name in names}
+    # Building the models takes seconds.
+    for directory in directories.values():
+        check_free(directory, version)
     evaluations = read_evaluations(run)
     # All are built before any is written: a part that the run lacks leaves nothing behind.
     parts = {name: build_part(run, name, class_names) for name in names}
-    suffix, write = "", write_saved_model
-    if file_format == "onnx":
-        suffix, write = DIRECTORY_SUFFIX, write_onnx
+    if is_onnx:
         parts = {name: onnx_part(part) for name, part in parts.items()}
     paths = {}
     for name, part in parts.items():
         measured = {} if name == "generator" else evaluations
         card = model_card(run, name, part, class_names, measured)
         paths[name] = write_version(
-            pathlib.Path(export_dir) / f"{name}{suffix}",
+            directories[name],
             functools.partial(write, part=part, card=card),
             version,
         )

@@ -20,6 +20,13 @@ def versions(directory: PathLike) -> list[int]:
     return sorted(int(entry.name) for entry in directory.iterdir() if entry.name.isdecimal())
 
 
+def check_free(directory: PathLike, version: int | None) -> None:
+    """Raises a UserError if a version exists; None, for the next free one, never does."""
+    directory = pathlib.Path(directory)
+    if version is not None and (directory / str(version)).exists():
+        raise _exists(directory, version)
+
+
 def write_version(
     directory: PathLike, write: Callable[[pathlib.Path], object], version: int | None = None
 ) -> pathlib.Path:
@@ -40,8 +47,7 @@ def write_version(
       UserError: if the version exists, or the directory cannot be written.
     """
     directory = pathlib.Path(directory)
-    if version is not None and (directory / str(version)).exists():
-        raise _exists(directory, version)
+    check_free(directory, version)
     aside = directory / f"{_ASIDE}{os.getpid()}"
     try:
         directory.mkdir(parents=True, exist_ok=True)
