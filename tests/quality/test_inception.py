@@ -156,11 +156,28 @@ def test_what_is_no_inception_graph_is_refused(tmp_path):
             open_extractor(f"inception2015:{tmp_path / name}", 8, 3)
 
 
-def test_keras_inception(tmp_path):
+# The compiled form: that of the small one below.
+def test_keras_inception(tmp_path, monkeypatch, eagerly):
     keras.utils.set_random_seed(0)
-    network = keras.applications.InceptionV3(weights=None, classifier_activation=None)
+    options = {
+        "include_top": True,
+        "weights": None,
+        "input_shape": (299, 299, 3),
+        "pooling": "avg",
+        "classifier_activation": None,
+    }
+    network = keras.applications.InceptionV3(**options)
     path = tmp_path / "inception.weights.h5"
     network.save_weights(path)
+    stored = network.get_weights()
+
+    def built_once(**given):
+        """The network with other weights: it takes seconds to build."""
+        assert given == options
+        network.set_weights([np.zeros_like(values) for values in stored])
+        return network
+
+    monkeypatch.setattr(keras.applications, "InceptionV3", built_once)
     extractor = open_extractor(f"keras_inceptionv3:{path}", 8, 1)
     assert extractor.name == "keras-inceptionv3-antialias299"
     assert (extractor.dimensions, extractor.classes) == (2048, 1000)

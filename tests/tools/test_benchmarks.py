@@ -1,5 +1,7 @@
 """The benchmark's bookkeeping: operations counted, ratios within rounds. Never its timings."""
 
+import functools
+
 import pytest
 
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
@@ -10,6 +12,7 @@ from tools.benchmarks.timing import Variant, interleave, summarize
 from tools.plain_form import plain_form
 
 
+@functools.cache
 def forward(model_class, is_plain):
     model = model_class(32, 3, 10, base_width=64)
     model.build()
@@ -102,7 +105,8 @@ def test_parts_of_a_step():
 
 def test_a_profile_of_a_real_step_names_its_convolutions():
     bindings = ["train.batch_size=4", "train.discriminator_updates=1"]
-    bindings += [f"ResNet{player}.base_width=4" for player in ("Generator", "Discriminator")]
+    bindings += [f"ResNet{player}.base_width=8" for player in ("Generator", "Discriminator")]
+    bindings += ["ResNetGenerator.widths='2; 2, 1, 1'", "ResNetDiscriminator.widths='1, 2'"]
     step = models.training_step("tiny", "gin/cifar10.gin", bindings)
     step.run()
     found = profile(step.run)

@@ -9,6 +9,7 @@ import os
 import pathlib
 import subprocess
 import sys
+from unittest import mock
 
 import keras
 import numpy as np
@@ -51,6 +52,15 @@ def subject():
     return Subject(discriminator_classifier(model, "tiny", "no run"), images, labels)
 
 
+@pytest.fixture(scope="module")
+def attacks(subject):
+    """The attacks that are compared, each compiled once."""
+    return [
+        dataclasses.replace(case, runner=mock.Mock(return_value=case.runner(subject)))
+        for case in cases(EPSILON, 3, 5)
+    ]
+
+
 class Library:
     """Stands in for the process of the libraries: answers what a function makes of ours."""
 
@@ -66,8 +76,8 @@ class Library:
         return (*self._change(np.array(adversarial), np.array(correct)), 10.0, 20.0)
 
 
-def library(subject, change=lambda adversarial, correct: (adversarial, correct)):
-    runs = {case.request["attack"]: case.runner(subject) for case in cases(EPSILON, 3, 5)[1:]}
+def library(subject, attacks, change=lambda adversarial, correct: (adversarial, correct)):
+    runs = {case.request["attack"]: case.runner(subject) for case in attacks[1:]}
     return Library(subject, runs, change)
 
 
@@ -122,8 +132,8 @@ def test_logits_must_agree():
             same_logits(logits, {"tuned": wrong})
 
 
-def test_fgsm_by_hand(subject):
-    fgsm = cases(EPSILON, 3, 5)[1]
+def test_fgsm_by_hand(subject, attacks):
+    fgsm = attacks[1]
     adversarial, correct = fgsm.runner(subject)(slice(0, 20))
     images = tf.constant(subject.images[:20])
     with tf.GradientTape() as tape:
@@ -136,10 +146,9 @@ def test_fgsm_by_hand(subject):
     np.testing.assert_array_equal(correct, predictions == subject.labels[:20])
 
 
-def test_a_library_that_does_the_same_is_equal(subject):
-    _, *attacks = cases(EPSILON, 3, 5)
-    twin = library(subject)
-    for case in attacks:
+def test_a_library_that_does_the_same_is_equal(subject, attacks):
+    twin = library(subject, attacks)
+    for case in attacks[1:]:
         rows = compare(case, subject, twin, EPSILON)
         assert [row["form"] for row in rows] == ["as_called", "tuned"]
         for row in rows:
@@ -162,13 +171,13 @@ def test_both_sides_get_the_same_numbers():
     assert (square["iterations"], square["initial_share"]) == (70, 0.8)
 
 
-def test_differences_are_measured(subject):
+def test_differences_are_measured(subject, attacks):
     def weaker(adversarial, correct):
         # One pixel of the first image of each batch.
         adversarial[0, 0, 0, 0] -= np.sign(adversarial[0, 0, 0, 0]) * 0.001
         return adversarial, correct
 
-    (row, _) = compare(cases(EPSILON, 3, 5)[1], subject, library(subject, weaker), EPSILON)
+    (row, _) = compare(attacks[1], subject, library(subject, attacks, weaker), EPSILON)
     assert row["equal_pixels"] == pytest.approx(1.0 - 2 / (105 * 16 * 16))
 
 
@@ -179,9 +188,9 @@ def test_differences_are_measured(subject):
         (lambda images, correct: (images * 0.5, correct), "is farther than 0.1"),
     ],
 )
-def test_a_library_that_errs_is_found_out(subject, change, message):
+def test_a_library_that_errs_is_found_out(subject, attacks, change, message):
     with pytest.raises(VerificationError, match=message):
-        compare(cases(EPSILON, 3, 5)[1], subject, library(subject, change), EPSILON)
+        compare(attacks[1], subject, library(subject, attacks, change), EPSILON)
 
 
 def row(attack="Square", library=ART, points=0.0, equal=0.5, speed=6.0, by_processor_time=6.0):
