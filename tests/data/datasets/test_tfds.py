@@ -57,6 +57,11 @@ def everything(source):
 
 def test_centre_squares_in_one_fixed_order(tiny_dir):
     data = load_tiny(tiny_dir)
+    # The test split is loaded when it is needed.
+    assert isinstance(data.test, LazySource) and data.test._loaded is None
+    assert len(data.test) == 4 and data.test._loaded is None
+    list(evaluation_batches(data.test, 3))
+    assert data.test._loaded is not None
     assert data.class_names == ("a", "b", "c", "d")
     for source, numbers in ((data.train, range(16)), (data.test, range(16, 20))):
         squares = {PIXELS[k, :, 2:12].tobytes(): k for k in numbers}
@@ -83,14 +88,6 @@ def test_resize_is_antialiased(tiny_dir):
     small = everything(load_tiny(tiny_dir, resolution=5).train)
     assert small.shape == (16, 5, 5, 3)
     assert small.std() < 0.65 * PIXELS.std()
-
-
-def test_test_split_is_loaded_when_needed(tiny_dir):
-    data = load_tiny(tiny_dir)
-    assert isinstance(data.test, LazySource) and data.test._loaded is None
-    assert len(data.test) == 4
-    list(evaluation_batches(data.test, 3))
-    assert data.test._loaded is not None
 
 
 def test_mismatches(tiny_dir):
