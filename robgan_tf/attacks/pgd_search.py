@@ -10,7 +10,7 @@ from typing import Self
 
 import tensorflow as tf
 
-from robgan_tf.attacks.ball import per_sample
+from robgan_tf.attacks.ball import check_images, per_sample
 from robgan_tf.attacks.objectives import OBJECTIVES, check_classes, check_objective, is_fooled
 from robgan_tf.attacks.pgd import ProjectedGradientDescent
 from robgan_tf.typing import LogitsFunction
@@ -117,9 +117,12 @@ class PGDSearch:
           Adversarial images of the same shape.
 
         Raises:
-          ValueError: if the classifier has too few classes for the objective.
+          ValueError: if the classifier has too few classes for the objective, or images are not
+            floats in [-1, 1] (within a graph, where their values are not known: not floats).
         """
         descent, objective = self._descent, OBJECTIVES[self.objective]
+        images = tf.convert_to_tensor(images)
+        check_images("PGDSearch", images)
         if self._does_nothing:
             return images
         attacked = descent.start(images, round_seeds(seeds, round_number), descent.epsilon)

@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.attacks.auto_pgd import AutoPGD
+from robgan_tf.attacks.pgd_search import PGDSearch
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
 from robgan_tf.attacks.square import SquareSearch
 
@@ -21,6 +22,7 @@ ATTACKS = {
     "ProjectedGradientDescent": lambda images: ProjectedGradientDescent(0.1, 2, 0.05)(
         lambda x: logits(x)[:, 0], images
     ),
+    "PGDSearch": lambda images: PGDSearch(0.1, 2, 0.05)(logits, images, LABELS, SEEDS),
     "AutoPGD": lambda images: AutoPGD(0.1, 2)(logits, images, LABELS, SEEDS),
     "SquareSearch": lambda images: SquareSearch(0.1, 2)(logits, images, LABELS, SEEDS),
     "MomentumSearch": lambda images: MomentumSearch(0.1, 2)(logits, images, LABELS, SEEDS),

@@ -40,17 +40,35 @@ def in_a_graph(search, logits, images):
     """The attack on label 0 as a function of images, seeds and round, for any batch size."""
 
     @tf.function(
+        autograph=False,
         input_signature=[
             tf.TensorSpec([None, *images.shape[1:]], images.dtype),
             tf.TensorSpec([None, 2], tf.int32),
             tf.TensorSpec([], tf.int32),
-        ]
+        ],
     )
     def attack(images, seeds, round_number):
         labels = tf.zeros([tf.shape(images)[0]], tf.int32)
         return search(logits, images, labels, seeds, round_number)
 
     return attack
+
+
+CURVED = curved(WEIGHTS)
+GRAPHS = {}  # Of attacks on that model, by form: radius and queries are tensors.
+
+
+def run_on_curved(search):
+    """The attack on label 0 of all images, seen by the curved model."""
+    if search.form not in GRAPHS:
+
+        @tf.function(autograph=False)
+        def attack(epsilon, queries):
+            labels = tf.zeros([len(IMAGES)], tf.int32)
+            return search.with_numbers([epsilon, queries])(CURVED, IMAGES, labels, SEEDS)
+
+        GRAPHS[search.form] = attack
+    return GRAPHS[search.form](*(tf.constant(number) for number in search.numbers)).numpy()
 
 
 def run(search, logits, images):
@@ -156,6 +174,11 @@ def reference_l2_move(image, attacked, epsilon, draws, side):
     return image + nu
 
 
+@tf.function(autograph=False)
+def draws_of(seeds, query, lanes):
+    return uniform(seeds, 0, query, lanes)
+
+
 def reference_search(image, margin, seed, epsilon, queries, norm):
     start, move, least = {
         "linf": (reference_linf_start, reference_linf_move, 1),
@@ -163,7 +186,7 @@ def reference_search(image, margin, seed, epsilon, queries, norm):
     }[norm]
 
     def draw(query, lanes):
-        return uniform(seed[None], 0, query, lanes).numpy()[0]
+        return draws_of(tf.constant(seed[None]), tf.constant(query), lanes).numpy()[0]
 
     attacked = np.clip(start(image, epsilon, draw(0, 24 if norm == "linf" else 64)), -1, 1)
     for query in range(1, queries):
@@ -215,7 +238,7 @@ def test_schedule_is_scaled_to_the_number_of_queries():
 
 @pytest.mark.parametrize(("norm", "epsilon"), [*NORMS, ("linf", 2.0), ("l2", 0.5), ("l2", 8.0)])
 def test_stays_in_ball_and_box(norm, epsilon):
-    attacked = run(SquareSearch(epsilon, 300, norm), curved(WEIGHTS), IMAGES)
+    attacked = run_on_curved(SquareSearch(epsilon, 300, norm))
     change = attacked.astype(np.float64) - IMAGES
     largest = np.abs(change).max() if norm == "linf" else lengths(change).max()
     assert 0.5 * min(epsilon, 2.0) < largest <= epsilon + 1e-6
@@ -235,7 +258,7 @@ def test_no_radius_and_no_queries_are_no_attack(norm):
 @pytest.mark.parametrize(("norm", "epsilon"), NORMS)
 def test_margin_rises_above_the_starts(norm, epsilon):
     def margins(queries):
-        attacked = run(SquareSearch(epsilon, queries, norm), curved(WEIGHTS), IMAGES)
+        attacked = run_on_curved(SquareSearch(epsilon, queries, norm))
         return np.sum(np.sin(9.0 * attacked) * WEIGHTS, axis=(1, 2, 3))
 
     assert np.all(margins(200) > margins(1))

@@ -56,7 +56,7 @@ def test_samples_are_those_of_the_command(run):
     assert np.abs((floats + 1.0) * 127.5 - images).max() <= 0.51
 
 
-def test_samples_of_given_classes(run):
+def test_samples_of_given_classes(run, eagerly):
     images, labels = run.sample([3, 3, 0])
     np.testing.assert_array_equal(labels, [3, 3, 0])
     np.testing.assert_allclose(run.sample(["3", "3", "0"])[0], images, atol=1e-6)
