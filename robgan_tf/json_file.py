@@ -6,6 +6,9 @@ import pathlib
 from robgan_tf.errors import UserError, one_line
 from robgan_tf.typing import JsonObject, PathLike
 
+# Of an evaluation.
+MEASURE_ANEW = "move it away, and measure again"
+
 
 def read_object(path: PathLike, advice: str = "restore it from a copy") -> JsonObject:
     """Reads the object that a file holds; changes nothing.

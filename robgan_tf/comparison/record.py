@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from robgan_tf.comparison.curves import SECONDS
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
+from robgan_tf.json_file import MEASURE_ANEW, read_object
 from robgan_tf.reporting import read_metrics
 from robgan_tf.reporting.figures import figure_png
 
@@ -57,7 +58,7 @@ def write_record(
     for name in ("config.json", "metrics.jsonl"):
         if not (run_dir / name).is_file():
             raise UserError(f"{run_dir} has no {name}: give the directory of a run (--run_dir)")
-    config = json.loads((run_dir / "config.json").read_text())
+    config = read_object(run_dir / "config.json")
     records = read_metrics(run_dir / "metrics.jsonl")
     if not records:
         raise UserError(f"{run_dir} has no metrics yet")
@@ -115,7 +116,7 @@ def _shorten(value: float) -> float:
 
 def _evaluations(run_dir: pathlib.Path) -> dict[str, dict]:
     return {
-        path.stem: json.loads(path.read_text())
+        path.stem: read_object(path, MEASURE_ANEW)
         for path in sorted((run_dir / "evaluations").glob("*.json"))
     }
 

@@ -11,6 +11,7 @@ from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
+from robgan_tf.json_file import MEASURE_ANEW, read_object
 from robgan_tf.quality.extractors import FeatureExtractor
 from robgan_tf.quality.image_features import (
     ImageFeatures,
@@ -107,11 +108,9 @@ def _refuse_other(path: pathlib.Path, record: JsonObject) -> None:
     """Makes the directory of a result; refuses a file that is of something else."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        found = dict(json.loads(path.read_text())) if path.exists() else record
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path} exists and cannot be read: {error}; move it away") from error
+    found = read_object(path, MEASURE_ANEW) if path.exists() else record
     differing = [part for part in _PROTOCOL if found.get(part) != record[part]]
     probes = (np.array(x.get("extractor_probe", []), float) for x in (found, record))
     if not differing and not is_same_network(*probes):

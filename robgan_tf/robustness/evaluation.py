@@ -13,8 +13,9 @@ import scipy.stats
 import tensorflow as tf
 
 from robgan_tf.attacks.search import AttackSearch
-from robgan_tf.errors import UserError, first_line
+from robgan_tf.errors import UserError, first_line, one_line
 from robgan_tf.files import read_npz, write_atomically
+from robgan_tf.json_file import MEASURE_ANEW, read_object
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.gradients import MOST_NOT_FINITE, GradientCounts
@@ -186,7 +187,7 @@ class StoredEvaluation:
         path = self._directory / "protocol.json"
         protocol = json.loads(json.dumps(protocol))
         if path.exists():
-            stored = json.loads(path.read_text())
+            stored = read_object(path, MEASURE_ANEW)
             different = sorted(
                 name for name in {*stored, *protocol} if stored.get(name) != protocol.get(name)
             )
@@ -225,7 +226,7 @@ class StoredEvaluation:
         """
         path = self._directory / "masking.json"
         if path.exists():
-            return _read_masking(json.loads(path.read_text()))
+            return _read_masking(path)
         if compute is None:
             return MaskingReport()
         report = compute()
@@ -247,11 +248,15 @@ def _read_outcome(path: pathlib.Path) -> Outcome:
         ) from error
 
 
-def _read_masking(stored: Any) -> MaskingReport:
-    # Version 0.2.0 and before kept the signs alone, which were always those of the first images.
-    if isinstance(stored, list):
-        stored = {"images": "The first images of the table above", "checks": stored}
-    return MaskingReport(stored["images"], [Check(**check) for check in stored["checks"]])
+def _read_masking(path: pathlib.Path) -> MaskingReport:
+    try:
+        stored = json.loads(path.read_bytes())
+        # Version 0.2.0 and before kept the signs alone, always of the first images.
+        if isinstance(stored, list):
+            stored = {"images": "The first images of the table above", "checks": stored}
+        return MaskingReport(stored["images"], [Check(**check) for check in stored["checks"]])
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read: {one_line(error)}; {MEASURE_ANEW}") from error
 
 
 def join(outcomes: Sequence[Outcome]) -> Outcome:

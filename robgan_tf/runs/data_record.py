@@ -7,6 +7,7 @@ from typing import Self
 
 from robgan_tf.errors import UserError
 from robgan_tf.files import PathLike, write_atomically
+from robgan_tf.json_file import read_object
 
 FILE_NAME = "data.json"
 
@@ -43,13 +44,13 @@ class DataRecord:
         path = pathlib.Path(run_dir) / FILE_NAME
         if not path.exists():
             return None
+        stored = read_object(path)
         try:
-            stored = json.loads(path.read_text())
             return cls(
                 tuple(stored["class_names"]),
                 tuple(stored["image_shape"]),
                 stored["description"],
                 stored["fingerprint"],
             )
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (TypeError, KeyError) as error:
             raise UserError(f"{path} cannot be read: {error!r}") from error

@@ -19,6 +19,7 @@ import filelock
 
 from robgan_tf.errors import UserError
 from robgan_tf.files import remove_left_overs, write_atomically
+from robgan_tf.json_file import read_object
 from robgan_tf.reporting import format_radius
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.typing import JsonObject, PathLike
@@ -185,10 +186,7 @@ class RunDirectory:
     def _stored_config(self) -> JsonObject:
         if not self.config_path.exists():
             return {}
-        try:
-            return json.loads(self.config_path.read_text())
-        except ValueError as error:
-            raise UserError(f"{self.config_path} cannot be read: {error}") from error
+        return read_object(self.config_path)
 
     def _make_writable(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)

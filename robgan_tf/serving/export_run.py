@@ -1,11 +1,10 @@
 """What the export command does: the parts of a run, each into a version directory."""
 
 import functools
-import json
 import pathlib
 from collections.abc import Sequence
 
-from robgan_tf.errors import UserError
+from robgan_tf.json_file import MEASURE_ANEW, read_object
 from robgan_tf.serving.exported_parts import build_part, parts_of
 from robgan_tf.serving.model_card import model_card
 from robgan_tf.serving.onnx_export import DIRECTORY_SUFFIX, onnx_part, write_onnx
@@ -75,10 +74,7 @@ def read_evaluations(run: FinishedRun) -> dict[str, JsonObject]:
     """
     found = {}
     for path in sorted((pathlib.Path(run.path) / "evaluations").glob("*.json")):
-        try:
-            record = json.loads(path.read_text())
-        except ValueError as error:
-            raise UserError(f"{path} cannot be read: {error}") from error
+        record = read_object(path, MEASURE_ANEW)
         if path.stem == f"step_{run.step:08d}" or f"at step {run.step} " in _source(record):
             found[path.stem] = record
     return found

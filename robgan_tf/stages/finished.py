@@ -1,7 +1,6 @@
 """Models of a run that has been trained, from its run directory."""
 
 import dataclasses
-import json
 import pathlib
 
 import keras
@@ -14,6 +13,7 @@ from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.extensions import explain_choices_of
 from robgan_tf.files import digest
+from robgan_tf.json_file import read_object
 from robgan_tf.models import ResNetGenerator
 from robgan_tf.models.building import build_discriminator
 from robgan_tf.runs.archive import is_archive, run_directory
@@ -251,10 +251,7 @@ def read_run_config(run_dir: PathLike) -> JointConfig | FinetuneConfig:
     path = run_directory(run_dir)
     if not (path / "config.gin").exists():
         raise UserError(f"{run_dir} holds no run: there is no config.gin")
-    try:
-        stored = json.loads((path / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path / 'config.json'} cannot be read: {error}") from error
+    stored = read_object(path / "config.json")
     explain_choices_of(path)
     # Models are rebuilt without the run's loss: the program that brought it may be elsewhere.
     files = [str(path / "config.gin")]

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from robgan_tf.errors import UserError, one_line
+from robgan_tf.json_file import MEASURE_ANEW
 from robgan_tf.reporting import format_radius
 from robgan_tf.reporting.markdown import table
 from robgan_tf.typing import JsonObject
@@ -15,8 +17,18 @@ def measured_table(evaluations: Mapping[str, JsonObject]) -> list[str]:
 
     Returns:
       The lines of a table in Markdown.
+
+    Raises:
+      UserError: if an evaluation lacks something or holds something else.
     """
-    rows = [row for name, record in evaluations.items() for row in _rows(name, record)]
+    rows: list[list[str]] = []
+    for name, record in evaluations.items():
+        try:
+            rows += _rows(name, record)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UserError(
+                f"evaluations/{name}.json is damaged ({one_line(error)}): {MEASURE_ANEW}"
+            ) from error
     return table(["measured", "of", "radius", "accuracy", "images"], rows) if rows else []
 
 

@@ -1,10 +1,10 @@
 """The card of a packed run: what it is, what it was made of, how good it is, how to use it."""
 
-import json
 import pathlib
 from collections.abc import Sequence
 
 import robgan_tf
+from robgan_tf.json_file import MEASURE_ANEW, read_object
 from robgan_tf.reporting import format_radius
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.stages.finished import FinishedRun
@@ -77,7 +77,7 @@ def _attack(run: FinishedRun) -> str:
 
 def _measured(run: FinishedRun) -> list[str]:
     paths = sorted(pathlib.Path(run.path).glob("evaluations/*.json"))
-    lines = measured_table({path.stem: json.loads(path.read_text()) for path in paths})
+    lines = measured_table({path.stem: read_object(path, MEASURE_ANEW) for path in paths})
     return ["## What was measured", "", *lines, ""] if lines else []
 
 

@@ -2,7 +2,6 @@
 
 import abc
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from robgan_tf.config.joint import JointConfig
 from robgan_tf.data import ImageData, load_image_data
 from robgan_tf.data.overlap import overlap_warning
 from robgan_tf.extensions import CONFIG_KEY, Extension, keep_copies, recorded
+from robgan_tf.json_file import read_object
 from robgan_tf.reporting.metrics_lines import mend
 from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.checkpoints import Checkpoints
@@ -296,10 +296,7 @@ def _reading_as_begun(
     The command that began a run from before `data.reading` does not name it.
     """
     path = pathlib.Path(run_dir) / "config.json"
-    try:
-        stored = json.loads(path.read_text()) if path.exists() else {READING: None}
-    except (OSError, ValueError):
-        return config  # Whoever opens the run says so.
+    stored = read_object(path) if path.exists() else {READING: None}
     if READING in stored:
         return config
     return dataclasses.replace(config, data=dataclasses.replace(config.data, reading=FIRST_READING))
