@@ -43,7 +43,7 @@ def train(data, steps, run, permuted=False):
     batches = training_batches(
         data.train,
         batch_size=step.batch_size,
-        updates_per_step=2,
+        updates_per_step=step.discriminator_updates,
         seed=0,
         start_step=0,
         augmentation="none",
@@ -76,6 +76,7 @@ def run():
     return Reusable(
         *RATES,
         "train.batch_size = 32",
+        "train.discriminator_updates = 1",
         "train.average_decay = 0.98",
         "generator_optimizer.learning_rate = 1e-3",
         "ProjectedGradientDescent.epsilon = 0.03",
