@@ -124,8 +124,8 @@ CASES = _cases()
 WRAPPERS = {"robgan_tf": SpectralNormalization, "Keras": keras.layers.SpectralNormalization}
 
 
-def difference(case: Case, wrapper: type[keras.layers.Wrapper], in_graph: bool) -> float:
-    """Makes the first call of a wrapped layer and compares what it gives.
+def first_call(case: Case, wrapper: type[keras.layers.Wrapper], in_graph: bool) -> tf.Tensor:
+    """Makes the first call of a wrapped layer.
 
     Args:
       case: the layer.
@@ -133,7 +133,7 @@ def difference(case: Case, wrapper: type[keras.layers.Wrapper], in_graph: bool) 
       in_graph: whether the call is within `tf.function`.
 
     Returns:
-      The largest difference from the reference, in units of the largest output.
+      What it gives.
 
     Raises:
       Exception: whatever the call raises.
@@ -143,7 +143,7 @@ def difference(case: Case, wrapper: type[keras.layers.Wrapper], in_graph: bool) 
     def call(values: Any) -> tf.Tensor:
         return layer(values, training=True)
 
-    return _difference(case, (tf.function(call) if in_graph else call)(inputs))
+    return (tf.function(call) if in_graph else call)(inputs)
 
 
 def fitted(
@@ -172,12 +172,13 @@ def fitted(
         half = len(names) // 2
         return fitted(names[:half], wrapper) | fitted(names[half:], wrapper)
     return {
-        name: _difference(CASES[name], model.wrapped[name](CASES[name].inputs(), training=True))
+        name: difference(CASES[name], model.wrapped[name](CASES[name].inputs(), training=True))
         for name in names
     }
 
 
-def _difference(case: Case, outputs: tf.Tensor) -> float:
+def difference(case: Case, outputs: tf.Tensor) -> float:
+    """The largest difference of outputs from the reference, in units of its largest output."""
     expected = reference(case, keras.config.dtype_policy().name)
     found = np.asarray(outputs, np.float64)
     if found.shape != expected.shape:
@@ -243,7 +244,7 @@ def measure(policy: str) -> dict[str, dict[str, dict[str, float | str]]]:
 
 def _attempt(case: Case, wrapper: type[keras.layers.Wrapper], in_graph: bool) -> float | str:
     try:
-        return difference(case, wrapper, in_graph)
+        return difference(case, first_call(case, wrapper, in_graph))
     except Exception as error:
         return _described(error)
 
