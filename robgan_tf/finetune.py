@@ -66,7 +66,15 @@ def finetune(given: Values) -> int:
     with tensorflow_loading():
         from robgan_tf.stages.finetune import FinetuneStage
 
-    stage = FinetuneStage(config, run_dir, flags.data_dir(given), gan, given.generated, extensions)
+    stage = FinetuneStage(
+        config,
+        run_dir,
+        flags.data_dir(given),
+        gan,
+        given.generated,
+        extensions,
+        given.allow_config_change,
+    )
     if given.dry_run:
         stage.describe()
         return 0

@@ -59,6 +59,7 @@ def train(given: Values) -> int:
         given.warm_start,
         given.features,
         extensions,
+        given.allow_config_change,
     )
     if given.dry_run:
         stage.describe()

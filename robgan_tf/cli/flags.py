@@ -49,6 +49,15 @@ def add_training(parser: Parser) -> None:
         values.positive,
         form="HOURS",
     )
+    parser.flag(
+        "allow_config_change",
+        "Names of settings in which a run is continued with others, such as train.batch_size; "
+        "data.images and data.class_names for other data. They are recorded in the run, with the "
+        "step.",
+        values.texts,
+        default=(),
+        form="LIST",
+    )
     parser.switch("dry_run", "Print the configuration, the models and the data shapes, and exit.")
 
 

@@ -16,11 +16,19 @@ _DATA = ("data.dataset", "data.resolution", "data.channels", "data.num_classes")
 _FEATURES = "--features"  # of the train command: name and weights of the network
 _ATTACK_SETTINGS = ("ProjectedGradientDescent.", "TrainingAdversary.")
 # What changes neither a run's course at a step nor the time of its steps. Names with dashes are
-# flags: paths to other runs, which differ from seed to seed.
-_COURSE_UNCHANGED_BY = ("--", "gap.", "quality.", "alarms.", "final_evaluation.")
+# flags: paths to other runs, which differ from seed to seed. How many replicas a run was made on is
+# of rounding.
+_COURSE_UNCHANGED_BY = (
+    "--",
+    "replicas (in use)",
+    "gap.",
+    "quality.",
+    "alarms.",
+    "final_evaluation.",
+)
 _NAMES_UNCHANGED_BY = (
     *("steps", "seed", "log_every", "sample_every", "picture_every"),
-    *("checkpoint_every", "keep_checkpoints"),
+    *("checkpoint_every", "keep_checkpoints", "keep_every_hours"),
 )
 
 

@@ -12,7 +12,7 @@ extensions/      copies of the programs it was made with, to read
 import json
 import pathlib
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import filelock
@@ -20,11 +20,19 @@ import filelock
 from robgan_tf.errors import UserError
 from robgan_tf.files import remove_left_overs, write_atomically
 from robgan_tf.json_file import read_object
-from robgan_tf.reporting import format_radius
+from robgan_tf.runs.continuation import (
+    CHANGES,
+    DATA_FOUND,
+    REPLICAS,
+    Change,
+    as_comments,
+    changes_of_data,
+    changes_of_settings,
+    check_allowed,
+)
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.typing import JsonObject, PathLike
 
-DATA_FOUND = "data (found)"
 CHECKPOINTS = "checkpoints"
 BEST_CHECKPOINT = "best_checkpoint"
 
@@ -37,7 +45,10 @@ class RunDirectory:
       config: flat dict of every setting.
       grows: name of the setting that may be higher on continuation: the number of steps.
       defaults: values of settings that a run begun before they existed is taken to have.
-      keeps: names of settings of which a continued run keeps its own value.
+      keeps: names of numbers of which a continued run keeps its own where that is lower.
+      free: names of settings that may differ on continuation.
+      allowed: names of settings, and of what is found of the data, that may differ this time
+        (--allow_config_change); what does is recorded.
 
     Raises:
       UserError: if the directory cannot be written, holds other files, holds a run with other
@@ -51,15 +62,19 @@ class RunDirectory:
         grows: str,
         defaults: JsonObject | None = None,
         keeps: Collection[str] = (),
+        free: Collection[str] = (),
+        allowed: Collection[str] = (),
     ) -> None:
         self.path = pathlib.Path(path)
         self._config = config
         self._defaults = defaults or {}
+        self._allowed = allowed
+        self._changes: list[Change] = []
         self._refuse_patterns()
         try:
             self._refuse_foreign()
             self._config = {**config, **self._kept(keeps)}
-            self._refuse_other_config(self._config, grows)
+            self._refuse_other_config(grows, free)
             self._make_writable()
             self._lock = self._take_lock()
             remove_left_overs(self.path)
@@ -113,27 +128,54 @@ class RunDirectory:
         """Where the picture of a kind ("samples", "attacks") at a step belongs."""
         return self.path / kind / f"step_{step:08d}.png"
 
-    def write_config(self, gin_text: str, data: DataRecord) -> None:
-        """Stores the settings, now that everything made from them has been built.
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """Names of what differs this time and was allowed to."""
+        return tuple(change.name for change in self._changes)
+
+    def values_of(self, name: str) -> set[Any]:
+        """All values that a setting has had, and has now."""
+        changes = [Change(x["name"], x["before"], x["after"]) for x in self._recorded(CHANGES)]
+        earlier = [x.before for x in [*changes, *self._changes] if x.name == name]
+        return {self._config[name], *earlier}
+
+    def check_data(self, data: DataRecord) -> None:
+        """Compares the data with that which the run was begun on.
+
+        Args:
+          data: of the data found.
+
+        Raises:
+          UserError: if it is other data, and may not be.
+        """
+        description = self._stored_config().get(DATA_FOUND)
+        self._allow(
+            changes_of_data(description, DataRecord.read(self.path), data),
+            "was begun on other data",
+            "Give the data of that run (--data_dir)",
+        )
+
+    def write_config(
+        self, gin_text: str, data: DataRecord, step: int = 0, replicas: int | None = None
+    ) -> None:
+        """Stores the settings, now that everything made from them has been built and restored.
 
         Args:
           gin_text: the settings as a gin file, for people.
-          data: of the data found, whose description must stay the same.
-
-        Raises:
-          UserError: if the run was begun on other data.
+          data: of the data found, which `check_data` has compared.
+          step: steps already made.
+          replicas: on how many the next ones are made.
         """
-        found = data.description
-        stored = self._stored_config().get(DATA_FOUND, found)
-        if stored != found:
-            raise UserError(
-                f"run directory {self.path} was begun on other data: {stored!r} there and "
-                f"{found!r} here (--data_dir)"
-            )
-        if DataRecord.read(self.path) is None:
+        changes = self._recorded(CHANGES) + [x.from_step(step + 1) for x in self._changes]
+        counts = self._recorded(REPLICAS)
+        if replicas is not None and replicas not in [entry["count"] for entry in counts[-1:]]:
+            counts.append({"from_step": step + 1, "count": replicas})
+        if DataRecord.read(self.path) is None or any(x.startswith("data.") for x in self.changes):
             data.write(self.path)
-        self.write_json(self.config_path, {**self._config, DATA_FOUND: found})
-        write_atomically(self.path / "config.gin", gin_text)
+        config = {**self._config, DATA_FOUND: data.description, CHANGES: changes, REPLICAS: counts}
+        recorded = {name: x for name, x in config.items() if x or name not in (CHANGES, REPLICAS)}
+        self.write_json(self.config_path, recorded)
+        write_atomically(self.path / "config.gin", as_comments(changes, counts) + gin_text)
 
     def write_json(self, path: pathlib.Path, value: Any) -> None:
         """Writes a JSON file of the run, whole or not at all."""
@@ -159,34 +201,46 @@ class RunDirectory:
                 "give a new one (--run_dir)"
             )
 
-    def _refuse_other_config(self, config: JsonObject, grows: str) -> None:
+    def _refuse_other_config(self, grows: str, free: Collection[str]) -> None:
         if not self.config_path.exists():
             return
-        stored, given = {**self._defaults, **self._stored_config()}, config
-        changed = [
-            f"{name} is {_show(stored, name)} there and {_show(given, name)} here"
-            for name in sorted({*stored, *given} - {DATA_FOUND})
-            if stored.get(name) != given.get(name)
-            and not (name == grows and given[name] > stored.get(name, 0))
-        ]
-        if changed:
+        stored = {**self._defaults, **self._stored_config()}
+        check_allowed(self._allowed, {*stored, *self._config})
+        self._allow(
+            changes_of_settings(stored, self._config, grows, free),
+            "belongs to another configuration",
+            "Give a new --run_dir, or the settings of that run "
+            f"(--gin_file={self.path / 'config.gin'})",
+        )
+
+    def _allow(self, changes: Sequence[Change], what: str, instead: str) -> None:
+        """Notes changes, or refuses those that are not allowed."""
+        refused = [change for change in changes if change.name not in self._allowed]
+        if refused:
+            names = ",".join(change.name for change in refused)
             raise UserError(
-                f"run directory {self.path} belongs to another configuration: "
-                + "; ".join(changed)
-                + ". Give a new --run_dir, or the settings of that run "
-                f"(--gin_file={self.path / 'config.gin'})"
+                f"run directory {self.path} {what}: {'; '.join(map(str, refused))}. {instead}, "
+                f"or let it through: --allow_config_change={names}"
             )
+        self._changes += changes
 
     def _kept(self, names: Collection[str]) -> JsonObject:
         if not self.config_path.exists():
             return {}
         stored = {**self._defaults, **self._stored_config()}
-        return {name: stored[name] for name in names if name in stored}
+        return {
+            name: stored[name]
+            for name in names
+            if name in stored and stored[name] <= self._config[name]
+        }
 
     def _stored_config(self) -> JsonObject:
         if not self.config_path.exists():
             return {}
         return read_object(self.config_path)
+
+    def _recorded(self, key: str) -> list[JsonObject]:
+        return list(self._stored_config().get(key, []))
 
     def _make_writable(self) -> None:
         self.path.mkdir(parents=True, exist_ok=True)
@@ -203,12 +257,3 @@ class RunDirectory:
                 "wait for it, or give another one (--run_dir)"
             ) from error
         return lock
-
-
-def _show(config: JsonObject, name: str) -> str:
-    if config.get(name) is None:
-        return "None"
-    # An optimizer's epsilon is no radius.
-    if name.endswith((".epsilon", ".step_size")) and "optimizer" not in name:
-        return format_radius(config[name])
-    return repr(config[name])

@@ -47,6 +47,25 @@ def refuse_to_begin_over(run: RunDirectory, checkpoint_every: int) -> None:
         )
 
 
+def refuse_change_of_the_past(run: RunDirectory, step: int) -> None:
+    """Refuses a changed configuration where steps are to be made again that are recorded already.
+
+    Args:
+      run: the run directory.
+      step: what it goes on from.
+
+    Raises:
+      UserError: if something is changed and there are records of later steps.
+    """
+    last = max([0, *_lines(run.metrics_path)])
+    if run.changes and last > step:
+        raise UserError(
+            f"run directory {run.path} has records up to step {last}, made without this change of "
+            f"{', '.join(run.changes)}, and goes on from step {step}: first continue it as it was "
+            f"to step {last} or later, stop it with Ctrl-C, which saves, and change it then"
+        )
+
+
 def _lines(metrics_path: PathLike) -> list[int]:
     path = pathlib.Path(metrics_path)
     return [record["step"] for record in read_metrics(path)] if path.exists() else []

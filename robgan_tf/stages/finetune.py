@@ -1,7 +1,7 @@
 """Stage 2, training of the classifier, and its baselines: what the finetune command does."""
 
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 import keras
 from typing_extensions import override
@@ -41,6 +41,7 @@ class FinetuneStage(Stage):
       generated: path of stored images or of an exported generator to use in place of its G, or
         None.
       extensions: programs that have been loaded, whose choices the configuration may name.
+      allowed_changes: as in `Stage`.
 
     Raises:
       UserError: if the configuration makes no sense in itself or on this machine.
@@ -56,12 +57,13 @@ class FinetuneStage(Stage):
         gan: FinishedRun | None = None,
         generated: str | None = None,
         extensions: Sequence[Extension] = (),
+        allowed_changes: Collection[str] = (),
     ):
         self._gan = gan
         self._generated = generated
         check_sources(config, gan, generated)
         self._attack = build_attack(config.finetune.attack, config.attack)
-        super().__init__(config, run_dir, data_dir, extensions)
+        super().__init__(config, run_dir, data_dir, extensions, allowed_changes)
         self._check_batches()
         self.images_per_step = config.finetune.batch_size
 

@@ -1,6 +1,6 @@
 """Stage 1, joint training of the three players: what the train command does."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import tensorflow as tf
 from typing_extensions import override
@@ -37,6 +37,7 @@ class JointStage(Stage):
       warm_start: run directory whose newest weights a new run starts from, or None.
       features: what image quality is measured on while training; see `open_features`.
       extensions: programs that have been loaded, whose choices the configuration may name.
+      allowed_changes: as in `Stage`.
 
     Raises:
       UserError: if the configuration makes no sense in itself or on this machine.
@@ -52,13 +53,14 @@ class JointStage(Stage):
         warm_start: str | None = None,
         features: str = PIXELS,
         extensions: Sequence[Extension] = (),
+        allowed_changes: Collection[str] = (),
     ) -> None:
         self._warm_start = warm_start
         self._features = features
         self._opened: FeatureExtractor | None = None
         self._adversary = build_adversary(config)
         _check_best(config.quality, config.train.steps)
-        super().__init__(config, run_dir, data_dir, extensions)
+        super().__init__(config, run_dir, data_dir, extensions, allowed_changes)
         check_batch_size(config.train.batch_size, self.strategy)
         check_batch_size(
             config.train.images_in_generator_update, self.strategy, "train.generator_batch_size ="

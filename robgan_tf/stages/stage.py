@@ -2,8 +2,9 @@
 
 import abc
 import dataclasses
+import math
 import pathlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import keras
@@ -21,7 +22,11 @@ from robgan_tf.reporting.metrics_lines import mend
 from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.checkpoints import Checkpoints
 from robgan_tf.runs.directory import RunDirectory
-from robgan_tf.runs.kept_records import lost_lines, refuse_to_begin_over
+from robgan_tf.runs.kept_records import (
+    lost_lines,
+    refuse_change_of_the_past,
+    refuse_to_begin_over,
+)
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
 from robgan_tf.runs.stopping import StopRequest, keeping
 from robgan_tf.stages.finished import data_record, trained_classes
@@ -66,6 +71,8 @@ class Stage(abc.ABC):
       run_dir: the run directory.
       data_dir: where the data is, or None for the TFDS default.
       extensions: programs that have been loaded, whose choices the configuration may name.
+      allowed_changes: names of settings, and of what is found of the data, in which a run may be
+        continued with others.
 
     Raises:
       UserError: if the configuration makes no sense in itself or on this machine.
@@ -82,7 +89,9 @@ class Stage(abc.ABC):
         run_dir: str,
         data_dir: str | None = None,
         extensions: Sequence[Extension] = (),
+        allowed_changes: Collection[str] = (),
     ):
+        self._allowed = allowed_changes
         self.config = _reading_as_begun(config, run_dir)
         self.run_dir = run_dir
         self._data_dir = data_dir
@@ -131,14 +140,17 @@ class Stage(abc.ABC):
                 READING: FIRST_READING,
             },
             keeps=[numerics.KEY],
+            # The batch and all that is random are the same on any number of them.
+            free=[f"{self.config.stage.gin_name}.{name}" for name in ("replicas", "distribution")],
+            allowed=self._allowed,
         )
         if run.metrics_path.exists():
             mend(run.metrics_path)
         data = self._load_data()
         players = self.build_players()
         built = self.build(run, data, players, self.build_step(players))
-        run.write_config(self.config.as_gin(), data_record(data, with_fingerprint=True))
-        keep_copies(run.path, self._extensions)
+        of_data = data_record(data, with_fingerprint=True)
+        run.check_data(of_data)
         best = {} if built.best is None else built.best.objects()
         checkpoints = Checkpoints(
             run.checkpoints_path,
@@ -148,6 +160,12 @@ class Stage(abc.ABC):
             marker=run.saved_path,
         )
         start_step = self._restore(run, checkpoints)
+        refuse_change_of_the_past(run, start_step)
+        # Settings that the checkpoint does not fit have ended here, and the run is as it was.
+        run.write_config(
+            self.config.as_gin(), of_data, start_step, self.strategy.num_replicas_in_sync
+        )
+        keep_copies(run.path, self._extensions)
         if built.best is not None:
             built.best.check()
         if checkpoints.latest is None and self.load_other_weights(players):
@@ -227,8 +245,10 @@ class Stage(abc.ABC):
 
     def _restore(self, run: RunDirectory, checkpoints: Checkpoints) -> int:
         wanted = self.config.stage
+        # Lines that were due whichever way.
+        log_every = math.lcm(*run.values_of(f"{wanted.gin_name}.log_every"))
         start_step = checkpoints.restore_latest(
-            lambda step: lost_lines(run.metrics_path, wanted.log_every, wanted.steps, step)
+            lambda step: lost_lines(run.metrics_path, log_every, wanted.steps, step)
         )
         if checkpoints.latest is None:
             refuse_to_begin_over(run, wanted.checkpoint_every)

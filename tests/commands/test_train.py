@@ -140,10 +140,11 @@ def test_three_sessions_make_the_run_of_one(gin_file, finished, tmp_path):
     assert json.loads((run_dir / "config.json").read_text())["train.steps"] == STEPS
 
 
-def changed(gin_file, run_dir, *bindings):
-    """A session of a few steps that are all recorded."""
+def changed(gin_file, run_dir, *bindings, allow=()):
+    """A session of a few steps."""
     bindings = ("final_evaluation.images = 20", "quality.images = 20", *bindings)
-    return train(gin_file, run_dir, *(f"--gin_param={binding}" for binding in bindings))
+    arguments = [f"--gin_param={binding}" for binding in bindings]
+    return train(gin_file, run_dir, *arguments, f"--allow_config_change={','.join(allow)}")
 
 
 @pytest.mark.parametrize(
@@ -208,6 +209,47 @@ def test_two_replicas_see_the_same_batches(gin_file, tmp_path):
     assert len(ones) == len(twos) == 2 and len(twos[0]) > 3
     for one, two in zip(ones, twos, strict=True):
         assert one == pytest.approx(two, rel=1e-5, abs=1e-5)
+    # On one it goes on as if it had been there from the beginning, to rounding.
+    with eagerly():
+        for place in ("one", "two"):
+            process = train(gin_file, tmp_path / place, *arguments, "--gin_param=train.steps=3")
+            assert process.returncode == 0, process.stderr
+    one, two = (deterministic(tmp_path / place)[-1] for place in ("one", "two"))
+    assert one["step"] == two["step"] == 3
+    for name in (name for name in one if "loss" in name):
+        assert one[name] == pytest.approx(two[name], rel=1e-4, abs=1e-4)
+    config = json.loads((tmp_path / "two" / "config.json").read_text())
+    assert config["replicas (in use)"] == [
+        {"from_step": 1, "count": 2},
+        {"from_step": 3, "count": 1},
+    ]
+
+
+def test_a_change_of_the_configuration_is_let_through_by_name_and_recorded(gin_file, tmp_path):
+    run = tmp_path / "run"
+    assert changed(gin_file, run, "train.steps = 1").returncode == 0
+    wider = ("train.steps = 2", "alarms.worsening = 3.0", "ResNetGenerator.latent_size = 8")
+    names = ("alarms.worsening", "ResNetGenerator.latent_size")
+
+    def state():
+        return {x.name: x.read_bytes() for x in run.iterdir() if x.is_file()}
+
+    before = state()
+    process = changed(gin_file, run, *wider)
+    assert process.returncode == 2
+    assert "alarms.worsening is 2.0 there and 3.0 here" in process.stderr
+    assert "latent_size is 16 there and 8 here" in process.stderr
+    # What the checkpoint does not fit is refused by it, and the run is as it was.
+    process = changed(gin_file, run, *wider, allow=names)
+    assert process.returncode == 2 and "step-1 cannot be restored" in process.stderr
+    assert state() == before
+    process = changed(gin_file, run, *wider[:2], allow=names)
+    assert process.returncode == 0, process.stderr
+    recorded = (run / "config.gin").read_text()
+    assert "# From step 2 on: alarms.worsening = 3.0 (before: 2.0)" in recorded
+    # Its models are read as ever.
+    assert open_run(run).config.alarms.worsening == 3.0
+    assert changed(gin_file, run, *wider[:2]).returncode == 0
 
 
 def test_warm_start_takes_weights_only(gin_file, finished, tmp_path):

@@ -10,12 +10,15 @@ from robgan_tf.cli import start as command
 from robgan_tf.errors import NonFiniteError, UserError
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.runs.kept_records import refuse_change_of_the_past
 
 CONFIG = {"train.steps": 5, "train.seed": 0}
 
 
-def opened(path, **changes):
-    return RunDirectory(path, {**CONFIG, **changes}, grows="train.steps")
+def opened(path, allowed=(), **changes):
+    free = ["train.replicas"]
+    config = {**CONFIG, **changes}
+    return RunDirectory(path, config, grows="train.steps", free=free, allowed=allowed)
 
 
 def record(description):
@@ -30,22 +33,129 @@ def test_one_process_at_a_time(tmp_path):
     opened(tmp_path / "run")
 
 
-def test_other_data_is_refused_and_the_stored_description_stays(tmp_path):
-    opened(tmp_path).write_config("", record("1342 images"))
-    with pytest.raises(UserError, match="begun on other data: '1342 images' there and '7 images'"):
-        opened(tmp_path).write_config("", record("7 images"))
-    assert "1342 images" in (tmp_path / "config.json").read_text()
+def begun(path, data, **changes):
+    run = opened(path, **changes)
+    run.write_config("", data)
+    return run
 
 
-def test_what_a_run_says_of_its_data_is_of_its_first_start(tmp_path):
+@pytest.mark.parametrize(
+    ("change", "message", "name"),
+    [
+        (
+            {"description": "7 images"},
+            "images is '1342 images' there and '7 images' here",
+            None,
+        ),
+        ({"fingerprint": "4567"}, "data.images is '0123' there and '4567' here", None),
+        (
+            {"class_names": ("cat", "cow")},
+            "data.class_names is cat, dog there and cat, cow here",
+            "data.class_names",
+        ),
+    ],
+)
+def test_other_data_is_refused_or_let_through_and_recorded(tmp_path, change, message, name):
+    before = record("1342 images")
+    begun(tmp_path, before)
+    stored = (tmp_path / "config.json").read_text()
+    name, after = name or "data.images", dataclasses.replace(before, **change)
+    with pytest.raises(UserError, match=f"{message}.*--allow_config_change={name}$"):
+        opened(tmp_path).check_data(after)
+    assert (tmp_path / "config.json").read_text() == stored
+    assert DataRecord.read(tmp_path) == before
+
+    run = opened(tmp_path, allowed=(name,))
+    run.check_data(after)
+    run.write_config("", after, step=4)
+    assert DataRecord.read(tmp_path) == after
+    (noted,) = json.loads((tmp_path / "config.json").read_text())["changes"]
+    assert (noted["from_step"], noted["name"]) == (5, name)
+    del run
+    # From now on it is the data of the run.
+    opened(tmp_path).check_data(after)
+
+
+def test_a_run_that_did_not_keep_what_its_data_was_takes_what_there_is(tmp_path):
     assert DataRecord.read(tmp_path) is None
-    opened(tmp_path).write_config("", record("images"))
-    assert DataRecord.read(tmp_path) == record("images")
-    opened(tmp_path).write_config("", dataclasses.replace(record("images"), fingerprint="4567"))
-    assert DataRecord.read(tmp_path) == record("images")
+    begun(tmp_path, record("images"))
+    (tmp_path / "data.json").unlink()
+    run = opened(tmp_path)
+    run.check_data(dataclasses.replace(record("images"), fingerprint="4567"))
+    with pytest.raises(UserError, match="begun on other data"):
+        run.check_data(record("others"))
     (tmp_path / "data.json").write_text('{"class_names": []}')
     with pytest.raises(UserError, match=r"data.json cannot be read: KeyError"):
-        DataRecord.read(tmp_path)
+        run.check_data(record("images"))
+
+
+def test_a_change_that_is_let_through_is_recorded_with_its_step_and_no_other_is(tmp_path):
+    begun(tmp_path, record("data"), **{"train.rate": 0.1, "train.kind": "a"})
+    other = {"train.rate": 0.2, "train.kind": "b"}
+    with pytest.raises(
+        UserError, match=r"train.kind is 'a' there and 'b' here\. .*_change=train\.kind$"
+    ):
+        opened(tmp_path, allowed=["train.rate"], **other)
+    with pytest.raises(UserError, match=r"=train\.rat: there is no such .* mean train\.rate\?"):
+        opened(tmp_path, allowed=["train.rat"], **other)
+
+    for step in (4, 6):
+        run = opened(tmp_path, allowed=["train.rate", "train.kind"], **other)
+        run.write_config("train.rate = 0.2\n", record("data"), step, replicas=2)
+        del run
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["train.rate"] == 0.2
+    assert config["changes"] == [
+        {"from_step": 5, "name": "train.kind", "before": "a", "after": "b"},
+        {"from_step": 5, "name": "train.rate", "before": 0.1, "after": 0.2},
+    ]
+    assert (tmp_path / "config.gin").read_text() == (
+        "# From step 5 on: train.kind = 'b' (before: 'a')\n"
+        "# From step 5 on: train.rate = 0.2 (before: 0.1)\n"
+        "train.rate = 0.2\n"
+    )
+    # Once let through it is the run's own; the former is a change like any other.
+    assert opened(tmp_path, **other).values_of("train.rate") == {0.1, 0.2}
+    with pytest.raises(UserError, match=r"train.rate is 0.2 there and 0.1 here"):
+        opened(tmp_path, **{**other, "train.rate": 0.1})
+
+
+def test_a_change_needs_a_checkpoint_of_the_last_record(tmp_path):
+    begun(tmp_path, record("data"), **{"train.rate": 0.1})
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n{"step": 7}\n')
+    run = opened(tmp_path, allowed=["train.rate"], **{"train.rate": 0.2})
+    with pytest.raises(UserError, match=r"up to step 7, made without .* of train\.rate,"):
+        refuse_change_of_the_past(run, 5)
+    refuse_change_of_the_past(run, 7)
+    del run
+    refuse_change_of_the_past(opened(tmp_path, **{"train.rate": 0.1}), 5)
+
+
+def test_the_number_of_replicas_may_change_and_is_recorded(tmp_path):
+    for step, count in ((0, 2), (3, 2), (5, 1)):
+        run = opened(tmp_path, **{"train.replicas": count})
+        run.write_config("train.steps = 5\n", record("data"), step, count)
+        del run
+    config = json.loads((tmp_path / "config.json").read_text())
+    assert config["train.replicas"] == 1
+    assert config["replicas (in use)"] == [
+        {"from_step": 1, "count": 2},
+        {"from_step": 6, "count": 1},
+    ]
+    assert "changes" not in config
+    gin_text = (tmp_path / "config.gin").read_text()
+    assert gin_text == "# From step 6 on: on 1 replica(s)\ntrain.steps = 5\n"
+
+
+def test_a_run_of_a_newer_arithmetic_is_refused(tmp_path):
+    def opened_as(version, **options):
+        config = {**CONFIG, "numerics": version}
+        return RunDirectory(tmp_path, config, "train.steps", keeps=["numerics"], **options)
+
+    opened_as(3).write_config("", record("data"))
+    with pytest.raises(UserError, match="numerics is 3 there and 2 here"):
+        opened_as(2)
+    opened_as(4)
 
 
 def test_only_the_number_of_steps_may_grow(tmp_path):
