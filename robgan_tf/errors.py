@@ -1,4 +1,14 @@
-"""The errors that are the user's to mend, and the run's own reasons to stop."""
+"""The errors that are the user's to mend, the run's own reasons to stop, and the machine's."""
+
+import errno
+import os
+import re
+
+# What TensorFlow passes on of the operating system's errors, in its words.
+_OF_THE_SYSTEM = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOENT, errno.ENOTDIR, errno.ESTALE),
+)
 
 _LONGEST_QUOTE = 300
 
@@ -33,3 +43,26 @@ def one_line(error: BaseException) -> str:
 def shortened(text: str) -> str:
     """At most 300 characters of a text, as a message quotes it."""
     return text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."
+
+
+def machine_fault(error: BaseException) -> str | None:
+    """What of the machine failed a call: disk, memory, descriptors, rights.
+
+    Args:
+      error: any exception, also of TensorFlow, which passes the system's errors on as text.
+
+    Returns:
+      One line; None where it was something else.
+    """
+    if isinstance(error, MemoryError):
+        return f"out of memory ({one_line(error)})"
+    if isinstance(error, OSError):
+        named = "" if error.filename is None else f": {error.filename}"
+        return None if error.errno is None else f"{error.strerror}{named}"
+    if not type(error).__module__.startswith("tensorflow"):
+        return None
+    # Where in a graph it happened, before and after what happened.
+    text = " ".join(re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error)).split())
+    if any(os.strerror(code) in text for code in _OF_THE_SYSTEM):
+        return text
+    return f"out of memory ({text})" if type(error).__name__ == "ResourceExhaustedError" else None

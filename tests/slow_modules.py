@@ -37,6 +37,7 @@ SECONDS = {
     "tests/models/test_models.py": 32,
     "tests/commands/test_signals.py": 40,
     "tests/training/test_non_finite.py": 25,
+    "tests/runs/test_machine_faults.py": 15,
     "tests/attacks/test_auto_pgd_algorithm.py": 29,
     "tests/tools/test_benchmarks.py": 27,
     "tests/serving/test_readers.py": 26,

@@ -94,7 +94,8 @@ def load_extensions(given: Values) -> list[Extension]:
 
 def data_dir(given: Values) -> str | None:
     """Where the data is, or None."""
-    return given.data_dir or os.environ.get("TFDS_DATA_DIR")
+    name = "TFDS_DATA_DIR"
+    return given.data_dir or (values.path(name, os.environ[name]) if name in os.environ else None)
 
 
 def deadline(given: Values) -> float | None:

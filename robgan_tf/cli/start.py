@@ -17,12 +17,13 @@ from absl import app, logging
 from absl.testing import flagsaver
 
 from robgan_tf.cli.command import KEPT, Command, Kinds
-from robgan_tf.errors import CollapseError, NonFiniteError, UserError
-from robgan_tf.runs.stopping import StoppedError, interruptible
+from robgan_tf.errors import CollapseError, NonFiniteError, UserError, machine_fault
+from robgan_tf.runs.stopping import StoppedError, interruptible, kept
 
 USER_ERROR_STATUS = 2
 NON_FINITE_STATUS = 3
 COLLAPSE_STATUS = 4
+MACHINE_STATUS = 5
 # As the shell shows a program that SIGPIPE has ended.
 BROKEN_PIPE_STATUS = 141
 
@@ -48,7 +49,7 @@ def run(command: Command | Kinds, argv: Sequence[str] | None = None) -> int:
             with interruptible():
                 return _run(command, argv)
         except StoppedError as stopped:
-            print(f"stopped by {stopped.signal.name}: {stopped.kept or KEPT}", file=sys.stderr)
+            print(f"stopped by {stopped.signal.name}: {kept(stopped) or KEPT}", file=sys.stderr)
             if argv is None:
                 sys.exit(stopped.exit_status)
             return stopped.exit_status
@@ -70,7 +71,8 @@ def finish(call: Callable[[], int]) -> int:
     """Makes a call and turns the ways it can end into an exit status.
 
     A UserError ends as one line on standard error and status 2, a NonFiniteError likewise with
-    status 3 and a CollapseError with status 4, without tracebacks; where nobody reads the output
+    status 3, a CollapseError with status 4, without tracebacks; a full disk, lack of memory, other
+    faults of the machine as one line with what is safe, and status 5; where nobody reads the output
     any more (`| head`), the command ends in silence with status 141. Any other exception is a
     fault of this package and shows one.
 
@@ -96,6 +98,12 @@ def finish(call: Callable[[], int]) -> int:
     except CollapseError as error:
         print(f"stopped by an alarm and saved: {error}", file=sys.stderr)
         return COLLAPSE_STATUS
+    except Exception as error:
+        fault = machine_fault(error)
+        if fault is None:
+            raise
+        print(f"stopped: {fault}. Once that is mended: {kept(error) or KEPT}", file=sys.stderr)
+        return MACHINE_STATUS
 
 
 def _refused(error: UserError) -> int:

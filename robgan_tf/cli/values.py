@@ -14,6 +14,8 @@ from robgan_tf.config.fields import LARGEST_SEED
 from robgan_tf.errors import UserError
 from robgan_tf.units import parse_radius
 
+# gs://, s3://, https://, also after NAME= or KIND:.
+_ADDRESS = re.compile(r"(^|[=:])[A-Za-z][A-Za-z0-9+.-]*://")
 Value = Callable[[str, str], object]
 
 # What comes before a home folder, its name and what comes after.
@@ -29,8 +31,13 @@ def text(flag: str, given: str) -> str:
 def path(flag: str, given: str) -> str:
     """A path, or a name and a path as in NAME=PATH or KIND:PATH, with `~` as in a shell.
 
-    Shells themselves leave the `~` of --flag=~/folder to the program.
+    Shells themselves leave the `~` of --flag=~/folder to the program. Addresses such as gs://bucket
+    are refused: as a path one would be a folder `gs:` here.
     """
+    if _ADDRESS.search(given):
+        raise UserError(
+            f"{flag}={given}: an address is no path; copy it to a disk here, or mount it"
+        )
     found = _HOME.fullmatch(given)
     if found is None:
         return given

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.errors import one_line
+from robgan_tf.errors import machine_fault, one_line
 
 BEST_VALUE = "best_value"
 _SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -31,6 +31,8 @@ def first_difference(checkpoint: tf.train.Checkpoint, prefix: str) -> str | None
             if name in wanted and not _are_same(value, wanted.pop(name).numpy()):
                 return f"{name.removesuffix(_SUFFIX)} read back is another"
     except (ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
+        if machine_fault(error) is not None:
+            raise  # It could not be looked at.
         return f"it cannot be read back ({one_line(error)})"
     if wanted:
         return f"{min(wanted).removesuffix(_SUFFIX)} is not in it"

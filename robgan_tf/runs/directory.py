@@ -9,6 +9,7 @@ best_checkpoint/ of classifiers                    gap.csv gap.png     train aga
 extensions/      copies of the programs it was made with, to read
 """
 
+import errno
 import json
 import pathlib
 import tempfile
@@ -77,6 +78,7 @@ class RunDirectory:
             self._refuse_other_config(grows, free)
             self._make_writable()
             self._lock = self._take_lock()
+            self._inode = self.path.stat().st_ino
             remove_left_overs(self.path)
         except OSError as error:
             raise UserError(
@@ -176,6 +178,12 @@ class RunDirectory:
         recorded = {name: x for name, x in config.items() if x or name not in (CHANGES, REPLICAS)}
         self.write_json(self.config_path, recorded)
         write_atomically(self.path / "config.gin", as_comments(changes, counts) + gin_text)
+
+    def check_there(self) -> None:
+        """Raises OSError if the directory is no longer there: it would be made anew in part."""
+        if not self.path.exists() or self.path.stat().st_ino != self._inode:
+            what = "the run directory was deleted or moved while it was trained"
+            raise OSError(errno.ENOENT, what, str(self.path))
 
     def write_json(self, path: pathlib.Path, value: Any) -> None:
         """Writes a JSON file of the run, whole or not at all."""

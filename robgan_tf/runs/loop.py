@@ -187,6 +187,7 @@ class TrainingLoop:
     def _log(
         self, step: int, values: Mapping[str, float | tf.Tensor], alarms: Mapping[str, str]
     ) -> None:
+        self._run.check_there()
         values = {name: float(value) for name, value in values.items()}
         for name, value in values.items():
             if not math.isfinite(value):
@@ -211,6 +212,7 @@ class TrainingLoop:
                 save_png(path, picture)
 
     def _save(self, step: int) -> None:
+        self._run.check_there()
         with self._progress.paused():
             # What a checkpoint makes past, no resumed run makes again.
             self._metrics.flush_to_disk()

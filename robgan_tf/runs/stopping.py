@@ -28,12 +28,10 @@ class StoppedError(KeyboardInterrupt):
 
     Attributes:
       signal: which.
-      kept: what is safe and how to go on; None as long as nobody has said so.
     """
 
     def __init__(self, number: int) -> None:
         self.signal = signal.Signals(number)
-        self.kept: str | None = None
         super().__init__(self.signal.name)
 
     @property
@@ -43,17 +41,23 @@ class StoppedError(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def keeping(what: str) -> Iterator[None]:
-    """Says what is safe when a signal ends this `with` block, unless one within it has.
+def keeping(what: str | Callable[[], str]) -> Iterator[None]:
+    """Says what is safe when a signal or an error ends this block, unless one within it has.
 
     Args:
-      what: is safe, and how to go on.
+      what: is safe, and how to go on; or a function that returns it.
     """
     try:
         yield
-    except StoppedError as stopped:
-        stopped.kept = stopped.kept or what
+    except (StoppedError, Exception) as error:
+        if not hasattr(error, "__notes__"):
+            error.add_note(what() if callable(what) else what)
         raise
+
+
+def kept(error: BaseException) -> str | None:
+    """What `keeping` has said of an error."""
+    return next(iter(getattr(error, "__notes__", [])), None)
 
 
 @contextlib.contextmanager

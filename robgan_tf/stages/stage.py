@@ -172,7 +172,7 @@ class Stage(abc.ABC):
             # The other run may train on; this one shall always start from the same weights.
             checkpoints.save(0)
         self.print_start(run, data, built, start_step)
-        with keeping("what was saved is safe; the same command continues"):
+        with keeping(lambda: _saved(checkpoints)):
             stop = self._loop(run, built, checkpoints, start_step, deadline)
         if stop is None:
             trained = f"trained and saved as {checkpoints.latest}"
@@ -306,6 +306,17 @@ class Stage(abc.ABC):
             accuracy = final_accuracy(self.config, run, data, built.measured, steps)
             write_gap(self.config, run, data)
         self.print_summary(run, built, checkpoints.latest, accuracy)
+
+
+def _saved(checkpoints: Checkpoints) -> str:
+    """What is safe of a run that is being trained."""
+    try:
+        latest = checkpoints.latest
+    except OSError:
+        return "what was saved is safe; the same command continues"
+    if latest is None:
+        return "there is no checkpoint yet; the same command begins again"
+    return f"the newest checkpoint is {latest}; the same command continues from it"
 
 
 def _reading_as_begun(

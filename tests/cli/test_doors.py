@@ -12,6 +12,7 @@ from absl import flags as absl_flags
 
 from robgan_tf.cli.command import Command, Kinds
 from robgan_tf.cli.commands import COMMANDS
+from robgan_tf.errors import UserError
 from tests.in_process import ROOT, run, run_any
 
 FIRST = ("--gin_file", "--gin_param", "--run_dir", "--data_dir", "--dry_run")
@@ -51,15 +52,20 @@ def test_the_example_of_every_help_is_understood(words, command: Command):
     command.parser().read(shlex.split(command.example))
 
 
-@pytest.mark.parametrize(("words", "command"), commands())
-def test_every_flag_of_a_path_knows_the_home_folder(words, command: Command, monkeypatch):
-    monkeypatch.setenv("HOME", "/home/somebody")
+def paths_of(command):
+    """Names of the flags that take a path."""
     described = [entry for _, entries in command.parser().described() for entry, _ in entries]
     pairs = [entry.removeprefix("--").split("=", 1) for entry in described if "=" in entry]
     takes_path = re.compile(r"DIR|FILE|PATH")
     names = [name for name, form in pairs if takes_path.search(form) or name == "features"]
     assert names or command.name == "configs"
-    for name in names:
+    return names
+
+
+@pytest.mark.parametrize(("words", "command"), commands())
+def test_every_flag_of_a_path_knows_the_home_folder(words, command: Command, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/somebody")
+    for name in paths_of(command):
         for given, expected in (
             ("~/a b", "/home/somebody/a b"),
             ("~", "/home/somebody"),
@@ -70,6 +76,21 @@ def test_every_flag_of_a_path_knows_the_home_folder(words, command: Command, mon
         ):
             found = getattr(command.parser().read([f"--{name}={given}"]), name)
             assert (found[-1] if isinstance(found, list) else found) == expected
+
+
+@pytest.mark.parametrize(("words", "command"), commands())
+def test_an_address_is_refused_by_every_flag_of_a_path(words, command: Command):
+    for name in paths_of(command):
+        for given in ("gs://bucket/x", "kind:s3://bucket", "name=https://host/x"):
+            with pytest.raises(UserError, match=rf"^--{name}={given}: an address is no path; copy"):
+                command.parser().read([f"--{name}={given}"])
+
+
+def test_an_address_is_refused_where_the_environment_names_it(monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", "gs://tfds-data")
+    ended = run_any("train", "--gin_file=gin/quickstart.gin", "--dry_run")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("error: TFDS_DATA_DIR=gs://tfds-data: an address is no path")
 
 
 def test_the_home_of_nobody_is_refused():

@@ -11,6 +11,7 @@ from robgan_tf.errors import UserError
 from robgan_tf.reporting import read_metrics
 from robgan_tf.serving.export_run import export_parts
 from robgan_tf.stages.finished import open_run
+from robgan_tf.stages.joint_task import JointTask
 from tests import in_process, kept_steps, tiny
 from tests.eager import eagerly
 from tests.in_process import deterministic, stop_at
@@ -170,6 +171,28 @@ def test_a_signal_before_and_after_training(gin_file, tmp_path, function, kept):
     process = changed(gin_file, run, "train.steps = 1")
     assert process.returncode == 0, process.stderr
     assert "on 20 test images" in process.stdout
+
+
+def test_an_allocation_that_fails_is_one_line_and_the_run_goes_on(gin_file, tmp_path, monkeypatch):
+    run, bindings = tmp_path / "run", ("train.steps = 3", "train.checkpoint_every = 1")
+    train_step = JointTask.train_step
+
+    def failing(task, batch, step):
+        if int(step) == 2:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return train_step(task, batch, step)
+
+    monkeypatch.setattr(JointTask, "train_step", failing)
+    process = changed(gin_file, run, *bindings)
+    monkeypatch.undo()
+    assert process.returncode == 5
+    assert process.stderr == (
+        "stopped: out of memory (OOM when allocating tensor). Once that is "
+        f"mended: the newest checkpoint is {run}/checkpoints/step-1; the same command continues "
+        "from it\n"
+    )
+    process = changed(gin_file, run, *bindings)
+    assert process.returncode == 0 and "continued from step 1" in process.stdout
 
 
 def test_a_run_out_of_time_saves_says_so_and_is_continued(gin_file, tmp_path):

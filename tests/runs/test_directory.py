@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +13,7 @@ from robgan_tf.errors import NonFiniteError, UserError
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.runs.kept_records import refuse_change_of_the_past
+from tests.in_process import ROOT
 
 CONFIG = {"train.steps": 5, "train.seed": 0}
 
@@ -31,6 +34,24 @@ def test_one_process_at_a_time(tmp_path):
         opened(tmp_path / "run")
     del first
     opened(tmp_path / "run")
+
+
+def test_the_lock_of_a_process_that_was_killed_is_not_in_the_way(tmp_path):
+    program = (
+        "import sys, time; from robgan_tf.runs.directory import RunDirectory\n"
+        f"run = RunDirectory({str(tmp_path / 'run')!r}, {CONFIG!r}, grows='train.steps')\n"
+        "run.write_json(run.config_path, {'train.steps': 5, 'train.seed': 0})\n"
+        "print('held', flush=True); time.sleep(300)"
+    )
+    words = [sys.executable, "-c", program]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match="is in use by another process; wait for it"):
+            opened(tmp_path / "run")
+        other.kill()
+        other.wait()
+        assert (tmp_path / "run" / "lock").exists()
+        opened(tmp_path / "run")
 
 
 def begun(path, data, **changes):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from robgan_tf.runs.stopping import StoppedError, StopRequest, interruptible, keeping
+from robgan_tf.runs.stopping import StoppedError, StopRequest, interruptible, keeping, kept
 from tests.in_process import ROOT
 
 # A call that holds Python up for minutes, as a step of a large network may.
@@ -41,7 +41,7 @@ def test_the_first_signal_ends_a_command_by_an_exception(number):
             signal.raise_signal(number)
         raise AssertionError("went on")
     assert stopped.value.exit_status == 128 + number
-    assert stopped.value.kept == "one file"
+    assert kept(stopped.value) == "one file"
     assert signal.getsignal(number) is before
 
 
