@@ -20,7 +20,7 @@ OLD_RUN = pathlib.Path(__file__).parents[1] / "tiny_run" / "tuned"
 # rest as little as there can be.
 JOINT = (
     *(*tiny.BINDINGS, "train.steps = 2", "train.log_every = 1", "AdversarialLoss.form = 'ac_gan'"),
-    *("gap.every = 2", "gap.images = 20", "final_evaluation.images = 0"),
+    *("gap.every = 2", "gap.images = 4", "final_evaluation.images = 0"),
     *("quality.every = 2", "quality.images = 20", "quality.real_images = 40"),
     *("train.discriminator_updates = 1", "ProjectedGradientDescent.steps = 1"),
 )
@@ -28,7 +28,7 @@ SHARED = ("train.", "ResNetGenerator", "AdversarialLoss", "gap.", "quality.", "f
 TUNED = (
     *(binding for binding in JOINT if not binding.startswith(SHARED)),
     *("finetune.steps = 2", "finetune.batch_size = 8", "finetune.log_every = 1"),
-    *("finetune.lipschitz_weight = 0.1", "gap.every = 2", "gap.images = 20"),
+    *("finetune.lipschitz_weight = 0.1", "gap.every = 2", "gap.images = 4"),
     "final_evaluation.images = 0",
 )
 # Every alarm there is, at once.
