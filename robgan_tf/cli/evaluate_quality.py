@@ -51,7 +51,12 @@ def add_flags(parser: Parser) -> None:
     flags.add_seed(parser)
     flags.add_batch_size(parser)
     parser.group("Results")
-    parser.flag("name", "Of the result files; by default it says what is measured and how.")
+    parser.flag(
+        "name",
+        "Of the result files; by default it says what is measured and how.",
+        values.file_name,
+        form="NAME",
+    )
     parser.flag(
         "output_dir",
         "Where results are written; evaluations/ of the run by default.",

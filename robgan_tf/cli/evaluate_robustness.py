@@ -76,7 +76,12 @@ def add_flags(parser: Parser) -> None:
     flags.add_batch_size(parser)
     parser.switch("masking", "Look for signs of masked gradients too.", default=True)
     parser.group("Results")
-    parser.flag("name", "Of the result files; by default it says what is measured and how.")
+    parser.flag(
+        "name",
+        "Of the result files; by default it says what is measured and how.",
+        values.file_name,
+        form="NAME",
+    )
     parser.flag(
         "output_dir",
         "Where results are written; evaluations/ of the run by default, needed by --model and by "

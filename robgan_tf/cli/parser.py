@@ -14,8 +14,8 @@ from typing import NoReturn
 from absl import flags
 from absl.flags import argparse_flags
 
-from robgan_tf.cli.values import Value, text
-from robgan_tf.errors import UserError
+from robgan_tf.cli.values import Value, path, text
+from robgan_tf.errors import UserError, shortened
 
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
 _WIDTH = 100
@@ -99,7 +99,7 @@ class Parser(argparse_flags.ArgumentParser):
         shown = shown or ("" if default in (None, ()) else str(default))
         self._group.add_argument(
             f"--{name}",
-            type=lambda given: value(f"--{name}", given),
+            type=lambda given: _value(value, f"--{name}", given),
             action="append" if repeated else "store",
             # The list of a parser that is used once is changed by nobody else.
             default=[] if repeated else default,
@@ -169,8 +169,9 @@ class Parser(argparse_flags.ArgumentParser):
         try:
             words = self._normal(flags.FLAGS.read_flags_from_files(list(words), force_gnu=True))
             values, rest = self.parse_known_args(words, Values())
-        except flags.Error as error:
-            raise UserError(str(error)) from error
+        # absl's own flags raise either.
+        except (flags.Error, ValueError) as error:
+            raise UserError(shortened(" ".join(str(error).split()))) from error
         if rest:
             raise UserError(self._about_surplus(rest[0]))
         values.given = tuple(word for word in words if word.startswith("-"))
@@ -235,6 +236,16 @@ class Parser(argparse_flags.ArgumentParser):
         nearest = difflib.get_close_matches(name, self.flag_names(), n=1)
         hint = f"did you mean --{nearest[0]}?" if nearest else "--help lists those there are"
         return f"there is no flag --{name}; {hint}"
+
+
+def _value(value: Value, flag: str, given: str) -> object:
+    """What a flag's text stands for; an empty text is that of a variable nobody has set."""
+    if not given.strip() and value in (text, path):
+        raise UserError(f"{flag}={given}: there is nothing behind the =; leave the flag out")
+    try:
+        return value(flag, given)
+    except UserError as error:
+        raise UserError(str(error).replace(given, shortened(given)) if given else error) from error
 
 
 def flag_name(word: str) -> str:

@@ -107,7 +107,9 @@ def finish(call: Callable[[], int]) -> int:
 
 
 def _refused(error: UserError) -> int:
-    print(f"error: {error}", file=sys.stderr)
+    # What was given, or names of files and classes, may hold line breaks and codes for terminals.
+    shown = "".join(x if x.isprintable() else ascii(x)[1:-1] for x in str(error))
+    print(f"error: {shown}", file=sys.stderr)
     return USER_ERROR_STATUS
 
 

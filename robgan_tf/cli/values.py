@@ -7,17 +7,21 @@ import csv
 import math
 import os
 import re
+import unicodedata
 from collections.abc import Callable
 
 from robgan_tf.choices import Choices
 from robgan_tf.config.fields import LARGEST_SEED
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, shortened
 from robgan_tf.units import parse_radius
 
 # gs://, s3://, https://, also after NAME= or KIND:.
 _ADDRESS = re.compile(r"(^|[=:])[A-Za-z][A-Za-z0-9+.-]*://")
 Value = Callable[[str, str], object]
 
+_LARGEST = 2**53  # More is beyond what arrays may be, and floats can count.
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, of most file systems
+_LONGEST_RESULT = 180  # What is made of it has endings of its own.
 # What comes before a home folder, its name and what comes after.
 _HOME = re.compile(r"((?:[^/=:]*[=:])?)(~[^/]*)(.*)", re.DOTALL)
 
@@ -38,6 +42,7 @@ def path(flag: str, given: str) -> str:
         raise UserError(
             f"{flag}={given}: an address is no path; copy it to a disk here, or mount it"
         )
+    _check_path(flag, given)
     found = _HOME.fullmatch(given)
     if found is None:
         return given
@@ -48,6 +53,33 @@ def path(flag: str, given: str) -> str:
             f"{flag}={given}: there is no user {home[1:]!r}; a folder of that name is ./{home}"
         )
     return before + expanded
+
+
+def file_name(flag: str, given: str) -> str:
+    """The name of a file, without its ending."""
+    _check_path(flag, given)
+    if given in ("", ".", "..") or "/" in given or len(given.encode()) > _LONGEST_RESULT:
+        raise UserError(
+            f"{flag}={shortened(given)}: give the name of a file, without /, of at most "
+            f"{_LONGEST_RESULT} bytes"
+        )
+    return given
+
+
+def _check_path(flag: str, given: str) -> None:
+    """Refuses what no file of this machine can be called, and what could not be told of one."""
+    shown = f"{flag}={shortened(given)!a}"
+    try:
+        longest = max(len(part.encode()) for part in given.split("/"))
+    except UnicodeEncodeError as error:
+        raise UserError(f"{shown}: the path is not in UTF-8") from error
+    if longest > _LONGEST_NAME or len(given.encode()) > _LONGEST_PATH:
+        raise UserError(
+            f"{shown}: the path is too long; {_LONGEST_PATH} bytes, and {_LONGEST_NAME} between "
+            "two /, are the most"
+        )
+    if any(unicodedata.category(character) == "Cc" for character in given):
+        raise UserError(f"{shown}: the path has a control character")
 
 
 def whole(least: int, most: int | None = None) -> Value:
@@ -62,6 +94,8 @@ def whole(least: int, most: int | None = None) -> Value:
             raise UserError(f"{flag}={given}: give a whole number from {least} to {most}")
         if number < least:
             raise UserError(f"{flag}={given}: give at least {least}")
+        if most is None and number > _LARGEST:
+            raise UserError(f"{flag}={given}: give at most {_LARGEST}")
         return number
 
     return parse
@@ -110,8 +144,10 @@ def check_choice(flag: str, given: str, choices: Choices) -> None:
 
 def texts(flag: str, given: str) -> list[str]:
     """A list with commas between its entries, as in a line of a CSV file."""
-    del flag
-    return [entry.strip() for entry in next(csv.reader([given]), [])]
+    try:
+        return [entry.strip() for entry in next(csv.reader([given]), [])]
+    except csv.Error as error:
+        raise UserError(f"{flag}={given}: no list of one line, such as a,b") from error
 
 
 def numbers(flag: str, given: str) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ import shutil
 from matplotlib.figure import Figure
 
 from robgan_tf.comparison.curves import SECONDS
+from robgan_tf.comparison.results import output_folder
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.json_file import MEASURE_ANEW, read_object
@@ -64,7 +65,7 @@ def write_record(
         raise UserError(f"{run_dir} has no metrics yet")
     is_joint = "train.seed" in config
     name = str(config["train.seed" if is_joint else "finetune.seed"])
-    record_dir.mkdir(parents=True, exist_ok=True)
+    output_folder(record_dir)
     if seconds_per_step is not None:
         records = _retimed(records, seconds_per_step)
     record = {

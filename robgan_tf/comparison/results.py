@@ -15,10 +15,10 @@ from robgan_tf.comparison.run import Run
 from robgan_tf.comparison.sources import Source
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
-from robgan_tf.typing import JsonObject
+from robgan_tf.typing import JsonObject, PathLike
 
 
-def output_folder(path: str) -> pathlib.Path:
+def output_folder(path: PathLike) -> pathlib.Path:
     """Makes the folder of the results.
 
     Raises:

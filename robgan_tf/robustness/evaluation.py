@@ -183,7 +183,12 @@ class StoredEvaluation:
 
     def __init__(self, directory: PathLike, protocol: Mapping[str, Any]) -> None:
         self._directory = pathlib.Path(directory)
-        self._directory.mkdir(parents=True, exist_ok=True)
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"{self._directory} cannot be written: {error.strerror}; give another --output_dir"
+            ) from error
         path = self._directory / "protocol.json"
         protocol = json.loads(json.dumps(protocol))
         if path.exists():

@@ -74,7 +74,7 @@ def assert_one_line(result, *expected):
             "needs at least 2, not 1",
         ),
         (["--run_dir=/proc/run"], "cannot be used"),
-        (["--run_dir=runs/" + 300 * "x"], "cannot be used: File name too long"),
+        (["--run_dir=runs/" + 300 * "x"], "the path is too long; 4095 bytes, and 255 between"),
         (["--run_dir=runs/lr[1]"], "has one of the characters"),
         (["--gin_param=final_evaluation.epsilon=8"], "final_evaluation: "),
         (["--gin_param=train.seed=5000000000"], "train.seed = 5000000000 is too high"),
