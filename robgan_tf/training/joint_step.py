@@ -206,7 +206,12 @@ class JointStep:
                 for replay, name in traced[0].checks
             ],
         )
-        return names, tf.reduce_mean(metrics.stack(), axis=0), non_finite.concat()
+        replicas = self.strategy.num_replicas_in_sync
+        return (
+            names,
+            tf.reduce_mean(metrics.stack(), axis=0),
+            tf.reshape(non_finite.stack(), [-1, replicas]),
+        )
 
     def _discriminator_batch(
         self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor, batch: tf.Tensor

@@ -60,7 +60,9 @@ def record(run_dir, output_dir, *arguments):
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     make_run(folder / "pgd_0", slope=0.2, seconds=0.2)
-    make_run(folder / "pgd_1", slope=0.16, seconds=0.2, seed=1)
+    # Seeds of one configuration, on however many replicas.
+    replicas = {"replicas (in use)": [{"from_step": 1, "count": 2}]}
+    make_run(folder / "pgd_1", slope=0.16, seconds=0.2, seed=1, **replicas)
     make_run(folder / "none", slope=0.15, seconds=0.05, attack_steps=0)
     make_run(folder / "old", slope=0.2, seconds=None, extra={"fid/other/train1k-1k": 3.0})
     return folder
