@@ -27,7 +27,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # TensorFlow takes seconds to import and only this class needs it.
+    # What it imports takes a while, and only this class needs it.
     if name == "TensorBoardWriter":
         from robgan_tf.reporting.tensorboard import TensorBoardWriter
 

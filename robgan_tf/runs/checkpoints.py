@@ -78,7 +78,10 @@ class Checkpoints:
                 f"WARNING: checkpoint step-{damaged} is damaged ({fault}) and was moved to "
                 f"{folder}; training goes on from step-{step}"
             )
-        if self._folder.write_state():
+        is_news = self._folder.write_state()
+        # A session that was killed before it did so may have been the last to save.
+        self._folder.thin(self._keep, self._keep_every_hours, step)
+        if is_news:
             self._say(f"{self._folder.path / STATE} did not say what is there: written anew")
         if lost is not None:
             step = self._before_lost(step, lost(step))
