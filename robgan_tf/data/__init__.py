@@ -3,7 +3,8 @@
 from robgan_tf.data.batches import evaluation_batches, scale_images, training_batches
 from robgan_tf.data.generated import load_generated_images
 from robgan_tf.data.load import ImageData, load_image_data
-from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
+from robgan_tf.data.sources import ImageSource
+from robgan_tf.data.subsets import evenly_spaced_rows
 
 __all__ = [
     "ImageData",

@@ -9,15 +9,11 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
+from robgan_tf.data.subsets import spaced_rows
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest_all
 
 _DIGEST_BLOCK = 1000  # images held at a time
-
-
-def evenly_spaced_rows(total: int, most: int) -> np.ndarray:
-    """Chooses rows from the first to the last: at most `most` of `total`, int array."""
-    return np.linspace(0, total - 1, min(most, total)).round().astype(int)
 
 
 class ImageSource(abc.ABC):
@@ -94,9 +90,11 @@ class ImageSource(abc.ABC):
     def evenly_spaced(self, count: int) -> "ImageSource":
         """Returns the source of at most `count` of the images, evenly spaced in stored order.
 
-        Class folders are stored class by class, so the first images would be of one class.
+        Class folders are stored class by class, so the first images would be of one class. Where
+        classes take turns, as in a, b, a, b, evenly spaced images may be of one class too: those
+        are chosen by class (`subsets.spaced_rows`).
         """
-        return self.subset(evenly_spaced_rows(len(self), count))
+        return self.subset(spaced_rows(self.labels, count))
 
     def check_labelled(self, purpose: str) -> None:
         """Refuses images without a label, which TensorFlow Datasets gives the label -1.

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.data.subsets import balanced_rows
 from robgan_tf.robustness.subjects import Classifier, InputRange
 from robgan_tf.typing import LogitsFunction
 
@@ -17,6 +18,8 @@ COMMON_RANGES = (
 IMAGES = 100
 # With fewer images an accuracy says too little.
 FEWEST_IMAGES = 30
+# With fewer images of other classes, that all of them are wrong says too little.
+FEWEST_OTHERS = 10
 # How much better another range has to be, as a share of the images, and in standard deviations.
 CLEARLY_BETTER, DEVIATIONS = 0.1, 3.0
 
@@ -33,14 +36,16 @@ def range_warning(
       num_classes: of the data.
 
     Returns:
-      One line where another range is clearly better, or where none is better than chance; None
-      where nothing is to be said, or there are fewer than 30 images or 2 classes.
+      One line where another range is clearly better, where none is better than chance, or where
+      only images of one class are classified correctly; None where nothing is to be said, or
+      there are fewer than 30 images or 2 classes.
     """
     count = min(IMAGES, len(images))
     if count < FEWEST_IMAGES or num_classes < 2:
         return None
-    chosen = np.linspace(0, len(images) - 1, count).astype(int)
-    images, labels = images[chosen], np.asarray(labels)[chosen]
+    labels = np.asarray(labels)
+    chosen = balanced_rows(labels, count)
+    images, labels = images[chosen], labels[chosen]
     given = classifier.input_range
     right = _right(classifier.logits, images, labels)
     others = {
@@ -65,6 +70,9 @@ def range_warning(
             f"{start}, chance is {chance:.1%}, and no common range of pixels is clearly better: "
             "is it trained, and are its classes those of the data, in the same order?"
         )
+    of_right = np.unique(labels[right])
+    if len(of_right) == 1 and np.count_nonzero(labels != of_right[0]) >= FEWEST_OTHERS:
+        return f"{start}, none but images of class {of_right[0]}: does it give one answer to all?"
     return None
 
 

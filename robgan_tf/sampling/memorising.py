@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
+from robgan_tf.data.sources import ImageSource
+from robgan_tf.data.subsets import evenly_spaced_rows
 from robgan_tf.errors import UserError
 from robgan_tf.quality.extractors import FeatureExtractor
 from robgan_tf.quality.neighbours import Neighbours, nearest

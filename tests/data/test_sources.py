@@ -25,6 +25,22 @@ def test_subset_of_subset():
     assert source.labels.tolist() == [5 % 3, 8 % 3]
 
 
+def test_evenly_spaced_images_lack_no_class_where_classes_take_turns():
+    # Every third image of these is of one class.
+    chosen = numbered_source(91).evenly_spaced(31)
+    assert np.bincount(chosen.labels).tolist() in ([11, 10, 10], [10, 11, 10], [10, 10, 11])
+    images = chosen.fetch(np.arange(31))[:, 0, 0, 0]
+    assert (images % 3 == chosen.labels).all() and len(set(images)) == 31
+    # Otherwise nothing has changed: evenly from the first to the last.
+    assert numbered_source(91).evenly_spaced(4).fetch(range(4))[:, 0, 0, 0].tolist() == [
+        0,
+        30,
+        60,
+        90,
+    ]
+    assert numbered_source(91).evenly_spaced(46).fetch([0, 1])[:, 0, 0, 0].tolist() == [0, 2]
+
+
 @pytest.mark.parametrize(("storage", "side"), [(9, 8), (36, 32), (9, 9)])
 def test_crop_equals_pil(storage, side):
     """At nearly the same size PIL's triangle filter and bilinear sampling are close."""

@@ -91,6 +91,20 @@ def test_images_in_the_order_of_their_classes_are_tried_evenly():
     assert "[0, 255], which is likely" in warned(BYTES, images=IMAGES[order], labels=LABELS[order])
 
 
+def test_classes_that_take_turns_are_all_tried():
+    # Every second image is of the classes 0 and 2 only, which this one takes for each other.
+    logits = trained_on(OURS)
+    half_right = Classifier("it", lambda x: tf.gather(logits(x), [2, 1, 0, 3], axis=1), "test")
+    assert range_warning(half_right, IMAGES[:199], LABELS[:199], 4) is None
+
+
+def test_one_answer_to_all_is_told_where_most_images_are_of_its_class():
+    rows = np.concatenate([np.flatnonzero(LABELS == 2), np.flatnonzero(LABELS != 2)[:10]])
+    always = Classifier("it", lambda x: tf.one_hot(tf.fill([len(x)], 2), 4), "test")
+    line = range_warning(always, IMAGES[rows], LABELS[rows], 4)
+    assert "88.2% of 85 images correctly" in line and "none but images of class 2" in line
+
+
 def test_a_model_file_knows_its_range(tmp_path):
     inputs = keras.Input([4, 4, 3])
     outputs = keras.layers.Dense(4)(keras.layers.Flatten()(inputs))

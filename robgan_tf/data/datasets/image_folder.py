@@ -24,7 +24,8 @@ from robgan_tf.data.image_file import (
 )
 from robgan_tf.data.image_file_before import read_image_by_pillow
 from robgan_tf.data.skipped import SkippedFiles, class_names_in
-from robgan_tf.data.sources import ImageSource, evenly_spaced_rows
+from robgan_tf.data.sources import ImageSource
+from robgan_tf.data.subsets import spaced_rows
 from robgan_tf.errors import UserError, one_line
 from robgan_tf.files import digest_all
 from robgan_tf.typing import PathLike
@@ -213,7 +214,7 @@ class FolderSource(ImageSource):
     @override
     def evenly_spaced(self, count: int) -> "FolderSource":
         """As of any source; a class that no chosen file can be read of is taken from the others."""
-        rows = evenly_spaced_rows(len(self), count)
+        rows = spaced_rows(self._labels, count)
         chosen = self.subset(rows)
         chosen._whole, chosen._rows = self, rows
         return chosen
