@@ -180,11 +180,14 @@ def _outcome(
     compiled = CompiledClassifier(classifier, images.shape[1:])
     evaluation = RobustnessEvaluation(compiled, attacks, batch_size, seed)
     try:
-        return evaluation.run(images, labels)
+        outcome = evaluation.run(images, labels)
     except NotImplementedError as error:
         raise UserError(
             f"{classifier.name} is no function of TensorFlow tensors: {first_line(error)}"
         ) from error
+    if evaluation.gradients.warning is not None:
+        warnings.warn(evaluation.gradients.warning, stacklevel=3)
+    return outcome
 
 
 def _is_differentiable(classifier: Classifier, images: np.ndarray) -> bool:

@@ -35,6 +35,16 @@ class GradientCounts:
     def __sub__(self, other: "GradientCounts") -> "GradientCounts":
         return GradientCounts(self.followed - other.followed, self.not_finite - other.not_finite)
 
+    @property
+    def warning(self) -> str | None:
+        """One line where some were not finite, whatever their share; None where all were."""
+        if not self.not_finite:
+            return None
+        return (
+            f"{self.not_finite} of the {self.followed} gradients that the attacks followed are "
+            "infinite or NaN and led nowhere: the accuracy is an upper bound"
+        )
+
     def check(self, name: str, most: float = MOST_NOT_FINITE) -> None:
         """Raises UserError if too large a share of the gradients is not finite.
 

@@ -184,7 +184,8 @@ class RobustnessRun:
         compiled = CompiledClassifier(classifier, self._images.shape[1:])
         outcomes, norms = {}, {}
         for epsilon, chosen in {0.0: [], **attacks}.items():
-            outcome = self._outcome(compiled, stored, epsilon, chosen)
+            outcome, of_gradients = self._outcome(compiled, stored, epsilon, chosen)
+            warnings += of_gradients
             outcomes[epsilon], norms[epsilon], left_out = self._sound(
                 classifier, epsilon, outcome, chosen
             )
@@ -201,7 +202,8 @@ class RobustnessRun:
         stored: StoredEvaluation,
         epsilon: float,
         attacks: Sequence[AttackSearch],
-    ) -> Outcome:
+    ) -> tuple[Outcome, list[str]]:
+        """The outcome at a radius, and what is to be said of the gradients that were followed."""
         evaluation = RobustnessEvaluation(
             compiled, attacks, self._protocol.batch_size, self._protocol.seed
         )
@@ -223,7 +225,12 @@ class RobustnessRun:
             outcomes.append(outcome)
             if attacks:
                 self._print_progress(epsilon, outcomes, time.monotonic() - start)
-        return join(outcomes)
+        warning = evaluation.gradients.warning
+        if warning is None:
+            return join(outcomes), []
+        line = f"radius {epsilon:g}: {warning}"
+        print(f"  warning: {line}", flush=True)
+        return join(outcomes), [line]
 
     def _print_progress(self, epsilon: float, outcomes: Sequence[Outcome], seconds: float) -> None:
         done = sum(len(outcome.fooled_by) for outcome in outcomes)

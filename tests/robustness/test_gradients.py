@@ -8,9 +8,11 @@ import robgan_tf
 from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.pgd_search import PGDSearch
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
+from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
+from robgan_tf.robustness.run import Protocol, evaluate_robustness
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.verification import verify
 
@@ -83,6 +85,20 @@ def test_a_few_are_left_out_and_the_figure_given():
     evaluation = evaluate(attack, 0.025)
     assert evaluation.run(IMAGES, LABELS).survived.mean() < 1.0
     assert 0 < evaluation.gradients.not_finite < 0.05 * evaluation.gradients.followed
+
+
+def test_a_few_are_told_beside_the_figure(tmp_path, capsys):
+    pixels = np.round((IMAGES + 1.0) * 127.5).astype(np.uint8)
+    source = InMemorySource(pixels, LABELS, tuple("abc"), 4)
+    line = "gradients that the attacks followed are infinite or NaN and led nowhere"
+    for name, share in (("few", 0.025), ("none", 0.0)):
+        classifier = Classifier("mine", broken(share), "mine")
+        protocol = Protocol("published", (0.01,), masking=False)
+        evaluate_robustness([(classifier, tmp_path, name)], source, protocol)
+        told = capsys.readouterr().out, (tmp_path / f"{name}.md").read_text()
+        assert [line in text for text in told] == [name == "few"] * 2
+    with pytest.warns(UserWarning, match=f"20 of the 800 {line}"):
+        robgan_tf.robust_accuracy(broken(0.025), IMAGES, LABELS, 0.01)
 
 
 def test_finite_ones_are_what_they_were():
