@@ -37,6 +37,7 @@ def evaluate(given: Values) -> int:
             run_dir,
             lambda run: flags.load_data(run.config.data, given, run.class_names),
             given.images,
+            "gap" if given.images == _IMAGES else f"gap_{given.images}_images",
         )
     return 0
 

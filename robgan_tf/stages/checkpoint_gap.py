@@ -19,9 +19,9 @@ from robgan_tf.watching.gap_plot import gap_plot
 
 
 def measure_checkpoints(
-    run_dir: PathLike, load_data: Callable[[FinishedRun], ImageData], images: int
+    run_dir: PathLike, load_data: Callable[[FinishedRun], ImageData], images: int, name: str
 ) -> None:
-    """Measures every kept checkpoint and writes evaluations/gap.csv and gap.png of the run.
+    """Measures every kept checkpoint and writes a table and a plot to evaluations/ of the run.
 
     The attack is that of the run's `final_evaluation`.
 
@@ -29,6 +29,7 @@ def measure_checkpoints(
       run_dir: the run directory.
       load_data: function from the run to its ImageData.
       images: how many images of each split.
+      name: of the .csv and the .png file.
 
     Raises:
       UserError: if there is no run, or none of its checkpoints is left.
@@ -64,7 +65,7 @@ def measure_checkpoints(
         records.append({"step": step, **meter()})
         print(_line(records[-1]), flush=True)
     caption = f"{directory.name}: {attack}, {images_of_splits(data, images)}"
-    written = directory / "evaluations" / "gap.csv"
+    written = directory / "evaluations" / f"{name}.csv"
     written.parent.mkdir(exist_ok=True)
     write_atomically(written, gap_csv(records))
     write_atomically(written.with_suffix(".png"), gap_plot({directory.name: records}, caption))

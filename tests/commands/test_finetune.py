@@ -134,8 +134,10 @@ def test_the_gap_on_demand_is_that_of_training(finished):
     run_dir, _ = finished
     process = run("evaluate", "gap", f"--run_dir={run_dir}", "--images=30")
     assert process.returncode == 0, process.stderr
-    on_demand = (run_dir / "evaluations" / "gap.csv").read_text().splitlines()
+    # The name says what was asked: no other number of images replaces it.
+    on_demand = (run_dir / "evaluations" / "gap_30_images.csv").read_text().splitlines()
     assert on_demand == (run_dir / "gap.csv").read_text().splitlines()
+    assert (run_dir / "evaluations" / "gap_30_images.png").exists()
 
 
 def test_robustness_of_the_best_checkpoint(finished):
