@@ -78,7 +78,8 @@ def robust_accuracy(
     """Measures the accuracy of a classifier under attack, as `evaluate robustness` does.
 
     Every result is checked again without trusting the attack: radius, range, predictions. A
-    warning says where the model is likely to expect its pixels in another range.
+    warning says where the model is likely to expect its pixels in another range, or images seem to
+    be on [0, 1].
 
     Args:
       model_or_run: a Run; a Keras model that gives logits [N, K], or a pair of which they are the
@@ -108,6 +109,12 @@ def robust_accuracy(
     of_data = int(classes.max()) + 1
     num_classes = check_classifier(classifier, floats, of_data)
     attacks = make_attacks(protocol, radius, norm, num_classes)
+    if floats.min() >= 0.0:
+        warnings.warn(
+            "no pixel of these images is negative: are they on [0, 1]? Images are wanted on [-1, "
+            "1], which is twice as wide, and the radius is one of that scale",
+            stacklevel=2,
+        )
     warning = range_warning(classifier, floats, classes, of_data)
     if warning is not None:
         warnings.warn(warning, stacklevel=2)

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import warnings
 
 import keras
 import numpy as np
@@ -49,6 +50,15 @@ def test_a_function_a_keras_model_and_one_with_two_outputs():
 @pytest.mark.parametrize("protocol", ["published", "fgsm", "square"])
 def test_protocols_by_name(protocol):
     check(robgan_tf.robust_accuracy(by_mean, IMAGES, LABELS, 0.1, protocol=protocol))
+
+
+def test_images_that_seem_to_be_on_0_to_1_are_warned_of(eagerly):
+    images = images_of_mean(0.1, 0.6, 0.7, 0.9)
+    with pytest.warns(UserWarning, match="no pixel of these images is negative: are they on"):
+        robgan_tf.robust_accuracy(by_mean, images, LABELS, "8/255", protocol="fgsm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        robgan_tf.robust_accuracy(by_mean, IMAGES, LABELS, "8/255", protocol="fgsm")
 
 
 def test_radii_are_on_minus_1_to_1_or_in_255ths(eagerly):
