@@ -208,7 +208,7 @@ class ClassConditionalBatchNormalization(_BatchStatistics):
         """
         weights = self._class_weights(tf.convert_to_tensor(labels), training)
         gamma, beta = (
-            tf.matmul(weights, tf.convert_to_tensor(table))[:, None, None, :]
+            tf.reshape(tf.matmul(weights, tf.convert_to_tensor(table)), [-1, 1, 1, table.shape[1]])
             for table in (self.gamma, self.beta)
         )
         return self._normalize(inputs, gamma, beta, training, update_statistics)

@@ -26,14 +26,16 @@ def one_hot_labels(
       ValueError: if a label is no class; eagerly only.
     """
     labels = tf.convert_to_tensor(labels)
+    rows = tf.one_hot(labels, num_classes, dtype=dtype)
+    if training and not tf.executing_eagerly():
+        return rows
     inside = (labels >= 0) & (labels < num_classes)
-    if tf.executing_eagerly() and not bool(tf.reduce_all(inside)):
+    if not tf.executing_eagerly():
+        return tf.where(inside[:, None], rows, tf.constant(float("nan"), rows.dtype))
+    if not bool(tf.reduce_all(inside)):
         wrong = tf.boolean_mask(labels, ~inside)
         raise ValueError(
             f"labels must be from 0 to {num_classes - 1}, not {int(wrong[0])} "
             f"({len(wrong)} of {len(labels)} are not)"
         )
-    rows = tf.one_hot(labels, num_classes, dtype=dtype)
-    if training:
-        return rows
-    return tf.where(inside[:, None], rows, tf.constant(float("nan"), rows.dtype))
+    return rows

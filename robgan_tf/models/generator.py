@@ -7,6 +7,7 @@ import tensorflow as tf
 from typing_extensions import override
 
 from robgan_tf.layers import BatchNormalization, check_precision, to_precision
+from robgan_tf.layers.class_labels import one_hot_labels
 from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3
 from robgan_tf.models.forms import GENERATOR_FORMS
 from robgan_tf.models.initializers import bias_initializer, glorot_uniform
@@ -151,6 +152,10 @@ class ResNetGenerator(Network):
         labels = tf.convert_to_tensor(labels)
         if self.num_classes == 0:
             labels = tf.zeros(tf.shape(labels)[:1], tf.int32)
+        if not labels.dtype.is_floating:
+            # Once for all layers, each of which would do the same.
+            classes = max(self.num_classes, 1)
+            labels = one_hot_labels(labels, classes, self.variable_dtype, training)
         mode = {"training": training, "update_statistics": update_statistics}
         hidden = self.dense(latents)
         hidden = tf.reshape(hidden, [-1, SMALLEST_SIZE, SMALLEST_SIZE, self.first_width])

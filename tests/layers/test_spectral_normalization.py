@@ -154,13 +154,14 @@ def test_kernels_are_released_when_the_block_fails():
 
 def test_survives_saving_and_a_functional_model(tmp_path):
     image = keras.Input([6, 6, 2])
-    hidden = SpectralNormalization(keras.layers.Conv2D(4, 3))(image)
+    hidden = SpectralNormalization(keras.layers.Conv2D(4, 3), power_iterations=3)(image)
     model = keras.Model(image, hidden)
     inputs = tf.random.stateless_normal([2, 6, 6, 2], [1, 3])
     expected = model(inputs)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded(inputs), expected, rtol=1e-6)
+    assert loaded.layers[-1].power_iterations == 3
 
 
 def test_a_kernel_of_zeros_stays_zero():
