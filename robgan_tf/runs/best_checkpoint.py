@@ -47,7 +47,9 @@ class BestCheckpoint:
                 f"WARNING: the best checkpoint, step-{step}, is damaged ({fault}) and was moved to "
                 f"{folder}"
             )
-        self._folder.write_state()
+        if whole is not None:
+            # A kill between the publication of one and the removal of the other leaves two.
+            self._folder.thin(1, 0.0, whole)
         if whole is None and int(self.step):
             self._say(
                 f"WARNING: there is no best checkpoint of step {int(self.step)} any more "

@@ -392,6 +392,20 @@ def test_a_damaged_best_is_named_and_chosen_anew(tmp_path, harm):
     assert kept_steps(tmp_path / "best") == [3]
 
 
+def test_of_two_best_that_a_kill_has_left_the_newer_stays(tmp_path):
+    _, best, newest = best_of(tmp_path, [])
+    best.offer(0.9, 1)
+    newest.save(2)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(checkpoint_folder.CheckpointFolder, "thin", lambda *arguments: None)
+        best.offer(0.95, 3)
+    assert kept_steps(tmp_path / "best") == [1, 3]
+    _, best, newest = best_of(tmp_path, [])
+    newest.restore_latest()
+    best.check()
+    assert kept_steps(tmp_path / "best") == [3]
+
+
 def test_a_whole_best_is_left_alone(tmp_path):
     said = []
     _, best, newest = best_of(tmp_path, said)
