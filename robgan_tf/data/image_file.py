@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import IO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from robgan_tf.data.decoding.bmp import BITS, HEADER_SIZES
 from robgan_tf.data.decoding.bounds import MOST_PIXELS, TOO_LARGE
@@ -90,7 +90,7 @@ def read_image(
     """
     mode = "L" if channels == 1 else "RGB"
     data = _content(file) if isinstance(file, (str, os.PathLike)) else file.read()
-    with Image.open(io.BytesIO(data)) as image:
+    with _opened(data) as image:
         _check_format(image, data)
         load_for(image, mode, resolution, box)
         if image.format == "PNG":
@@ -105,6 +105,14 @@ def read_image(
     columns = picture.resize((resolution, picture.height), Image.Resampling.BICUBIC, box=across)
     resized = columns.resize((resolution, resolution), Image.Resampling.BICUBIC, box=down)
     return np.asarray(resized).reshape(resolution, resolution, channels)
+
+
+def _opened(data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data))
+    except UnidentifiedImageError as error:
+        # Its own message names the buffer by its address in memory.
+        raise UnidentifiedImageError("it is no image of a known format") from error
 
 
 def load_for(image: Image.Image, mode: str, resolution: int, box: Sequence[float] | None) -> None:

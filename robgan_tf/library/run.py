@@ -1,6 +1,7 @@
 """A trained run as a library user holds it: its models, its samples, its judgements."""
 
 import functools
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -202,6 +203,7 @@ def load_run(path: PathLike, checkpoint: str | int | None = None) -> Run:
     Raises:
       UserError: if there is no run or no such checkpoint.
     """
+    path = pathlib.Path(path).expanduser()
     wanted = best_or_last(path) if checkpoint is None else str(checkpoint)
     return Run(open_run(str(path), wanted))
 

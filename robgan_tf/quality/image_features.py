@@ -170,10 +170,10 @@ class ReferenceFeatures:
     def _stored(self) -> ImageFeatures:
         try:
             arrays = read_npz(self.path)
-            found = json.loads(str(arrays["fingerprint"]))
+            found = dict(json.loads(str(arrays["fingerprint"])))
             features = ImageFeatures(arrays["features"], None, arrays["labels"])
             probe = arrays["probe"]
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise UserError(f"{self.path} cannot be read: {error}; remove it") from error
         different = [name for name, value in self._fingerprint.items() if found.get(name) != value]
         if not different and not is_same_network(probe, self._extractor.probe):

@@ -14,6 +14,7 @@ import numpy as np
 from robgan_tf.data.generated import MADE_BY
 from robgan_tf.errors import UserError
 from robgan_tf.files import read_npz, write_atomically
+from robgan_tf.json_file import read_object
 from robgan_tf.models import ResNetGenerator
 from robgan_tf.quality.generated_set import generated_labels, generated_set
 from robgan_tf.reporting import png
@@ -128,11 +129,7 @@ def _claim(directory: pathlib.Path, record: JsonObject) -> None:
     """Makes the directory one of this record, or finds that it is one."""
     path = directory / RECORD_NAME
     if path.exists():
-        try:
-            found = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path} cannot be read: {error}") from error
-        _check_record(directory, found, record)
+        _check_record(directory, read_object(path, "give another --output_dir"), record)
         return
     _make_directory(directory)
     # A name with a dot is what a killed process had not finished.

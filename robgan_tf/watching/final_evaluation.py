@@ -1,6 +1,5 @@
 """What is measured of a run's classifier while it trains and when it ends."""
 
-import json
 from typing import Any
 
 import keras
@@ -12,9 +11,11 @@ from robgan_tf.data import evaluation_batches
 from robgan_tf.data.load import ImageData
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
+from robgan_tf.json_file import MEASURE_ANEW, read_object
 from robgan_tf.reporting import format_radius, read_metrics
 from robgan_tf.robustness.accuracy import accuracy_under_attack
 from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.typing import PathLike
 from robgan_tf.watching.gap import (
     BATCH_SIZE,
     GapMeter,
@@ -75,7 +76,7 @@ def final_accuracy(
     wanted = config.final_evaluation
     path = run.path / "evaluations" / f"step_{steps:08d}.json"
     if path.exists():
-        return json.loads(path.read_text())
+        return _kept(path)
     count = min(wanted.images, len(data.test))
     if not count:
         return None
@@ -86,6 +87,15 @@ def final_accuracy(
     result = {**vars(accuracy), **protocol}
     run.write_json(path, result)
     return result
+
+
+def _kept(path: PathLike) -> dict[str, Any]:
+    """What was measured before."""
+    found = read_object(path, MEASURE_ANEW)
+    for name in ("images", "clean", "attacked", "epsilon", "attack_steps"):
+        if type(found.get(name)) not in (int, float):
+            raise UserError(f"{path} is damaged: it has no number {name!r}; {MEASURE_ANEW}")
+    return found
 
 
 def write_gap(config: JointConfig | FinetuneConfig, run: RunDirectory, data: ImageData) -> None:

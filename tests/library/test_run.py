@@ -35,6 +35,11 @@ def test_importing_the_package_does_not_import_tensorflow():
         _ = robgan_tf.load_runs
 
 
+def test_a_run_in_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", str(TINY_RUN))
+    assert robgan_tf.load_run("~/joint").step == 2000
+
+
 def test_what_it_is(run, tuned):
     assert (run.step, tuned.step) == (2000, 100)  # the best where there is one
     assert robgan_tf.load_run(TINY_RUN / "tuned", "last").step == 200

@@ -13,10 +13,13 @@ from robgan_tf.quality.run import _refuse_other
 from robgan_tf.robustness.evaluation import StoredEvaluation
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.sampling.image_set import RECORD_NAME, _claim
 from robgan_tf.serving.export_run import read_evaluations
 from robgan_tf.stages.finished import read_run_config
 from robgan_tf.stages.measured import measured_table
 from robgan_tf.stages.run_card import _measured
+from robgan_tf.watching.final_evaluation import final_accuracy
+from tests import tiny
 
 DAMAGED = [b"", b"[]", b"[1, 2]", b"7", b"null", b"{", b"\0" * 50, b"\xff\xfe", b"[" * 9999]
 IN_A_RUN = {
@@ -31,7 +34,11 @@ IN_A_RUN = {
         lambda run: _measured(types.SimpleNamespace(path=run)),
         lambda run: write_record(run, run.parent / "record"),
         lambda run: _refuse_other(run / "evaluations/step_00002000.json", {}),
+        lambda run: final_accuracy(
+            tiny.config(), types.SimpleNamespace(path=run), None, None, 2000
+        ),
     ],
+    f"images/{RECORD_NAME}": [lambda run: _claim(run / "images", {})],
     "evaluations/parts/protocol.json": [
         lambda run: StoredEvaluation(run / "evaluations/parts", {})
     ],

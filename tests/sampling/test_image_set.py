@@ -124,7 +124,7 @@ def test_foreign_files_are_left_alone(generator, tmp_path):
     with user_error("cannot be written"):
         write_folder(tmp_path / "thesis.txt" / "below", generator, NAMES, RECORD)
     (tmp_path / "damaged").mkdir()
-    for text, message in (("{", "cannot be read"), ("[1]", "holds other images")):
+    for text, message in (("{", "cannot be read"), ("[1]", "is damaged: it holds a list")):
         (tmp_path / "damaged" / "made_by.json").write_text(text)
         with user_error(message):
             write_folder(tmp_path / "damaged", generator, NAMES, RECORD)

@@ -2,13 +2,17 @@
 
 import csv
 import io
+import types
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.data import ImageData
+from robgan_tf.watching import final_evaluation
 from robgan_tf.watching.gap import GapMeter, gap_csv, gap_records
+from tests import tiny
 from tests.data.helpers import numbered_source
 
 
@@ -56,4 +60,26 @@ def test_csv_has_a_row_a_measurement():
     assert rows == [
         {"step": "2", "gap/test_clean": "0.5"},
         {"step": "4", "gap/test_clean": "0.75"},
+    ]
+
+
+def test_the_caption_of_its_picture_says_how_many_images_of_each_split(tmp_path, monkeypatch):
+    captions = []
+    monkeypatch.setattr(
+        final_evaluation, "gap_plot", lambda runs, caption: captions.append(caption) or b""
+    )
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text('{"step": 2, "gap/test_clean": 0.5}\n')
+    run = types.SimpleNamespace(
+        path=tmp_path / "a run",
+        metrics_path=metrics,
+        gap_csv_path=tmp_path / "gap.csv",
+        gap_picture_path=tmp_path / "gap.png",
+    )
+    splits = [numbered_source(count, classes=2) for count in (900, 100, 355)]
+    data = ImageData(*splits, class_names=("a", "b"), description="")
+    config = tiny.config("gap.every = 2", "gap.images = 500", "final_evaluation.epsilon = '8/255'")
+    final_evaluation.write_gap(config, run, data)
+    assert captions == [
+        "a run: PGD-20 of radius 0.0627451 (8/255), 500 train, 100 validation, 355 test images"
     ]
