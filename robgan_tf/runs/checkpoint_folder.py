@@ -12,8 +12,10 @@ What is there is found from the names of these files alone.
 
 import contextlib
 import datetime
+import errno
 import hashlib
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -21,7 +23,7 @@ from collections.abc import Iterator
 
 import tensorflow as tf
 
-from robgan_tf.errors import one_line
+from robgan_tf.errors import machine_fault, one_line
 from robgan_tf.files import flush_to_disk, write_atomically
 from robgan_tf.typing import PathLike
 
@@ -78,6 +80,10 @@ class CheckpointFolder:
 
         Sizes and SHA-256 are compared with the ones recorded. Every tensor of a checkpoint
         without a record, which an earlier version made, is read instead.
+
+        Raises:
+          OSError or tf.errors.OpError: if it cannot be looked at, which is no damage: rights,
+            descriptors, memory.
         """
         kinds = self._files().get(step, {})
         if "index" not in kinds:
@@ -87,15 +93,18 @@ class CheckpointFolder:
         try:
             recorded = dict(json.loads(kinds["json"].read_text())["files"])
             expected = {name: (int(x["bytes"]), str(x["sha256"])) for name, x in recorded.items()}
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (FileNotFoundError, ValueError, TypeError, KeyError, RecursionError) as error:
             return f"its record {kinds['json'].name} cannot be read ({one_line(error)})"
         for name, (size, sha256) in expected.items():
             path = self.path / name
-            if not path.is_file():
+            try:
+                found = path.stat().st_size
+                is_same = found == size and _sha256(path) == sha256
+            except FileNotFoundError:
                 return f"{name} is missing"
-            if path.stat().st_size != size:
-                return f"{name} has {path.stat().st_size} bytes instead of {size}"
-            if _sha256(path) != sha256:
+            if found != size:
+                return f"{name} has {found} bytes instead of {size}"
+            if not is_same:
                 return f"{name} is not what was saved (SHA-256)"
         return None
 
@@ -155,7 +164,7 @@ class CheckpointFolder:
         folder.mkdir(parents=True)
         for path in self._files()[step].values():
             path.rename(folder / path.name)
-        others = sorted((self.path / DAMAGED).iterdir(), key=lambda x: x.stat().st_mtime_ns)
+        others = sorted((self.path / DAMAGED).glob("step-*"), key=lambda x: x.stat().st_mtime_ns)
         for path in others[:-MOST_DAMAGED]:
             shutil.rmtree(path, ignore_errors=True)
         return folder
@@ -251,5 +260,8 @@ def _unreadable(prefix: str) -> str | None:
         for name in reader.get_variable_to_shape_map():
             reader.get_tensor(name)
     except (ValueError, IndexError, RuntimeError, tf.errors.OpError) as error:
+        fault = machine_fault(error)
+        if fault is not None and os.strerror(errno.ENOENT) not in fault:
+            raise  # It could not be looked at.
         return one_line(error)
     return None

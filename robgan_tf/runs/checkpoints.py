@@ -193,7 +193,10 @@ def checkpoint_of_step(directory: PathLike, step: str = "last") -> str:
     """
     folder = CheckpointFolder(directory)
     if step == "last":
-        whole, faults = folder.newest_whole()
+        before, (whole, faults) = folder.steps(), folder.newest_whole()
+        while faults and folder.steps() != before:
+            # Training has removed what was looked at, and saved another.
+            before, (whole, faults) = folder.steps(), folder.newest_whole()
         if whole is None and not faults:
             raise UserError(f"there is no checkpoint under {directory}")
         if faults:

@@ -12,6 +12,7 @@ extensions/      copies of the programs it was made with, to read
 import errno
 import json
 import pathlib
+import re
 import tempfile
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -36,6 +37,8 @@ from robgan_tf.typing import JsonObject, PathLike
 
 CHECKPOINTS = "checkpoints"
 BEST_CHECKPOINT = "best_checkpoint"
+# What a new run that is killed leaves before its config.json is there.
+_BEGINNING = re.compile(r"lock|data\.json|\.(data|config)\.json\.\d+")
 
 
 class RunDirectory:
@@ -203,7 +206,7 @@ class RunDirectory:
             raise UserError(f"run directory {self.path} is a file; give a directory (--run_dir)")
         if self.config_path.exists() or not self.path.is_dir():
             return
-        if any(entry.name != "lock" for entry in self.path.iterdir()):
+        if not all(_BEGINNING.fullmatch(entry.name) for entry in self.path.iterdir()):
             raise UserError(
                 f"run directory {self.path} is not empty and holds no run; "
                 "give a new one (--run_dir)"

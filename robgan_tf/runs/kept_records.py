@@ -8,6 +8,8 @@ from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.typing import PathLike
 
 _PICTURES = f"*/step_{8 * '[0-9]'}.png"
+# Newest and best ones.
+_CHECKPOINTS = "*checkpoint*/step-*.index"
 
 
 def lost_lines(metrics_path: PathLike, log_every: int, steps: int, up_to: int) -> list[int]:
@@ -36,11 +38,10 @@ def refuse_to_begin_over(run: RunDirectory, checkpoint_every: int) -> None:
     Raises:
       UserError: if it has recorded a step after its first checkpoint, or was evaluated.
     """
-    steps = [0, *_lines(run.metrics_path)]
-    steps += [int(path.stem.rpartition("_")[2]) for path in run.path.glob(_PICTURES)]
+    last = _last_record(run)
     evaluated = any((run.path / "evaluations").glob("*.json"))
-    if max(steps) > checkpoint_every or evaluated:
-        what = f"records up to step {max(steps)}" if max(steps) else "evaluations"
+    if last > checkpoint_every or evaluated:
+        what = f"records up to step {last}" if last else "evaluations"
         raise UserError(
             f"run directory {run.path} has {what} and no checkpoint: nothing is trained over it. "
             f"Restore {run.checkpoints_path.name}/ from a copy, or give a new --run_dir"
@@ -55,15 +56,23 @@ def refuse_change_of_the_past(run: RunDirectory, step: int) -> None:
       step: what it goes on from.
 
     Raises:
-      UserError: if something is changed and there are records of later steps.
+      UserError: if something is changed and there are records or checkpoints of later steps.
     """
-    last = max([0, *_lines(run.metrics_path)])
+    # Checkpoints of later steps are there where it goes back to make lost records again.
+    saved = [path.stem.removeprefix("step-") for path in run.path.glob(_CHECKPOINTS)]
+    last = max([_last_record(run), *(int(number) for number in saved if number.isdecimal())])
     if run.changes and last > step:
         raise UserError(
             f"run directory {run.path} has records up to step {last}, made without this change of "
             f"{', '.join(run.changes)}, and goes on from step {step}: first continue it as it was "
             f"to step {last} or later, stop it with Ctrl-C, which saves, and change it then"
         )
+
+
+def _last_record(run: RunDirectory) -> int:
+    """The last step that there is a line or a picture of; 0 if there is none."""
+    pictures = [int(path.stem.rpartition("_")[2]) for path in run.path.glob(_PICTURES)]
+    return max([0, *_lines(run.metrics_path), *pictures])
 
 
 def _lines(metrics_path: PathLike) -> list[int]:

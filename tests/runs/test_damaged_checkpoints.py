@@ -339,8 +339,10 @@ def test_few_damaged_ones_are_kept(tmp_path):
     run = Run(tmp_path, keep=5).save(1, 2, 3, 4, 5)
     for step in (2, 3, 4, 5):
         truncate(run.path / f"step-{step}.index")
+    (run.path / "damaged" / "mine").mkdir(parents=True)
     assert Run(tmp_path).restored() == 1
-    assert len(names(run.path / "damaged")) == 2
+    assert len(names(run.path / "damaged")) == 3
+    assert (run.path / "damaged" / "mine").exists()
 
 
 def test_readers_refuse_a_damaged_one_and_change_nothing(tmp_path):
@@ -364,6 +366,47 @@ def test_readers_do_not_see_what_is_being_published(tmp_path):
     (run.path / ".saving").mkdir()
     (run.path / "step-10.index").rename(run.path / ".saving" / "step-10.index")
     assert checkpoint_of_step(run.path).endswith("step-5")
+
+
+def test_a_reader_looks_again_where_training_removes_what_it_looks_at(tmp_path, monkeypatch):
+    run = Run(tmp_path, keep=1).save(5)
+    look = checkpoint_folder.CheckpointFolder.fault
+
+    def slow(folder, step):
+        if step == 5:
+            monkeypatch.undo()
+            run.save(10)
+        return look(folder, step)
+
+    monkeypatch.setattr(checkpoint_folder.CheckpointFolder, "fault", slow)
+    assert checkpoint_of_step(run.path).endswith("step-10")
+
+
+@pytest.mark.parametrize("by", ["this version", "the version before"])
+def test_what_cannot_be_looked_at_is_not_taken_for_damaged(tmp_path, monkeypatch, by):
+    run = Run(tmp_path).save(5, 10)
+    if by == "the version before":
+        (run.path / "step-10.json").unlink()
+    before = names(run.path)
+    read, load = pathlib.Path.read_text, tf.train.load_checkpoint
+
+    def read_text(path, *arguments, **named):
+        if path.name == "step-10.json":
+            raise PermissionError(13, "Permission denied", str(path))
+        return read(path, *arguments, **named)
+
+    def load_checkpoint(prefix):
+        if prefix.endswith("step-10"):
+            raise tf.errors.OpError(None, None, f"{prefix}.index; Too many open files", 2)
+        return load(prefix)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pathlib.Path, "read_text", read_text)
+        patched.setattr(tf.train, "load_checkpoint", load_checkpoint)
+        with pytest.raises((PermissionError, tf.errors.OpError)):
+            Run(tmp_path).restored()
+    assert names(run.path) == before
+    assert Run(tmp_path).restored() == 10
 
 
 def best_of(tmp_path, said):

@@ -262,3 +262,19 @@ def test_what_dead_processes_were_writing_is_removed(tmp_path):
     opened(tmp_path / "run")
     assert not list((tmp_path / "run").rglob(f".*.{dead}"))
     assert all((tmp_path / "run" / name).exists() for name in kept)
+
+
+def test_a_run_that_was_killed_before_its_config_json_was_there_begins_again(tmp_path, monkeypatch):
+    run = opened(tmp_path)
+    with monkeypatch.context() as patched:
+        patched.setattr(run, "write_json", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            run.write_config("", record("data"))
+    del run
+    left = [f".{name}.json.{2**22 + 1}" for name in ("config", "data")]
+    for name in left:
+        (tmp_path / name).write_text("half")
+    opened(tmp_path).write_config("", record("data"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "config.gin", "config.json", "data.json", "lock",
+    ]  # fmt: skip

@@ -6,14 +6,21 @@ import types
 import pytest
 
 from robgan_tf.errors import UserError
-from robgan_tf.runs.kept_records import lost_lines, refuse_to_begin_over
+from robgan_tf.runs.kept_records import (
+    lost_lines,
+    refuse_change_of_the_past,
+    refuse_to_begin_over,
+)
 
 
-def run_with(path, steps=()):
+def run_with(path, steps=(), changes=()):
     metrics = path / "metrics.jsonl"
     metrics.write_text("".join(json.dumps({"step": step}) + "\n" for step in steps))
     return types.SimpleNamespace(
-        path=path, metrics_path=metrics, checkpoints_path=path / "checkpoints"
+        path=path,
+        metrics_path=metrics,
+        checkpoints_path=path / "checkpoints",
+        changes=changes,
     )
 
 
@@ -61,3 +68,19 @@ def test_a_run_that_has_recorded_more_has_lost_its_checkpoints(tmp_path, record,
     record(tmp_path)
     with pytest.raises(UserError, match=line):
         refuse_to_begin_over(run, checkpoint_every=10)
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["samples/step_00000011.png", "checkpoints/step-11.index", "best_checkpoint/step-11.index"],
+)
+def test_a_change_is_refused_where_anything_of_a_later_step_would_stay(tmp_path, later):
+    run = run_with(tmp_path, (5, 10), changes=("train.rate",))
+    for name in ("checkpoints/step-10.index", "checkpoints/notes-20.index"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    refuse_change_of_the_past(run, 10)
+    (tmp_path / later).parent.mkdir(exist_ok=True)
+    (tmp_path / later).touch()
+    with pytest.raises(UserError, match="records up to step 11, made without this change of train"):
+        refuse_change_of_the_past(run, 10)
