@@ -17,8 +17,10 @@ from robgan_tf.typing import PathLike
 # Keras itself.
 _PARTS = (
     "activations", "constraints", "dtype_policies", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "random", "regularizers",
+    "models", "ops", "optimizers", "quantizers", "random", "regularizers",
 )  # fmt: skip
+# Layers that lie beside functions which fetch weights: of ConvNeXt and Inception-ResNet.
+_APPLICATION_LAYERS = ("LayerScale", "StochasticDepth", "CustomScaleLayer")
 # What holds a program, or the path of a file to read.
 _PROGRAMS = (
     "Lambda", "__lambda__", "__typespec__", "TFSMLayer", "TorchModuleWrapper", "JaxLayer",
@@ -107,7 +109,9 @@ def _check_entry(entry: dict[str, Any]) -> None:
     if any(keras.saving.get_registered_object(known) is not None for known in names):
         return
     parts = str(module).removeprefix("keras.src.").removeprefix("keras.").split(".")
-    if module != "keras" and (not str(module).startswith("keras.") or parts[0] not in _PARTS):
+    is_keras = str(module).startswith("keras.")
+    is_layer = parts[0] == "applications" and of_function in _APPLICATION_LAYERS
+    if module != "keras" and not (is_keras and (parts[0] in _PARTS or is_layer)):
         raise ValueError(
             f"it names {module}.{of_function}, which is nothing of Keras that a network is made "
             "of; a class of your own is registered with Keras by an --extension"

@@ -9,6 +9,8 @@ import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 from robgan_tf.models import PreActResNet18
 from robgan_tf.models.model_files import load_keras_file, load_saved_model
@@ -46,6 +48,14 @@ LAYERS = {
     "a function of Keras that fetches": (
         layer("keras.layers", "Dense", units=2, activation=function("keras.utils", "get_file")),
         f"keras.utils.get_file, {OF_KERAS}",
+    ),
+    "a layer of somebody's applications": (
+        layer("applications", "LayerScale"),
+        f"applications.LayerScale, {OF_KERAS}",
+    ),
+    "a network of Keras that fetches weights": (
+        layer("keras.src.applications.convnext", "ConvNeXtTiny"),
+        f"keras.src.applications.convnext.ConvNeXtTiny, {OF_KERAS}",
     ),
     "a Lambda": (layer("keras.layers", "Lambda", **LAMBDA), f"a Lambda, {PROGRAM}"),
     "a SavedModel": (
@@ -235,6 +245,20 @@ def test_networks_of_this_package_and_registered_classes_are_loaded(tmp_path):
     model.build()
     model.save(tmp_path / "own.keras")
     assert isinstance(load_keras_file(tmp_path / "own.keras"), PreActResNet18)
+
+
+def test_layers_of_keras_s_published_networks_and_quantized_ones_are_loaded(tmp_path):
+    inputs = keras.Input([4])
+    outputs = StochasticDepth(0.1)(LayerScale(0.5, 4)(inputs))
+    outputs = keras.layers.Dense(2)(CustomScaleLayer(0.1)([outputs, inputs]))
+    network = keras.Model(inputs, outputs)
+    images = np.ones([1, 4], np.float32)
+    for name in ("published", "quantized"):
+        if name == "quantized":
+            network.quantize("int8")
+        network.save(tmp_path / f"{name}.keras")
+        loaded = load_keras_file(tmp_path / f"{name}.keras")
+        np.testing.assert_array_equal(loaded(images), network(images))
 
 
 def test_a_saved_model_is_said_to_be_a_program(tmp_path, capsys):
