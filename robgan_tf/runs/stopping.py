@@ -21,6 +21,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 TIME_STATUS = 75
 # After the first signal, until it is said that a call has to end first.
 _PATIENCE_SECONDS = 2.0
+# `timeout` sends a signal to the process and to its group: within this it is the same one.
+_SAME_SECONDS = 0.3
 
 
 class StoppedError(KeyboardInterrupt):
@@ -69,7 +71,14 @@ def interruptible() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # No other thread may ask for signals, and none is interrupted by them.
         return
-    with _second_leaves_at_once(), _Handlers(_raise_stopped):
+    arrived = _Arrived()
+
+    def raise_stopped(number: int, frame: FrameType | None) -> None:
+        del frame
+        if not arrived.again(number):
+            raise StoppedError(number)
+
+    with _second_leaves_at_once(), _Handlers(raise_stopped):
         yield
 
 
@@ -93,6 +102,7 @@ class StopRequest:
         self._deadline = deadline
         self._clock = clock
         self._between, self._longest = clock(), 0.0
+        self._arrived = _Arrived()
         self._handlers = _Handlers(self._receive)
 
     def __enter__(self) -> Self:
@@ -125,9 +135,30 @@ class StopRequest:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del frame
-        self.received = signal.Signals(number)
-        # Where no command is around that counts them, the second takes effect as before.
-        self._handlers.__exit__()
+        if self._arrived.again(number):
+            return
+        if self.received is None:
+            self.received = signal.Signals(number)
+        else:
+            # Where no command is around that counts them, the second takes effect as before.
+            self._handlers.__exit__()
+            signal.raise_signal(number)
+
+
+class _Arrived:
+    """Tells a second signal from the first one sent twice."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def again(self, number: int) -> bool:
+        """Whether a signal that has just arrived is the first one once more."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = number, now
+            return False
+        first, then = self._first
+        return number == first and now - then < _SAME_SECONDS
 
 
 class _Handlers:
@@ -145,11 +176,6 @@ class _Handlers:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
-
-
-def _raise_stopped(number: int, frame: FrameType | None) -> None:
-    del frame
-    raise StoppedError(number)
 
 
 @contextlib.contextmanager
@@ -170,15 +196,21 @@ def _second_leaves_at_once() -> Iterator[None]:
 
 
 def _count_signals(reading: int) -> None:
-    first = _next_signal(reading)
+    first = second = _next_signal(reading)
     if first is None:
         return
-    if not select.select([reading], [], [], _PATIENCE_SECONDS)[0]:
-        _say(f"{first.name}: the call under way is finished first; another signal leaves at once")
-    second = _next_signal(reading)
-    if second is not None:
-        _say(f"{second.name} again: left at once; what was saved before is safe")
-        os._exit(128 + second)
+    arrived, is_said = _Arrived(), False
+    arrived.again(first)
+    while second is not None:
+        if not is_said and not select.select([reading], [], [], _PATIENCE_SECONDS)[0]:
+            _say(
+                f"{first.name}: the call under way is finished first; another signal leaves at once"
+            )
+            is_said = True
+        second = _next_signal(reading)
+        if second is not None and not arrived.again(second):
+            _say(f"{second.name} again: left at once; what was saved before is safe")
+            os._exit(128 + second)
 
 
 def _next_signal(reading: int) -> signal.Signals | None:

@@ -52,6 +52,41 @@ def test_a_second_signal_leaves_at_once_within_a_call_that_python_waits_for():
     assert process.stdout == ""
 
 
+SENT_TWICE = """
+import os, signal, sys, time
+from robgan_tf.runs.stopping import StopRequest, StoppedError, interruptible
+def send(*pauses):
+    for pause in pauses:
+        time.sleep(pause)
+        os.kill(os.getpid(), signal.SIGTERM)
+with interruptible(), StopRequest() as stop:
+    send(0, 0.01)
+    time.sleep(0.2)
+    print("saved", stop.is_due(), stop.reason)
+try:
+    with interruptible():
+        try:
+            send(0)
+        finally:
+            send(0.01)
+            print("cleaned up")
+except StoppedError:
+    print("stopped", flush=True)
+with interruptible(), StopRequest() as stop:
+    send(0, 0.5)
+    time.sleep(60)
+"""
+
+
+def test_a_signal_sent_to_a_process_and_to_its_group_is_one():
+    process = subprocess.run(
+        [sys.executable, "-c", SENT_TWICE], cwd=ROOT, capture_output=True, text=True, timeout=50
+    )
+    assert process.stdout == "saved True SIGTERM\ncleaned up\nstopped\n"
+    assert process.stderr == "SIGTERM again: left at once; what was saved before is safe\n"
+    assert process.returncode == 143
+
+
 def test_it_is_said_that_a_long_call_is_finished_first(monkeypatch):
     monkeypatch.setattr("robgan_tf.runs.stopping._PATIENCE_SECONDS", 0.0)
     said, waiting = [], threading.Event()
