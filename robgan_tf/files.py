@@ -66,8 +66,10 @@ def write_atomically(path: PathLike, content: str | bytes | Callable[[BinaryIO],
 def remove_left_overs(directory: PathLike) -> None:
     """Removes what processes that are no more were writing, in a directory and those in it."""
     for path in [*pathlib.Path(directory).glob(".*.*"), *pathlib.Path(directory).glob("*/.*.*")]:
-        owner = path.suffix[1:]
-        if owner.isdecimal() and path.is_file() and not psutil.pid_exists(int(owner)):
+        name, _, owner = path.name[1:].rpartition(".")
+        # Every file of a run but one has an ending; .notes.2024 is somebody else's.
+        is_ours = owner.isdecimal() and ("." in name or name == "checkpoint")
+        if is_ours and path.is_file() and not psutil.pid_exists(int(owner)):
             path.unlink(missing_ok=True)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from robgan_tf.errors import NonFiniteError, UserError, first_line
+from robgan_tf.errors import NonFiniteError, UserError, first_line, machine_fault
 from robgan_tf.files import write_atomically
 from robgan_tf.runs.checkpoint_folder import STATE, CheckpointFolder
 from robgan_tf.runs.checkpoint_values import first_difference, first_non_finite
@@ -128,6 +128,8 @@ class Checkpoints:
         try:
             self._checkpoint.restore(prefix).assert_consumed()
         except (ValueError, AssertionError, IndexError, tf.errors.OpError) as error:
+            if machine_fault(error) is not None:
+                raise  # No memory for it, say: it belongs to these models.
             raise UserError(
                 f"checkpoint {prefix} cannot be restored: {first_line(error)}"
             ) from error
@@ -236,6 +238,8 @@ def load_weights(path: str, models: Mapping[str, keras.Model]) -> None:
         tf.get_logger().addFilter(_is_not_of_unrestored)
         if not pathlib.Path(f"{path}.index").exists():
             raise UserError(f"checkpoint {path} is not there (any more)") from error
+        if machine_fault(error) is not None:
+            raise
         raise UserError(
             f"checkpoint {path} does not fit this run's models: {first_line(error)}"
         ) from error

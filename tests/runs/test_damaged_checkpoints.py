@@ -409,6 +409,19 @@ def test_what_cannot_be_looked_at_is_not_taken_for_damaged(tmp_path, monkeypatch
     assert Run(tmp_path).restored() == 10
 
 
+def test_no_memory_to_restore_with_is_no_mistake_of_the_user(tmp_path, monkeypatch):
+    run = Run(tmp_path).save(5)
+
+    def restore(self, path):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr(tf.train.Checkpoint, "restore", restore)
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        run.restored()
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        checkpoints.load_weights(str(run.path / "step-5"), {"value": run.value})
+
+
 def best_of(tmp_path, said):
     value = tf.Variable(0.0)
     best = BestCheckpoint(tmp_path / "best", {"value": value}, say=said.append)

@@ -253,14 +253,20 @@ def test_what_dead_processes_were_writing_is_removed(tmp_path):
     opened(tmp_path / "run").write_config("", record("data"))
     (tmp_path / "run" / "samples").mkdir()
     dead = 2**22 + 1  # Above the highest number of a process.
-    left = [".config.json", "samples/.step_00000010.png"]
+    left = [".config.json", "samples/.step_00000010.png", "samples/.checkpoint"]
     for name in left:
         (tmp_path / "run" / f"{name}.{dead}").write_text("half")
-    kept = [f".config.json.{os.getpid()}", ".mine", ".notes.txt", f"samples/{dead}.png"]
+    kept = [
+        f".config.json.{os.getpid()}",
+        ".mine",
+        ".notes.txt",
+        f".notes.{dead}",
+        f"samples/{dead}.png",
+    ]
     for name in kept:
         (tmp_path / "run" / name).write_text("mine")
     opened(tmp_path / "run")
-    assert not list((tmp_path / "run").rglob(f".*.{dead}"))
+    assert not any((tmp_path / "run" / f"{name}.{dead}").exists() for name in left)
     assert all((tmp_path / "run" / name).exists() for name in kept)
 
 
