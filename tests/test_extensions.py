@@ -108,7 +108,9 @@ def trained(tmp_path_factory):
     gin.write_text("\n".join(bindings))
     arguments = [f"--gin_file={gin}", f"--run_dir={folder / 'run'}"]
     given = [*arguments, f"--extension={path}", "--gin_param=train.steps=1"]
-    with eagerly():
+    # It is made before what each test registers is kept from others.
+    with eagerly(), pytest.MonkeyPatch.context() as patched:
+        patched.setattr(choices, "_registered", dict(choices._registered))
         assert train(given) == 0
     return folder / "run", path, arguments
 

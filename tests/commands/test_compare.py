@@ -223,7 +223,7 @@ def test_bad_input_is_one_line(runs, run, tmp_path):
     neither = "neither a run directory (config.json, metrics.jsonl) nor a record"
     cases = [
         (["--measure=fid"], "give --run, repeatedly, and --output_dir"),
-        ([good, "--measure=fid", "--output_dir="], "give --run, repeatedly, and --output_dir"),
+        ([good, "--measure=fid", "--output_dir="], "--output_dir=: there is nothing behind the ="),
         ([good], "give --measure, of fid, gap, loss_discriminator, or --sheets"),
         ([good, "--measure=fib"], "no run has such a measure; there are fid, gap, loss_disc"),
         ([f"--run={tmp_path / 'nope'}", "--measure=fid"], neither),

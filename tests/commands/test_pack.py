@@ -125,7 +125,7 @@ def test_commands_that_would_write_into_it_ask_where_to(folder, tmp_path):
         (("evaluate", "quality", run, "--features=pixels"), "(--output_dir)"),
         (("evaluate", "gap", run), "is an archive, which holds one checkpoint"),
         (("train", "--gin_file=gin/quickstart.gin", run), "is a file; give a directory"),
-        (("pack", "--run_dir="), "what to pack? give --run_dir"),
+        (("pack", "--run_dir="), "--run_dir=: there is nothing behind the ="),
         (("pack", f"--run_dir={folder / 'joint'}", "--output=x.zip"), "name ends in .tar.gz"),
     ]:
         done = in_process.run(*command)
