@@ -1,14 +1,14 @@
 """Compares what a server answers with the exported model in this process."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from robgan_tf.errors import UserError, one_line
+from robgan_tf.errors import UserError
+from robgan_tf.json_file import read_object
 from robgan_tf.models.model_files import load_saved_model
 from robgan_tf.serving.examples import example_inputs
 from robgan_tf.serving.versions import versions
@@ -74,13 +74,10 @@ class LocalModel:
 
 
 def _read_card(path: pathlib.Path) -> JsonObject:
-    try:
-        card = json.loads(path.read_text())
-        if not card["signatures"]:
-            raise ValueError("it names no signature")
-        return card
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} cannot be read: {one_line(error)} (--export_dir)") from error
+    card = read_object(path, "export the run again (--export_dir)")
+    if not card.get("signatures"):
+        raise UserError(f"{path} names no signature: export the run again (--export_dir)")
+    return card
 
 
 def exported_models(export_dir: PathLike) -> list[LocalModel]:

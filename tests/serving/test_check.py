@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from robgan_tf.serving.check import compare
+from robgan_tf.errors import UserError
+from robgan_tf.serving.check import _read_card, compare
 
 EXPECTED = {
     "images": np.array([[0.5, -0.25]], np.float32),
@@ -50,3 +51,12 @@ def test_answers_are_compared_within_the_tolerances(changes, equal):
         ("sample", equal),
         ("serving_default", equal),
     ]
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", "{}", '{"signatures": {}}'])
+def test_a_damaged_model_card_is_one_line(tmp_path, content):
+    path = tmp_path / "model_card.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"export the run again \(--export_dir\)$") as error:
+        _read_card(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)

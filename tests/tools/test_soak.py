@@ -1,5 +1,6 @@
 """The checks of the soak, on processes that are really killed and write the files of a run."""
 
+import os
 import pathlib
 import random
 import signal
@@ -91,3 +92,9 @@ def test_a_stop_is_counted_and_an_end_is_not(tmp_path, number):
     # Nobody handles SIGTERM here, so that the process ends by it.
     chain = run_chain(stage, tmp_path / "run", iter([("late", moments.after_seconds(9.0))]), number)
     assert (chain.stops, chain.continued, chain.problems) == ([], 0, [])
+
+
+def test_a_copy_that_fails_says_why(tmp_path):
+    _, status = os.waitpid(forked(lambda: 1 // 0, tmp_path / "log"), 0)
+    assert os.waitstatus_to_exitcode(status) == 70
+    assert "ZeroDivisionError" in (tmp_path / "log").read_text()

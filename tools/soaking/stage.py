@@ -1,6 +1,5 @@
 """A tiny run of either stage, started in processes that have TensorFlow loaded already."""
 
-import contextlib
 import dataclasses
 import importlib
 import os
@@ -8,7 +7,8 @@ import pathlib
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -82,8 +82,8 @@ class TinyStage:
             if not self.compiled:
                 tf.config.run_functions_eagerly(True)
                 tf.data.experimental.enable_debug_mode()
-            with _slowed():
-                return main(arguments)
+            _slow_down()
+            return main(arguments)
 
         return forked(train, self.log(run_dir))
 
@@ -120,18 +120,19 @@ def forked(call: Callable[[], int], log: pathlib.Path) -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         status = call()
         sys.stdout.flush()
+    except BaseException:
+        # Nobody else would say so: a copy must not go on as its original.
+        traceback.print_exc()
     finally:
         os._exit(status)
 
 
-@contextlib.contextmanager
-def _slowed() -> Iterator[None]:
-    """Saves and steps take longer, so that kills land between any of their operations."""
+def _slow_down() -> None:
+    """Makes saves and steps of this process longer: kills land between any of their operations."""
     _slow(checkpoint_folder, "flush_to_disk", _SLOW_OPERATION)
     _slow(pathlib.Path, "rename", _SLOW_OPERATION)
     _slow(pathlib.Path, "unlink", _SLOW_OPERATION)
     _slow(MetricsFile, "write", _SLOW_STEP)
-    yield
 
 
 def _slow(owner: Any, name: str, seconds: float) -> None:
