@@ -16,7 +16,7 @@ train: $(VENV)/installed
 test: lint test-package
 	$(PYTEST)
 
-# Under two minutes: without the files of tests that take ten seconds or more.
+# Under two minutes: without the files of tests that take seven seconds or more.
 test-fast: $(VENV)/installed-dev
 	$(PYTEST) -m "not slow"
 
