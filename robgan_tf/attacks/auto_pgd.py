@@ -40,6 +40,10 @@ class _Point(NamedTuple):
     objective: tf.Tensor
 
 
+# Looks at images [N, ...]: where they are, and whether they fool the model, [N].
+_Evaluate = Callable[[tf.Tensor, _Goal], tuple[_Point, tf.Tensor]]
+
+
 class _Search(NamedTuple):
     """What the attack carries from step to step, for each sample its own: all [N, ...]."""
 
@@ -72,9 +76,14 @@ class AutoPGD:
 
     The step size starts at 2 epsilon. At each checkpoint it is halved for those samples whose
     objective stopped rising, and they go on from their best image. Only the gradient with
-    respect to the image is computed; no variable changes. A run costs steps + 1 forward and
+    respect to the image is computed; no variable changes. A run costs (steps + 1) * eot forward and
     backward passes, and one more forward pass with "targeted_dlr"; it stops early where all
     samples of the batch are fooled.
+
+    For a model that randomises, `eot` passes are made at each point, whose gradients and objectives
+    are averaged: expectation over transformation (Athalye et al., ICML 2018). The mean of
+    "cross_entropy" is that of the log-odds that stand for it, so a pass in which the model is sure
+    counts as much as the others. A sample is fooled where it is in every pass.
 
     Args:
       epsilon: radius of the ball, on images in [-1, 1] (8/255 of the [0, 1] scale is 0.0627).
@@ -84,6 +93,7 @@ class AutoPGD:
       restarts: number of random starts (for each target class with "targeted_dlr").
       target_classes: number of wrong classes to try, the most likely first. Only with
         "targeted_dlr", where it is 9 unless given.
+      eot: number of passes averaged at each point; 1 for a model that is a function.
 
     Raises:
       ValueError: if a name does not exist, a number makes no sense, or `target_classes` is given
@@ -98,10 +108,13 @@ class AutoPGD:
         objective: str = "cross_entropy",
         restarts: int = 1,
         target_classes: int | None = None,
+        eot: int = 1,
     ) -> None:
         check_ball("AutoPGD", epsilon, norm)
         check_not_negative("AutoPGD", steps=steps)
         _check(objective, restarts, target_classes)
+        if eot < 1:
+            raise ValueError(f"AutoPGD.eot must be at least 1, got {eot}")
         if objective == _TARGETED and target_classes is None:
             target_classes = _DEFAULT_TARGET_CLASSES
         self.epsilon = epsilon
@@ -110,6 +123,7 @@ class AutoPGD:
         self.objective = objective
         self.restarts = restarts
         self.target_classes = target_classes
+        self.eot = eot
         self._norm = NORMS.get(norm)
         self._objective = objectives.OBJECTIVES[objective]
         self._does_nothing = steps == 0 or epsilon == 0
@@ -126,8 +140,9 @@ class AutoPGD:
 
     @property
     def form(self) -> Hashable:
-        """Norm, objective and steps, of which the checkpoints are made."""
-        return self.norm, self.objective, self.steps, self.target_classes, self._does_nothing
+        """Norm, objective, steps, of which the checkpoints are made, and passes at a point."""
+        does_nothing = self._does_nothing
+        return self.norm, self.objective, self.steps, self.target_classes, self.eot, does_nothing
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -182,10 +197,11 @@ class AutoPGD:
             fooled = tf.ensure_shape(objectives.is_fooled(logits, goal[0]), [None])
             return _Point(attacked, gradient, objective), fooled
 
+        look: _Evaluate = _averaged(evaluate, self.eot) if self.eot > 1 else evaluate
         start = self._start(images, seeds, round_number)
-        point, fooled = evaluate(start, goal)
+        point, fooled = look(start, goal)
         search = _begin(point, fooled, 2.0 * self.epsilon)
-        found = self._search(_Batch(images, goal, search), evaluate)
+        found = self._search(_Batch(images, goal, search), look)
         return tf.stop_gradient(tf.ensure_shape(found, images.shape))
 
     def _goal(
@@ -227,9 +243,7 @@ class AutoPGD:
         length = tf.maximum(self._norm.norm(noise), _SMALLEST_NORM)
         return clip_to_box(images + self.epsilon * noise / per_sample(length, noise))
 
-    def _search(
-        self, batch: _Batch, evaluate: Callable[[tf.Tensor, _Goal], tuple[_Point, tf.Tensor]]
-    ) -> tf.Tensor:
+    def _search(self, batch: _Batch, evaluate: _Evaluate) -> tf.Tensor:
         """Makes all steps, until every sample is fooled, and returns the best images.
 
         Samples that are fooled leave the batch at the next checkpoint: nothing that they do later
@@ -278,6 +292,32 @@ class AutoPGD:
         """Returns images in the ball and the box: clipping moves them towards the originals."""
         epsilon = tf.convert_to_tensor(self.epsilon, images.dtype)
         return clip_to_box(images + self._norm.project(attacked - images, epsilon))
+
+
+def _averaged(evaluate: _Evaluate, passes: int) -> _Evaluate:
+    """Returns the function that makes so many passes, one after another in one graph.
+
+    Objectives and gradients are the means, and fooled is who is so in every pass.
+    """
+
+    def evaluate_all(attacked: tf.Tensor, goal: _Goal) -> tuple[_Point, tf.Tensor]:
+        def add(
+            number: tf.Tensor, gradient: tf.Tensor, objective: tf.Tensor, fooled: tf.Tensor
+        ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+            point, fooled_now = evaluate(attacked, goal)
+            objective += tf.cast(point.objective, objective.dtype)
+            return number + 1, gradient + point.gradient, objective, fooled & fooled_now
+
+        nothing = tf.zeros_like(goal[0], attacked.dtype)
+        _, gradient, objective, fooled = tf.while_loop(
+            lambda number, *_: number < passes,
+            add,
+            (0, tf.zeros_like(attacked), nothing, tf.ones_like(goal[0], tf.bool)),
+            maximum_iterations=passes,
+        )
+        return _Point(attacked, gradient / passes, objective / passes), fooled
+
+    return evaluate_all
 
 
 def checkpoints(steps: int) -> list[int]:

@@ -97,6 +97,7 @@ def test_what_a_graph_depends_on_is_not_shared():
         AutoPGD(0.1, 8),
         AutoPGD(0.1, 9),
         AutoPGD(0.1, 8, objective="margin"),
+        AutoPGD(0.1, 8, eot=2),
         AutoPGD(0.1, 8, objective="targeted_dlr", target_classes=2),
         AutoPGD(0.1, 8, objective="targeted_dlr", target_classes=3),
         MomentumSearch(0.1),
