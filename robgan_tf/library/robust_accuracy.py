@@ -16,8 +16,9 @@ from robgan_tf.errors import UserError, first_line
 from robgan_tf.library.images import as_floats, as_labels
 from robgan_tf.library.run import Run
 from robgan_tf.robustness.compiled import CompiledClassifier
-from robgan_tf.robustness.evaluation import Outcome, RobustnessEvaluation, confidence_interval
+from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.input_range import range_warning
+from robgan_tf.robustness.outcome import Outcome, confidence_interval
 from robgan_tf.robustness.soundness import keep_sound
 from robgan_tf.robustness.subjects import Classifier, check_classifier, discriminator_classifier
 from robgan_tf.units import format_radius, parse_radius

@@ -1,87 +1,18 @@
 """Accuracy under attack: every image, attack after attack on what survives, resumable."""
 
-import dataclasses
 import functools
-import json
-import pathlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import scipy.stats
 import tensorflow as tf
 
 from robgan_tf.attacks.search import AttackSearch
-from robgan_tf.errors import UserError, first_line, one_line
-from robgan_tf.files import read_npz, write_atomically
-from robgan_tf.json_file import MEASURE_ANEW, read_object
+from robgan_tf.errors import UserError
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.gradients import MOST_NOT_FINITE, GradientCounts
-from robgan_tf.typing import PathLike
-
-# A part is what an interrupted evaluation does again.
-PART_SIZE = 500
-WRONG_WHEN_CLEAN = "clean"
-SURVIVED = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class Check:
-    """One sign of masked gradients (`masking.masking_report`).
-
-    Attributes:
-      name: what holds for an honest model.
-      passed: whether it holds.
-      figures: what was measured, one line.
-    """
-
-    name: str
-    passed: bool
-    figures: str
-
-
-@dataclasses.dataclass(frozen=True)
-class MaskingReport:
-    """The signs of masked gradients of one model.
-
-    Attributes:
-      images: one line on the images that the figures are of.
-      checks: the signs; none where they were not wanted.
-    """
-
-    images: str = ""
-    checks: Sequence[Check] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Outcome:
-    """What attacks at one radius did to N images.
-
-    Attributes:
-      predictions: int [N], predicted classes of the clean images; -1 where the logits are NaN.
-      fooled_by: str [N]: the first attack that succeeded; "clean" where the clean image is
-        misclassified already, "" where all attacks failed.
-      adversarial: float32 [N, H, W, C]: the successful adversarial image, otherwise the last
-        one that was tried; the image itself where it is misclassified clean.
-      seconds: time that the attacks took.
-    """
-
-    predictions: np.ndarray
-    fooled_by: np.ndarray
-    adversarial: np.ndarray
-    seconds: float
-
-    @property
-    def clean_correct(self) -> np.ndarray:
-        """Whether the clean image is classified correctly, bool [N]."""
-        return self.fooled_by != WRONG_WHEN_CLEAN
-
-    @property
-    def survived(self) -> np.ndarray:
-        """Whether the image is classified correctly clean and under every attack, bool [N]."""
-        return self.fooled_by == SURVIVED
+from robgan_tf.robustness.outcome import SURVIVED, WRONG_WHEN_CLEAN, Outcome
 
 
 class RobustnessEvaluation:
@@ -170,110 +101,6 @@ class RobustnessEvaluation:
         ]
 
 
-class StoredEvaluation:
-    """Outcomes of one evaluation on disk, part by part: what is there is not attacked again.
-
-    Args:
-      directory: where parts are kept; created if it does not exist.
-      protocol: JSON-able dict of everything that determines the outcome.
-
-    Raises:
-      UserError: if the directory holds parts of another protocol.
-    """
-
-    def __init__(self, directory: PathLike, protocol: Mapping[str, Any]) -> None:
-        self._directory = pathlib.Path(directory)
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"{self._directory} cannot be written: {error.strerror}; give another --output_dir"
-            ) from error
-        path = self._directory / "protocol.json"
-        protocol = json.loads(json.dumps(protocol))
-        if path.exists():
-            stored = read_object(path, MEASURE_ANEW)
-            different = sorted(
-                name for name in {*stored, *protocol} if stored.get(name) != protocol.get(name)
-            )
-            if different:
-                raise UserError(
-                    f"{self._directory} holds an evaluation that differs in "
-                    f"{', '.join(different)}: give another --name"
-                )
-        else:
-            write_atomically(path, json.dumps(protocol, indent=1) + "\n")
-
-    def outcome(self, key: str, part: int, compute: Callable[[], Outcome]) -> Outcome:
-        """Returns a part's Outcome: the stored one, or what `compute` returns, then stored.
-
-        Args:
-          key: name of the radius.
-          part: number of the part.
-          compute: function without arguments that returns an Outcome.
-
-        Raises:
-          UserError: if the stored one cannot be read.
-        """
-        path = self._directory / f"{key}_part_{part:04d}.npz"
-        if path.exists():
-            return _read_outcome(path)
-        outcome = compute()
-        write_atomically(path, lambda file: np.savez(file, **vars(outcome)))
-        return outcome
-
-    def masking(self, compute: Callable[[], MaskingReport] | None) -> MaskingReport:
-        """Returns the stored masking report, or else the one that `compute` returns.
-
-        Args:
-          compute: function without arguments that returns a MaskingReport, then stored; None
-            where it is not wanted.
-        """
-        path = self._directory / "masking.json"
-        if path.exists():
-            return _read_masking(path)
-        if compute is None:
-            return MaskingReport()
-        report = compute()
-        write_atomically(path, json.dumps(dataclasses.asdict(report)))
-        return report
-
-
-def _read_outcome(path: pathlib.Path) -> Outcome:
-    names = [field.name for field in dataclasses.fields(Outcome)]
-    try:
-        predictions, fooled_by, adversarial, seconds = read_npz(path, names).values()
-        if not predictions.shape == fooled_by.shape == adversarial.shape[:1]:
-            raise ValueError("its arrays are of different lengths")
-        return Outcome(predictions, fooled_by, adversarial, float(seconds))
-    except (ValueError, TypeError) as error:
-        raise UserError(
-            f"{path} cannot be read: {first_line(error)}; remove it, and its images are attacked "
-            "anew"
-        ) from error
-
-
-def _read_masking(path: pathlib.Path) -> MaskingReport:
-    try:
-        stored = json.loads(path.read_bytes())
-        # Version 0.2.0 and before kept the signs alone, always of the first images.
-        if isinstance(stored, list):
-            stored = {"images": "The first images of the table above", "checks": stored}
-        return MaskingReport(stored["images"], [Check(**check) for check in stored["checks"]])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UserError(f"{path} cannot be read: {one_line(error)}; {MEASURE_ANEW}") from error
-
-
-def join(outcomes: Sequence[Outcome]) -> Outcome:
-    """Joins the outcomes of the parts of a data set, in order."""
-    return Outcome(
-        np.concatenate([outcome.predictions for outcome in outcomes]),
-        np.concatenate([outcome.fooled_by for outcome in outcomes]),
-        np.concatenate([outcome.adversarial for outcome in outcomes]),
-        sum(outcome.seconds for outcome in outcomes),
-    )
-
-
 def check_images(images: np.ndarray) -> None:
     """Raises UserError unless images lie in [-1, 1]."""
     lowest, highest = float(np.min(images)), float(np.max(images))
@@ -300,17 +127,3 @@ def _seeds_of_images() -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
         )
 
     return seeds
-
-
-def confidence_interval(share: float, count: int) -> tuple[float, float]:
-    """The 95 % Wilson interval of a share of `count` images.
-
-    Args:
-      share: in [0, 1].
-      count: at least 1.
-
-    Returns:
-      (low, high) in [0, 1].
-    """
-    interval = scipy.stats.binomtest(round(share * count), count).proportion_ci(method="wilson")
-    return float(interval.low), float(interval.high)

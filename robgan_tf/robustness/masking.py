@@ -18,8 +18,9 @@ from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.attacks.square import MOVES_IN, SquareSearch
 from robgan_tf.choices import NORMS
 from robgan_tf.robustness.compiled import CompiledClassifier
-from robgan_tf.robustness.evaluation import Check, RobustnessEvaluation
+from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.gradients import GradientCounts, shares_of_zero
+from robgan_tf.robustness.signs import Check
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.typing import LogitsFunction
 

@@ -12,25 +12,20 @@ import numpy as np
 
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
-from robgan_tf.choices import PROTOCOLS
 from robgan_tf.data.batches import scale_images
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.subsets import representative_rows
-from robgan_tf.errors import UserError
 from robgan_tf.files import digest, write_atomically
 from robgan_tf.reporting import format_duration, format_radius
+from robgan_tf.robustness.asked import Protocol, choose_images, radius_key, stand_ins
 from robgan_tf.robustness.compiled import CompiledClassifier
-from robgan_tf.robustness.evaluation import (
-    PART_SIZE,
-    MaskingReport,
-    Outcome,
-    RobustnessEvaluation,
-    StoredEvaluation,
-    join,
-)
+from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.input_range import range_warning
 from robgan_tf.robustness.masking import Reported, masking_report
+from robgan_tf.robustness.outcome import Outcome, join
+from robgan_tf.robustness.signs import MaskingReport
 from robgan_tf.robustness.soundness import keep_sound
+from robgan_tf.robustness.stored import PART_SIZE, StoredEvaluation
 from robgan_tf.robustness.subjects import Classifier, check_classifier
 from robgan_tf.robustness.table import Row, markdown, per_sample_csv, summary
 from robgan_tf.robustness.verification import VerificationError
@@ -40,80 +35,6 @@ MASKING_IMAGES = 200
 # Outcomes of another are not continued. The first, up to 0.2.0, followed cross-entropy itself,
 # whose gradient vanishes where logits are large.
 VERSION_OF_ATTACKS = 2
-
-
-@dataclasses.dataclass(frozen=True)
-class Protocol:
-    """What is evaluated, apart from the model.
-
-    Attributes:
-      attack: name of a module of `attacks.protocols`.
-      epsilons: radii on [-1, 1], above 0.
-      norm: name of the norm, such as "linf".
-      seed: of all random numbers.
-      batch_size: images at a time; changes no result.
-      masking: whether to run the masking report, at the largest of the radii.
-      save_images: whether to write adversarial images as npz.
-    """
-
-    attack: str
-    epsilons: tuple[float, ...]
-    norm: str = "linf"
-    seed: int = 0
-    batch_size: int = 100
-    masking: bool = True
-    save_images: bool = False
-
-    @property
-    def radii(self) -> list[float]:
-        """The asked radii and those the protocol adds, ascending; those that print alike once."""
-        extra = PROTOCOLS.get(self.attack).extra_radii(self.norm)
-        return sorted(
-            {radius_key(epsilon): epsilon for epsilon in (*extra, *self.epsilons)}.values()
-        )
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What determines an outcome, of these."""
-        return {
-            "attack": self.attack,
-            "norm": self.norm,
-            "seed": self.seed,
-            "radii": [radius_key(epsilon) for epsilon in self.radii],
-        }
-
-
-def radius_key(epsilon: float) -> str:
-    """The name of a radius in files."""
-    return f"epsilon_{epsilon:g}"
-
-
-def choose_images(
-    source: ImageSource, protocol: Protocol, count: int | None
-) -> tuple[np.ndarray, str]:
-    """Chooses what to evaluate: all images, or some that stand for all.
-
-    Args:
-      source: ImageSource.
-      protocol: a Protocol.
-      count: how many, or None for the protocol's own number.
-
-    Returns:
-      (positions int [N] in stored order, description).
-
-    Raises:
-      UserError: if there are fewer images than asked for, or none.
-    """
-    total = len(source)
-    if not total:
-        raise UserError("the split holds no images; choose another (--split)")
-    source.check_labelled("accuracy under attack needs: choose another split (--split)")
-    if count is not None and not 1 <= count <= total:
-        raise UserError(f"--images={count}: the split holds {total} images")
-    usual = PROTOCOLS.get(protocol.attack).images
-    if count is None and usual is not None:
-        count = min(usual, total)
-    return representative_rows(source.labels, total if count is None else count, source.ids)
 
 
 class RobustnessRun:
@@ -367,7 +288,7 @@ def evaluate_robustness(
     """
     positions, description = choose_images(source, protocol, count)
     images = scale_images(source.fetch(positions)).numpy()
-    description += _stand_ins(source, positions)
+    description += stand_ins(source, positions)
     if images.min() >= 0.0:
         print("warning: no pixel of these images is negative; models here expect [-1, 1]")
     run = RobustnessRun(
@@ -395,16 +316,3 @@ def evaluate_robustness(
             "other attacks are upper bounds of those that were asked for"
         )
     return table
-
-
-def _stand_ins(source: ImageSource, positions: np.ndarray) -> str:
-    """What is to be said of files that could not be read when these images were fetched."""
-    if not source.corrupt_files or source.locations is None:
-        return ""
-    unreadable = [path for path in source.locations[positions] if path in source.corrupt_files]
-    if not unreadable:
-        return ""
-    return (
-        f"; {len(unreadable)} cannot be read, another of the class stands in for each, first "
-        f"{unreadable[0]}"
-    )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from robgan_tf.attacks.search import AttackSearch
-from robgan_tf.robustness.evaluation import SURVIVED, WRONG_WHEN_CLEAN, Outcome
+from robgan_tf.robustness.outcome import SURVIVED, WRONG_WHEN_CLEAN, Outcome
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.verification import PerturbationError, verify
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from robgan_tf.reporting import format_radius
 from robgan_tf.reporting.markdown import table
-from robgan_tf.robustness.evaluation import Check, MaskingReport, Outcome, confidence_interval
+from robgan_tf.robustness.outcome import Outcome, confidence_interval
+from robgan_tf.robustness.signs import Check, MaskingReport
 
 # What `summary` says of a radius: names and values of different types, as JSON holds them.
 Row = dict[str, Any]

@@ -11,12 +11,9 @@ from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.errors import UserError
 from robgan_tf.robustness.compiled import CompiledClassifier
-from robgan_tf.robustness.evaluation import (
-    RobustnessEvaluation,
-    StoredEvaluation,
-    confidence_interval,
-    join,
-)
+from robgan_tf.robustness.evaluation import RobustnessEvaluation
+from robgan_tf.robustness.outcome import confidence_interval, join
+from robgan_tf.robustness.stored import StoredEvaluation
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.verification import VerificationError, verify
 

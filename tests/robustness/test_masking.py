@@ -9,8 +9,9 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.robustness.compiled import CompiledClassifier
-from robgan_tf.robustness.evaluation import MaskingReport, Outcome
 from robgan_tf.robustness.masking import Reported, masking_report
+from robgan_tf.robustness.outcome import Outcome
+from robgan_tf.robustness.signs import MaskingReport
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.table import markdown, summary
 

@@ -10,7 +10,7 @@ from robgan_tf.comparison.record import write_record
 from robgan_tf.errors import UserError
 from robgan_tf.json_file import read_object
 from robgan_tf.quality.run import _refuse_other
-from robgan_tf.robustness.evaluation import StoredEvaluation
+from robgan_tf.robustness.stored import StoredEvaluation
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.sampling.image_set import RECORD_NAME, _claim
