@@ -14,6 +14,7 @@ from robgan_tf.attacks.ball import (
     clip_to_box,
     per_sample,
 )
+from robgan_tf.attacks.samples import keep_where, put, shapes_of_any_batch, start_at_distance
 from robgan_tf.choices import NORMS
 from robgan_tf.typing import LogitsFunction
 
@@ -25,7 +26,6 @@ _DEFAULT_TARGET_CLASSES = 9
 _FIRST_WINDOW, _WINDOW_DECREASE, _SHORTEST_WINDOW = 0.22, 0.03, 0.06
 _SHARE_OF_RISES = 0.75
 _STEP_WEIGHT = 0.75
-_SMALLEST_NORM = 1e-12
 
 
 # What the objective compares the logits with: labels [N], and targets [N] if any.
@@ -198,7 +198,7 @@ class AutoPGD:
             return _Point(attacked, gradient, objective), fooled
 
         look: _Evaluate = _averaged(evaluate, self.eot) if self.eot > 1 else evaluate
-        start = self._start(images, seeds, round_number)
+        start = start_at_distance(self._norm, images, self.epsilon, seeds, round_number)
         point, fooled = look(start, goal)
         search = _begin(point, fooled, 2.0 * self.epsilon)
         found = self._search(_Batch(images, goal, search), look)
@@ -228,21 +228,6 @@ class AutoPGD:
             )
         return logits
 
-    def _start(
-        self, images: tf.Tensor, seeds: tf.Tensor, round_number: int | tf.Tensor
-    ) -> tf.Tensor:
-        """Returns random points on the edges of the balls, clipped to [-1, 1]."""
-        shape = tf.shape(images)[1:]
-
-        def draw(seed: tf.Tensor) -> tf.Tensor:
-            seed = tf.random.experimental.stateless_fold_in(seed, round_number)
-            return self._norm.random(shape, 1.0, seed, images.dtype)
-
-        signature = tf.TensorSpec(images.shape[1:], images.dtype)
-        noise = tf.map_fn(draw, tf.convert_to_tensor(seeds), fn_output_signature=signature)
-        length = tf.maximum(self._norm.norm(noise), _SMALLEST_NORM)
-        return clip_to_box(images + self.epsilon * noise / per_sample(length, noise))
-
     def _search(self, batch: _Batch, evaluate: _Evaluate) -> tf.Tensor:
         """Makes all steps, until every sample is fooled, and returns the best images.
 
@@ -268,7 +253,7 @@ class AutoPGD:
             return number + 1, batch, numbers, found
 
         first = (0, batch, tf.range(tf.shape(batch.images)[0]), batch.images)
-        of_any_size = tf.nest.map_structure(_shape_of_any_batch, first[1:])
+        of_any_size = shapes_of_any_batch(first[1:])
         _, batch, numbers, found = tf.while_loop(
             continues,
             body,
@@ -276,7 +261,7 @@ class AutoPGD:
             shape_invariants=(tf.TensorShape([]), *of_any_size),
             maximum_iterations=self.steps,
         )
-        return _put(found, numbers, batch.search.best.image)
+        return put(found, numbers, batch.search.best.image)
 
     def _move(self, images: tf.Tensor, search: _Search, number: tf.Tensor) -> tf.Tensor:
         """Returns the next images: a step of ascent, mixed with the movement before."""
@@ -410,15 +395,10 @@ def _without_fooled(
       The three without them, their best images put into `found`.
     """
     fooled = batch.search.fooled
-    found = _put(
+    found = put(
         found, tf.boolean_mask(numbers, fooled), tf.boolean_mask(batch.search.best.image, fooled)
     )
-    left = tf.nest.map_structure(lambda values: tf.boolean_mask(values, ~fooled), (batch, numbers))
-    return *left, found
-
-
-def _put(images: tf.Tensor, numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    return tf.tensor_scatter_nd_update(images, numbers[:, None], values)
+    return *keep_where(~fooled, (batch, numbers)), found
 
 
 def _choose(condition: tf.Tensor, chosen: _Point, otherwise: _Point) -> _Point:
@@ -426,10 +406,6 @@ def _choose(condition: tf.Tensor, chosen: _Point, otherwise: _Point) -> _Point:
     return tf.nest.map_structure(
         lambda one, other: tf.where(per_sample(condition, one), one, other), chosen, otherwise
     )
-
-
-def _shape_of_any_batch(values: tf.Tensor) -> tf.TensorShape:
-    return tf.TensorShape([None]).concatenate(values.shape[1:])
 
 
 def _check(objective: str, restarts: int, target_classes: int | None) -> None:

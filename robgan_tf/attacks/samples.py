@@ -1,0 +1,55 @@
+"""Batches within a graph that samples leave when they are done, and where samples start."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from robgan_tf.attacks.ball import clip_to_box, per_sample
+from robgan_tf.attacks.norm import Norm
+
+_SMALLEST_NORM = 1e-12
+
+
+def put(images: tf.Tensor, numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Returns images [N, ...] with values [M, ...] in the places `numbers`, integers [M]."""
+    return tf.tensor_scatter_nd_update(images, numbers[:, None], values)
+
+
+def keep_where(condition: tf.Tensor, samples: Any) -> Any:
+    """Returns a structure of tensors [N, ...] with the samples alone where bool [N] holds."""
+    return tf.nest.map_structure(lambda values: tf.boolean_mask(values, condition), samples)
+
+
+def shapes_of_any_batch(samples: Any) -> Any:
+    """Returns the shapes of a structure of tensors [N, ...], with N unknown."""
+    return tf.nest.map_structure(
+        lambda values: tf.TensorShape([None]).concatenate(values.shape[1:]), samples
+    )
+
+
+def start_at_distance(
+    norm: Norm,
+    images: tf.Tensor,
+    radius: float | tf.Tensor,
+    seeds: tf.Tensor,
+    round_number: int | tf.Tensor,
+) -> tf.Tensor:
+    """Returns random points on the edge of a ball around each image, clipped to [-1, 1].
+
+    Args:
+      norm: of the ball.
+      images: [N, ...] in [-1, 1].
+      radius: of the ball, on [-1, 1].
+      seeds: integers [N, 2], one seed a sample.
+      round_number: another number gives other points; an integer or a scalar tensor.
+    """
+    shape = tf.shape(images)[1:]
+
+    def draw(seed: tf.Tensor) -> tf.Tensor:
+        seed = tf.random.experimental.stateless_fold_in(seed, round_number)
+        return norm.random(shape, 1.0, seed, images.dtype)
+
+    signature = tf.TensorSpec(images.shape[1:], images.dtype)
+    noise = tf.map_fn(draw, tf.convert_to_tensor(seeds), fn_output_signature=signature)
+    length = tf.maximum(norm.norm(noise), _SMALLEST_NORM)
+    return clip_to_box(images + radius * noise / per_sample(length, noise))
