@@ -131,8 +131,7 @@ class JointStep:
         Returns:
           Images [local batch, H, W, C] in [-1, 1] and the labels they were asked for.
         """
-        count = self.generator_batch_size if for_generator else self.batch_size
-        latents, labels = self._latents(step, update, count)
+        latents, labels = self.latents(step, update, for_generator)
         images = self.players.generator(
             latents, labels, training=True, update_statistics=for_generator
         )
@@ -143,10 +142,16 @@ class JointStep:
         seed = derive_seed(self.seed, Purpose.RANDOM_START, step, batch)
         return local_part(tf.random.split(seed, self.batch_size))
 
-    def _latents(
-        self, step: tf.Tensor, update: int | tf.Tensor, count: int
+    def latents(
+        self, step: tf.Tensor, update: int | tf.Tensor, for_generator: bool = False
     ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Draws what this replica's fakes of one update are made of; Args are `generate`'s.
+
+        Returns:
+          Latents [local batch, Z], standard normal, and labels [local batch].
+        """
         generator = self.players.generator
+        count = self.generator_batch_size if for_generator else self.batch_size
         latents = tf.random.stateless_normal(
             [count, generator.latent_size],
             derive_seed(self.seed, Purpose.LATENTS, step, update),

@@ -6,11 +6,17 @@ import sys
 
 TOOLS = pathlib.Path(__file__).parents[2] / "tools"
 # Run by a Python of PyTorch's, with libraries that this one lacks.
-OF_PYTORCH = ("foolbox_worker", "attack_libraries_worker", "pytorch_discriminator")
+OF_PYTORCH = (
+    "foolbox_worker",
+    "attack_libraries_worker",
+    "pytorch_discriminator",
+    "pytorch_training_worker",
+    "pytorch_training",
+)
 MODULES = [
     path.relative_to(TOOLS.parent).with_suffix("").as_posix().replace("/", ".")
     for path in sorted(TOOLS.rglob("*.py"))
-    if path.stem not in OF_PYTORCH
+    if not {path.stem, path.parent.name} & {*OF_PYTORCH}
 ]
 
 

@@ -49,7 +49,7 @@ FAKE_LABELS = [[(5 * n + 2 + q) % 10 for n in range(BATCH)] for q in range(DRAWS
 class TheirNumbers(JointStep):
     """Takes latents from the tables above, and reports what the golden numbers are of."""
 
-    def _latents(self, step, update, count):
+    def latents(self, step, update, for_generator=False):
         draw = tf.cast(step - 1, tf.int32) * (UPDATES + 1) + tf.cast(update, tf.int32)
         return tf.gather(tf.constant(LATENT_BATCHES), draw), tf.gather(FAKE_LABELS, draw)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from robgan_tf.data import load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.stages.joint import joint_batches
 from robgan_tf.typing import JsonObject
-from tools.benchmarks import commands, models
+from tools.benchmarks import commands, models, pytorch_step
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.machine import convolution_peaks
 from tools.benchmarks.options import Options
@@ -35,6 +36,16 @@ def training_step_64(options: Options) -> JsonObject:
 def training_step_16(options: Options) -> JsonObject:
     """The same at a quarter of the width."""
     return _training_step(16, options)
+
+
+def peers_64(options: Options) -> JsonObject:
+    """A training step at width 64 against PyTorch: as written, by its guides, with our rewrites."""
+    return _peers(64, options)
+
+
+def peers_16(options: Options) -> JsonObject:
+    """The same at width 16."""
+    return _peers(16, options)
 
 
 def profile_64(options: Options) -> JsonObject:
@@ -236,6 +247,8 @@ CASES = {
     for case in (
         training_step_64,
         training_step_16,
+        peers_64,
+        peers_16,
         profile_64,
         attack_64,
         attack_steps,
@@ -259,6 +272,35 @@ def _training_step(width: int, options: Options) -> JsonObject:
         models.training_step("bfloat16", CIFAR10, [*bindings, BFLOAT16]),
     ]
     return _timed(variants, options)
+
+
+def _peers(width: int, options: Options) -> JsonObject:
+    if not options.pytorch_python:
+        raise UserError("this case needs --pytorch_python, an environment with torch")
+    python, bindings = options.pytorch_python, _widths(width)
+    differences = {
+        form: pytorch_step.check_first_losses(python, CIFAR10, bindings, form)
+        for form, precision in pytorch_step.VARIANTS
+        if precision == "float32"
+    }
+    task = pytorch_step.make_task(CIFAR10, bindings)
+    threads = len(os.sched_getaffinity(0))
+    with contextlib.ExitStack() as stack:
+        variants, versions = [], {}
+        for form, precision in pytorch_step.VARIANTS:
+            process = pytorch_step.PyTorchStep(python, task, form, precision, threads)
+            stack.callback(process.close)
+            variants.append(process.variant(f"PyTorch, {form.replace('_', ' ')}, {precision}"))
+            versions = process.versions
+        variants += [
+            models.training_step("robgan_tf, float32", CIFAR10, bindings),
+            models.training_step("robgan_tf, bfloat16", CIFAR10, [*bindings, BFLOAT16]),
+        ]
+        return {
+            **_timed(variants, options),
+            "pytorch": versions,
+            "largest_difference_of_first_losses": differences,
+        }
 
 
 def _timed(variants: Sequence[Variant], options: Options) -> JsonObject:

@@ -1,18 +1,16 @@
 """Foolbox on PyTorch as a variant: a process of its own, in an environment of its own."""
 
-import json
 import pathlib
-import subprocess
 import tempfile
 from typing import Any
 
 import keras
 import numpy as np
 
-from robgan_tf.errors import UserError
 from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.typing import JsonObject
 from tools.benchmarks.timing import Variant
+from tools.benchmarks.worker_process import WorkerProcess
 
 WORKER = pathlib.Path(__file__).parents[1] / "foolbox_worker.py"
 LARGEST_LOGIT_DIFFERENCE = 1e-3
@@ -50,8 +48,19 @@ class FoolboxProcess:
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "arrays.npz"
             np.savez(path, images=images, labels=np.asarray(labels, np.int64), **arrays(model))
-            self._process = self._started(python, path, kind, steps, epsilon)
-            ready = self._answer()
+            self._process = WorkerProcess(
+                python,
+                [
+                    str(WORKER),
+                    f"--arrays={path}",
+                    f"--variant={kind}",
+                    f"--steps={steps}",
+                    f"--epsilon={epsilon}",
+                    f"--step_size={epsilon / 5}",
+                ],
+                "the packages torch and foolbox",
+            )
+            ready = self._process.answer()
         expected = np.asarray(model(images[:4], training=False)[1])
         difference = np.abs(np.array(ready["logits"]) - expected).max()
         if difference > LARGEST_LOGIT_DIFFERENCE:
@@ -64,38 +73,10 @@ class FoolboxProcess:
 
     def close(self) -> None:
         """Ends the process."""
-        self._process.stdin.close()
-        self._process.wait()
-
-    def _started(
-        self, python: str, path: pathlib.Path, kind: str, steps: int, epsilon: float
-    ) -> Any:
-        command = [python, str(WORKER), f"--arrays={path}", f"--variant={kind}"]
-        command += [f"--steps={steps}", f"--epsilon={epsilon}", f"--step_size={epsilon / 5}"]
-        try:
-            return subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                text=True,
-            )
-        except OSError as error:
-            raise UserError(f"--pytorch_python={python}: {error.strerror}") from error
-
-    def _answer(self) -> Any:
-        line = self._process.stdout.readline()
-        if not line:
-            raise UserError(
-                "the Foolbox process ended without an answer: the interpreter of --pytorch_python "
-                "needs the packages torch and foolbox"
-            )
-        return json.loads(line)
+        self._process.close()
 
     def _attack(self) -> float:
-        self._process.stdin.write("attack\n")
-        self._process.stdin.flush()
-        self.last = self._answer()
+        self.last = self._process.ask("attack")
         return self.last["seconds"]
 
 
