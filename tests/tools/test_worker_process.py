@@ -7,7 +7,11 @@ import pytest
 from robgan_tf.errors import UserError
 from tools.benchmarks.worker_process import WorkerProcess
 
-ECHO = "import json, sys\nfor line in sys.stdin: print(json.dumps({'asked': line.strip()}), flush=True)"
+ECHO = """
+import json, sys
+for line in sys.stdin:
+    print(json.dumps({"asked": line.strip()}), flush=True)
+"""
 
 
 def test_each_line_has_its_answer():
@@ -20,7 +24,7 @@ def test_a_worker_that_ends_says_why_however_much_it_wrote():
     # More than a pipe holds.
     program = "import sys; sys.stderr.write('x' * 200_000 + '\\n'); import no_such_package"
     worker = WorkerProcess(sys.executable, ["-c", program], "the package no_such_package")
-    with pytest.raises(UserError, match="needs the package no_such_package .*No module named"):
+    with pytest.raises(UserError, match=r"needs the package no_such_package .*No module named"):
         worker.answer()
     worker.close()
 
