@@ -128,6 +128,12 @@ class Choices:
 
 
 SOURCE_LOSSES = Choices("losses/source", "source loss", "robgan_tf.losses.source_loss:SourceLoss")
+OBJECTIVES = Choices(
+    "losses/objective",
+    "objective of stage 2",
+    "robgan_tf.losses.training_objective:TrainingObjective",
+    are_classes=True,
+)
 NORMS = Choices("attacks/norms", "norm", "robgan_tf.attacks.norm:Norm")
 PROTOCOLS = Choices(
     "attacks/protocols", "attack", "robgan_tf.attacks.protocol:EvaluationProtocol", separator="-"
@@ -153,6 +159,7 @@ FOLDERS = {
     choices.folder: choices
     for choices in (
         SOURCE_LOSSES,
+        OBJECTIVES,
         NORMS,
         PROTOCOLS,
         TRAINING_ATTACKS,
@@ -173,7 +180,8 @@ def register(folder: str, name: str, choice: Any = None) -> Callable[[type], typ
 
         robgan_tf.register("losses/source", "my_loss", MyLoss())
 
-    or, of a class that is built without arguments (an attack of training is the class itself),
+    or, of a class that is built without arguments (an attack of training and an objective are the
+    class itself),
 
         @robgan_tf.register("losses/source", "my_loss")
         class MyLoss(SourceLoss): ...

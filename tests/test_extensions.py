@@ -7,13 +7,16 @@ import tensorflow as tf
 
 from robgan_tf import choices, extensions
 from robgan_tf.choices import SOURCE_LOSSES
+from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.config.gin_files import read_config
 from robgan_tf.errors import UserError
 from robgan_tf.evaluate import main as evaluate
 from robgan_tf.sample import main as sample
 from robgan_tf.serving.exported_parts import build_part
+from robgan_tf.stages.build import build_objective
 from robgan_tf.stages.finished import open_run, read_run_config
 from robgan_tf.train import main as train
-from tests import tiny
+from tests import tiny, tiny_classifier
 from tests.eager import eagerly
 
 DIGITS = tuple("0123456789")
@@ -159,3 +162,48 @@ def test_models_of_a_run_are_used_without_its_extension(trained, capsys):
     assert sample(["sheet", f"--run_dir={run}"]) == 0
     arguments = ["robustness", f"--run_dir={run}", "--attack=fgsm", "--images=10"]
     assert evaluate([*arguments, "--epsilons=0.1", "--nomasking"]) == 0
+
+
+OBJECTIVE = '''
+"""An objective of its author's own."""
+
+import robgan_tf
+from robgan_tf.losses import ObjectiveTerms, TrainingObjective, class_loss
+
+
+@robgan_tf.register("losses/objective", "apart")
+class Apart(TrainingObjective):
+    uses_clean = True
+
+    def attack_losses(self, logits, clean_logits, labels):
+        return class_loss(logits, labels) - class_loss(clean_logits, labels)
+
+    def terms(self, logits, clean_logits, labels, smoothing):
+        losses = class_loss(logits, labels)
+        gap = losses - class_loss(clean_logits, labels)
+        return ObjectiveTerms(losses + self.divergence_weight * gap, losses, {"gap": gap})
+'''
+
+
+def test_an_objective_of_stage_2_from_a_file(tmp_path, eagerly):
+    path = tmp_path / "apart.py"
+    path.write_text(OBJECTIVE)
+    extensions.load([path])
+    bindings = [b for b in tiny.BINDINGS if not b.startswith(("train.", "ResNetGenerator"))]
+    bindings += ["finetune.steps = 1", "finetune.objective = 'apart'"]
+    bindings += ["finetune.divergence_weight = 3.0"]
+    config = read_config(FinetuneConfig, [], bindings)
+    step = tiny_classifier.build(build_objective(config.finetune))
+    metrics = step(*tiny_classifier.batches(), tiny_classifier.step_number())
+    kinds = {"real": "real_class", "fake": "fake_attacked_class"}
+    means = {
+        kind: metrics[f"loss_discriminator/{loss}"]
+        + 3.0 * metrics[f"loss_discriminator/{kind}_gap"]
+        for kind, loss in kinds.items()
+    }
+    total = float(metrics["loss_discriminator/total"])
+    assert total == pytest.approx(float(means["real"] + 0.5 * means["fake"]), rel=1e-5)
+    assert float(metrics["loss_discriminator/real_gap"]) > 0.0
+    extensions.load([])
+    with pytest.raises(UserError, match="objective of stage 2 'apart' does not exist; choose one"):
+        build_objective(config.finetune)

@@ -8,8 +8,8 @@ import tensorflow as tf
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.finetune_objective import FinetuneObjective
 from robgan_tf.training.finetune_step import (
-    FinetuneObjective,
     FinetunePlayers,
     FinetuneStep,
     trained_variables,

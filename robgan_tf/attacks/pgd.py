@@ -35,6 +35,8 @@ class ProjectedGradientDescent(TrainingAttack):
         number of steps is negative, or the norm does not exist.
     """
 
+    takes_start = True
+
     def __init__(
         self,
         epsilon: float,
@@ -87,13 +89,14 @@ class ProjectedGradientDescent(TrainingAttack):
         images: tf.Tensor,
         seed: tf.Tensor | None = None,
         epsilon: float | tf.Tensor | None = None,
+        start: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         images = tf.convert_to_tensor(images)
         check_images("ProjectedGradientDescent", images)
         if self.steps == 0:
             return images, tf.zeros([], images.dtype)
         epsilon = self.epsilon if epsilon is None else epsilon
-        attacked = self.start(images, seed, epsilon)
+        attacked = self.start(images, seed, epsilon) if start is None else start
 
         def step(
             number: tf.Tensor, attacked: tf.Tensor, total: tf.Tensor

@@ -13,11 +13,13 @@ class TrainingAttack(abc.ABC):
       epsilon: radius of the ball, on images in [-1, 1].
       steps: number of steps; 0 is no attack.
       norm: name of the norm of the ball.
+      takes_start: whether `checked` can be told where to start.
     """
 
     epsilon: float
     steps: int
     norm: str
+    takes_start: bool = False
 
     @abc.abstractmethod
     def __call__(
@@ -46,6 +48,7 @@ class TrainingAttack(abc.ABC):
         images: tf.Tensor,
         seed: tf.Tensor | None = None,
         epsilon: float | tf.Tensor | None = None,
+        start: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Attacks a batch as a call does, with a number that tells whether all of it was finite.
 
@@ -54,11 +57,14 @@ class TrainingAttack(abc.ABC):
           images: as in a call.
           seed: as in a call.
           epsilon: as in a call.
+          start: [N, ...] where to start in place of where the attack would; given only to an
+            attack that `takes_start`.
 
         Returns:
           Adversarial images, and a scalar that is infinite or NaN if what the attack followed was:
           here the sum of the images; of an attack that looks at its gradients, theirs.
         """
+        del start
         attacked = self(loss_fn, images, seed=seed, epsilon=epsilon)
         return attacked, tf.reduce_sum(attacked)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from robgan_tf.choices import NETWORKS, TRAINING_ATTACKS
+from robgan_tf.choices import NETWORKS, OBJECTIVES, TRAINING_ATTACKS
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
@@ -45,6 +45,23 @@ class FinetuneSettings(Settings):
         "discriminator",
         choices=NETWORKS,
     )
+    objective: str = setting(
+        "what the update minimises and its attack maximises",
+        "adversarial_training",
+        choices=OBJECTIVES,
+    )
+    divergence_weight: float = setting(
+        "beta of TRADES, lambda of MART: of the divergence between predictions on clean and on "
+        "attacked images",
+        6.0,
+        minimum=0.0,
+    )
+    label_smoothing: float = setting(
+        "probability given to all classes evenly in cross-entropies, on real images",
+        0.0,
+        minimum=0.0,
+        below=1.0,
+    )
     generated_share: float = setting(
         "of generated images in a batch; 0 for none", 0.5, minimum=0.0, below=1.0
     )
@@ -55,6 +72,15 @@ class FinetuneSettings(Settings):
     )
     generated_label_smoothing: float = setting(
         "probability given to all classes evenly, on generated images", 0.0, minimum=0.0, below=1.0
+    )
+    weight_perturbation: float = setting(
+        "gamma of adversarial weight perturbation: the gradient is taken where every kernel is "
+        "moved by so much of its length to raise the loss; 0 for none",
+        0.0,
+        minimum=0.0,
+    )
+    weight_perturbation_warmup_steps: int = setting(
+        "first steps, which are made without weight perturbation", 0, minimum=0
     )
     lipschitz_weight: float = setting(
         "lambda of equations (4) and (5): of the mean local Lipschitz value", 0.0, minimum=0.0

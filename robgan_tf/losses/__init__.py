@@ -7,11 +7,15 @@ from robgan_tf.losses.adversarial import (
 )
 from robgan_tf.losses.lipschitz import local_lipschitz_values
 from robgan_tf.losses.source_loss import SourceLoss
+from robgan_tf.losses.training_objective import ObjectiveTerms, TrainingObjective, divergence
 
 __all__ = [
     "AdversarialLoss",
+    "ObjectiveTerms",
     "SourceLoss",
+    "TrainingObjective",
     "class_loss",
+    "divergence",
     "local_lipschitz_values",
     "smoothed_class_loss",
 ]

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import keras
 
 from robgan_tf.attacks.training_attack import TrainingAttack
-from robgan_tf.choices import NETWORKS, TRAINING_ATTACKS
-from robgan_tf.config.finetune import FinetuneConfig
+from robgan_tf.choices import NETWORKS, OBJECTIVES, TRAINING_ATTACKS
+from robgan_tf.config.finetune import FinetuneConfig, FinetuneSettings
 from robgan_tf.config.groups import AttackSettings, OptimizerSettings
 from robgan_tf.errors import UserError
 from robgan_tf.models.network import Network
 from robgan_tf.training.adam import Adam, CorrectedAdam
+from robgan_tf.training.finetune_objective import FinetuneObjective
 from robgan_tf.training.learning_rates import StepLearningRate
 
 
@@ -45,6 +46,25 @@ def build_attack(name: str, settings: AttackSettings) -> TrainingAttack:
         return TRAINING_ATTACKS.get(name)(**vars(settings))
     except ValueError as error:
         raise UserError(str(error)) from error
+
+
+def build_objective(wanted: FinetuneSettings) -> FinetuneObjective:
+    """Builds what stage 2 minimises.
+
+    Args:
+      wanted: settings of the stage.
+    """
+    return FinetuneObjective(
+        generated_weight=wanted.generated_weight,
+        generated_label_smoothing=wanted.generated_label_smoothing,
+        lipschitz_weight=wanted.lipschitz_weight,
+        warmup_steps=wanted.warmup_steps,
+        free=wanted.free,
+        label_smoothing=wanted.label_smoothing,
+        loss=OBJECTIVES.get(wanted.objective)(wanted.divergence_weight),
+        weight_perturbation=wanted.weight_perturbation,
+        weight_perturbation_warmup_steps=wanted.weight_perturbation_warmup_steps,
+    )
 
 
 def build_optimizer(

@@ -15,14 +15,18 @@ from robgan_tf.runs.checkpoints import load_weights
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages import finetune_report
 from robgan_tf.stages.agreement import check_sources
-from robgan_tf.stages.build import build_attack, build_classifier, build_optimizer
+from robgan_tf.stages.build import (
+    build_attack,
+    build_classifier,
+    build_objective,
+    build_optimizer,
+)
 from robgan_tf.stages.finetune_task import FinetuneTask
 from robgan_tf.stages.finished import FinishedRun
 from robgan_tf.stages.generated_stream import open_generated
 from robgan_tf.stages.stage import Built, Stage
 from robgan_tf.training.distribution import check_batch_size
 from robgan_tf.training.finetune_step import (
-    FinetuneObjective,
     FinetunePlayers,
     FinetuneStep,
     trained_variables,
@@ -94,13 +98,7 @@ class FinetuneStage(Stage):
     @override
     def build_step(self, players: FinetunePlayers) -> FinetuneStep:
         wanted = self.config.finetune
-        objective = FinetuneObjective(
-            wanted.generated_weight,
-            wanted.generated_label_smoothing,
-            wanted.lipschitz_weight,
-            wanted.warmup_steps,
-            wanted.free,
-        )
+        objective = build_objective(wanted)
         try:
             return FinetuneStep(
                 players,

@@ -5,6 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from robgan_tf.choices import OBJECTIVES
 from robgan_tf.config.finetune import FinetuneConfig, FinetuneSettings
 from robgan_tf.data.load import ImageData
 from robgan_tf.models.summary import summary_table
@@ -105,11 +106,30 @@ def _print_conditions(
 ) -> None:
     wanted = config.finetune
     print_conditions(strategy, data, config.attack, wanted.free)
+    if (objective := _objective(wanted)) is not None:
+        print(f"Objective  {objective}")
     start = "fresh weights" if wanted.start == "scratch" else f"D of {origin['--gan_run_dir']}"
     print(f"Start      {wanted.network}, {start}")
     if wanted.generated_share:
         maker = origin["--generated"] or f"averaged G of {origin['--gan_run_dir']}"
         print(f"Generated  {maker}")
+
+
+def _objective(wanted: FinetuneSettings) -> str | None:
+    """What is minimised and where the attack starts; None where it is as ever."""
+    kind = OBJECTIVES.get(wanted.objective)
+    parts = [wanted.objective]
+    if kind.uses_clean:
+        parts.append(f"divergence of weight {wanted.divergence_weight:g}")
+    if kind.start_deviation is not None:
+        parts.append(f"its attack from noise of deviation {kind.start_deviation:g}")
+    if wanted.weight_perturbation:
+        begin = wanted.weight_perturbation_warmup_steps
+        after = f" after step {begin}" if begin else ""
+        parts.append(f"weights perturbed by {wanted.weight_perturbation:g}{after}")
+    if parts == [FinetuneSettings.objective]:
+        return None
+    return ", ".join(parts)
 
 
 def _batch(wanted: FinetuneSettings) -> str:

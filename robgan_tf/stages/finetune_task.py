@@ -9,7 +9,8 @@ from robgan_tf.data.sources import ImageSource
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.loop import Due
-from robgan_tf.training.finetune_step import ACCURACIES, LOSSES, FinetuneStep
+from robgan_tf.training.finetune_loss import ACCURACIES, LOSSES
+from robgan_tf.training.finetune_step import FinetuneStep
 from robgan_tf.typing import LabelledImages, Scalars
 from robgan_tf.watching.attack_sheet import AttackPictures
 from robgan_tf.watching.gap import GapMeter

@@ -6,8 +6,13 @@
 with delta found by the attack for each image. Without generated images it is equation (3); with
 them, from fresh weights, equation (6), and from a jointly trained D equation (10). Without an
 attack it is clean training, and `lipschitz_weight` adds the penalty of equations (4) and (5).
+
+The loss is cross-entropy there; other objectives (`losses.objective`) put theirs in its place, and
+in place of what the attack maximises. The gradient may be taken at perturbed weights
+(`training.weight_perturbation`).
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,11 +22,19 @@ import tensorflow as tf
 
 from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.layers import hold_normalized_kernels
-from robgan_tf.losses.adversarial import class_loss, smoothed_class_loss
-from robgan_tf.losses.lipschitz import local_lipschitz_values
-from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.training.adversary import attacked_already, warmed_up
-from robgan_tf.training.distribution import local_part, share_out
+from robgan_tf.training.distribution import share_out
+from robgan_tf.training.finetune_attack import attack_start, attacked_images
+from robgan_tf.training.finetune_batch import FinetuneBatch, local_batch
+from robgan_tf.training.finetune_loss import (
+    PERTURBED_TOTAL,
+    TOTAL,
+    FinetuneLoss,
+    finetune_loss,
+    finetune_metrics,
+    whole,
+)
+from robgan_tf.training.finetune_objective import FinetuneObjective
 from robgan_tf.training.moving_average import update_moving_average
 from robgan_tf.training.replicated import (
     Names,
@@ -29,14 +42,8 @@ from robgan_tf.training.replicated import (
     raise_if_not_finite,
     run_on_replicas,
 )
+from robgan_tf.training.weight_perturbation import at_weights, perturbed_weights, without_trace
 from robgan_tf.typing import LabelledImages, Scalars
-
-# Metrics of the attacked real images and of the attacked generated ones. What joint training
-# measures too has its name there, so that the two stages share charts.
-LOSSES = ("loss_discriminator/real_class", "loss_discriminator/fake_attacked_class")
-ACCURACIES = ("accuracy_class/attacked", "accuracy_class/fake_attacked")
-LIPSCHITZ_VALUES = ("lipschitz_class/attacked", "lipschitz_class/fake_attacked")
-
 
 # From the classifier, while its kernels are held, to attacked images, and what tells whether the
 # attack's gradients were finite; None where they are not yet known.
@@ -68,42 +75,6 @@ class FinetunePlayers:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-@dataclasses.dataclass(frozen=True)
-class FinetuneObjective:
-    """What an update minimises.
-
-    Attributes:
-      generated_weight: lambda of equation (6).
-      generated_label_smoothing: probability shared out evenly, on generated images.
-      lipschitz_weight: lambda of equations (4) and (5).
-      warmup_steps: steps over which the attack's radius grows linearly from 0; 0 for none.
-      free: free adversarial training, as in `TrainingAdversary`.
-    """
-
-    generated_weight: float = 0.5
-    generated_label_smoothing: float = 0.0
-    lipschitz_weight: float = 0.0
-    warmup_steps: int = 0
-    free: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class _Batch:
-    """A replica's batch apart from its images: real ones first, then generated ones.
-
-    Attributes:
-      labels: [N].
-      counts: how many of them are real, and generated.
-      weights: [N] of the losses in the sum that is minimised.
-      smoothing: [N] of the labels.
-    """
-
-    labels: tf.Tensor
-    counts: list[int]
-    weights: tf.Tensor
-    smoothing: tf.Tensor
-
-
 def trained_variables(classifier: keras.Model) -> list[keras.Variable]:
     """The trainable variables of a classifier but those of its source head (equation (10))."""
     of_source = {id(variable) for variable in classifier.source_head.trainable_variables}
@@ -124,7 +95,8 @@ class FinetuneStep:
       average_decay: decay of the moving average, where there is one.
 
     Raises:
-      ValueError: if free adversarial training is asked for with fewer than 2 steps.
+      ValueError: if the attack cannot be made on the objective, or free adversarial training is
+        asked for where it cannot be had.
     """
 
     def __init__(
@@ -137,8 +109,7 @@ class FinetuneStep:
         seed: int,
         average_decay: float = 0.0,
     ) -> None:
-        if objective.free:
-            attack.check_free()
+        objective.check(attack)
         self.players = players
         self.attack = attack
         self.objective = objective
@@ -146,7 +117,8 @@ class FinetuneStep:
         self.seed = seed
         self.average_decay = average_decay
         self._variables = trained_variables(players.classifier)
-        self._names = Names([], [])
+        # With and without weight perturbation the step is compiled apart.
+        self._names: dict[bool, Names] = {}
         self._compiled = tf.function(self._distributed_step, autograph=False)
 
     @property
@@ -177,48 +149,47 @@ class FinetuneStep:
             for part in parts
         ]
         counts = tuple(len(labels) for _, labels in parts)
-        metrics, non_finite = self._compiled(shared, counts, step)
-        raise_if_not_finite(step, self._names.checks, non_finite, self.strategy)
-        return dict(zip(self._names.metrics, tf.unstack(metrics), strict=True))
+        perturbs = self.objective.perturbs_weights(int(step))
+        metrics, non_finite = self._compiled(shared, counts, perturbs, step)
+        names = self._names[perturbs]
+        raise_if_not_finite(step, names.checks, non_finite, self.strategy)
+        return dict(zip(names.metrics, tf.unstack(metrics), strict=True))
 
     def epsilon(self, step: tf.Tensor) -> tf.Tensor:
         """Radius at a step, on [-1, 1]; a scalar tensor."""
         return warmed_up(self.attack.epsilon, self.objective.warmup_steps, step)
 
     def _distributed_step(
-        self, parts: Any, counts: tuple[int, ...], step: tf.Tensor
+        self, parts: Any, counts: tuple[int, ...], perturbs: bool, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        self._names, metrics, non_finite = run_on_replicas(
-            self.strategy, lambda *arguments: self._replica_step(counts, *arguments), parts, step
+        self._names[perturbs], metrics, non_finite = run_on_replicas(
+            self.strategy,
+            lambda *arguments: self._replica_step(counts, perturbs, *arguments),
+            parts,
+            step,
         )
         return metrics, non_finite
 
     def _replica_step(
-        self, counts: tuple[int, ...], parts: Sequence[LabelledImages], step: tf.Tensor
+        self,
+        counts: tuple[int, ...],
+        perturbs: bool,
+        parts: Sequence[LabelledImages],
+        step: tf.Tensor,
     ) -> tuple[Scalars, Scalars]:
         """This replica's part of a step; `counts` are the global numbers of real and generated."""
         dtype = self.players.classifier.compute_dtype
-        images = tf.concat([tf.cast(part[0], dtype) for part in parts], axis=0)
-        labels = tf.concat([tf.cast(part[1], tf.int32) for part in parts], axis=0)
-        seeds = tf.concat(
-            [self._seeds(step, source, count) for source, count in enumerate(counts)], axis=0
-        )
-        batch = _Batch(
-            labels,
-            [part[1].shape[0] for part in parts],
-            self._per_sample(
-                parts,
-                [1.0 / counts[0]]
-                + [self.objective.generated_weight / count for count in counts[1:]],
-                dtype,
-            ),
-            self._per_sample(parts, [0.0, self.objective.generated_label_smoothing], dtype),
-        )
+        batch = local_batch(parts, counts, self.objective, seed=self.seed, step=step, dtype=dtype)
+        epsilon = self.epsilon(step)
         if self.objective.free:
-            metrics, checks = self._replayed(images, batch, seeds, step)
+            metrics, checks = self._replayed(batch, epsilon)
         else:
             metrics, checks, _ = self._update(
-                lambda classifier: self._attacked(classifier, images, labels, seeds, step), batch
+                lambda classifier: attacked_images(
+                    classifier, self.attack, self.objective.loss, batch, epsilon
+                ),
+                batch,
+                perturbs,
             )
         if self.players.average_classifier is not None:
             update_moving_average(
@@ -226,58 +197,29 @@ class FinetuneStep:
             )
         return metrics, checks
 
-    def _seeds(self, step: tf.Tensor, source: int, count: int) -> tf.Tensor:
-        """Seeds of the random start of this replica's real (0) or generated (1) images."""
-        seed = derive_seed(self.seed, Purpose.RANDOM_START, step, source)
-        return local_part(tf.random.split(seed, count))
-
-    def _per_sample(
-        self, parts: Sequence[LabelledImages], values: Sequence[float], dtype: str
-    ) -> tf.Tensor:
-        return tf.concat(
-            [
-                tf.fill([part[1].shape[0]], tf.constant(value, dtype))
-                for part, value in zip(parts, values, strict=False)
-            ],
-            axis=0,
-        )
-
-    def _attacked(
-        self,
-        classifier: keras.Model,
-        images: tf.Tensor,
-        labels: tf.Tensor,
-        seeds: tf.Tensor,
-        step: tf.Tensor,
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        return self.attack.checked(
-            lambda x: class_loss(classifier(x, training=False)[1], labels),
-            images,
-            seed=seeds,
-            epsilon=self.epsilon(step),
-        )
-
-    def _replayed(
-        self, images: tf.Tensor, batch: _Batch, seeds: tf.Tensor, step: tf.Tensor
-    ) -> tuple[Scalars, Scalars]:
+    def _replayed(self, batch: FinetuneBatch, epsilon: tf.Tensor) -> tuple[Scalars, Scalars]:
         """Free adversarial training: the gradients of each update also move the images."""
-        epsilon = self.epsilon(step)
-        attacked = self.attack.start(images, seeds, epsilon)
+        attacked = attack_start(self.attack, self.objective.loss, batch, epsilon)
         updates, all_checks = [], {}
         for replay in range(self.replays):
             metrics, checks, gradient = self._update(attacked_already(attacked), batch)
-            attacked = self.attack.step(images, attacked, gradient, epsilon)
+            attacked = self.attack.step(batch.images, attacked, gradient, epsilon)
             updates.append(metrics)
             all_checks.update({f"replay {replay + 1}: {n}": v for n, v in checks.items()})
         means = {name: tf.reduce_mean([values[name] for values in updates]) for name in updates[0]}
         return means, all_checks
 
-    def _update(self, perturb: Perturb, batch: _Batch) -> tuple[Scalars, Scalars, tf.Tensor]:
+    def _update(
+        self, perturb: Perturb, batch: FinetuneBatch, perturbs: bool = False
+    ) -> tuple[Scalars, Scalars, tf.Tensor]:
         """Makes one update.
 
         Args:
           perturb: a Perturb.
-          batch: a _Batch.
+          batch: the batch.
+          perturbs: whether the gradient is taken at perturbed weights. Then losses and accuracies
+            are still those of the weights themselves, and moving averages of batch normalization
+            move once, at the perturbed weights, as in the authors' code.
 
         Returns:
           Metrics, checks, and in free adversarial training the gradient of the loss with respect
@@ -289,34 +231,31 @@ class FinetuneStep:
                 attacked, of_attack = perturb(classifier)
             watched = [attacked] if self.objective.free else []
             tape.watch(watched)
-            logits = classifier(attacked, training=True)[1]
-            losses = smoothed_class_loss(logits, batch.labels, batch.smoothing)
-            total = tf.reduce_sum(batch.weights * losses)
-            penalties = None
-            if self.objective.lipschitz_weight:
-                penalties = local_lipschitz_values(
-                    lambda x: class_loss(classifier(x, training=False)[1], batch.labels), attacked
-                )
-                total += self.objective.lipschitz_weight * tf.reduce_sum(batch.weights * penalties)
-        gradients = tape.gradient(total, [*self._variables, *watched])
+            with without_trace() if perturbs else contextlib.nullcontext():
+                loss = finetune_loss(classifier, self.objective, batch, attacked)
+        gradients = tape.gradient(loss.total, [*self._variables, *watched])
+        metrics = finetune_metrics(loss, batch)
         # In the order in which they come about.
-        checks = {} if of_attack is None else {ATTACK_CHECK: tf.cast(of_attack, total.dtype)}
-        checks["classifier: loss"] = total
+        checks = {} if of_attack is None else {ATTACK_CHECK: tf.cast(of_attack, loss.total.dtype)}
+        checks["classifier: loss"] = loss.total
         if watched:
             checks[ATTACK_CHECK] = tf.reduce_sum(gradients[-1])
         of_variables = gradients[: len(self._variables)]
+        if perturbs:
+            perturbed, of_variables = self._at_perturbed_weights(of_variables, batch, attacked)
+            metrics |= {TOTAL: whole(loss), PERTURBED_TOTAL: whole(perturbed)}
+            checks["classifier: loss at perturbed weights"] = perturbed.total
         apply_gradients(of_variables, self._variables, self.players.classifier_optimizer, checks)
-        return self._metrics(batch, logits, losses, penalties), checks, gradients[-1]
+        return metrics, checks, gradients[-1]
 
-    def _metrics(
-        self, batch: _Batch, logits: tf.Tensor, losses: tf.Tensor, penalties: tf.Tensor | None
-    ) -> Scalars:
-        correct = tf.argmax(logits, axis=1, output_type=tf.int32) == batch.labels
-        values = {LOSSES: losses, ACCURACIES: tf.cast(correct, losses.dtype)}
-        if penalties is not None:
-            values[LIPSCHITZ_VALUES] = penalties
-        return {
-            name: tf.reduce_mean(part)
-            for names, per_sample in values.items()
-            for name, part in zip(names, tf.split(per_sample, batch.counts), strict=False)
-        }
+    def _at_perturbed_weights(
+        self, gradients: Sequence[tf.Tensor], batch: FinetuneBatch, attacked: tf.Tensor
+    ) -> tuple[FinetuneLoss, list[tf.Tensor]]:
+        """The loss at the weights that these gradients lead to, and its gradients there."""
+        classifier, gamma = self.players.classifier, self.objective.weight_perturbation
+        values = perturbed_weights(self._variables, gradients, gamma)
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            with at_weights(classifier, self._variables, values):
+                loss = finetune_loss(classifier, self.objective, batch, attacked)
+        return loss, tape.gradient(loss.total, values)

@@ -31,6 +31,11 @@ TUNED = (
     *("finetune.lipschitz_weight = 0.1", "gap.every = 2", "gap.images = 4"),
     "final_evaluation.images = 0",
 )
+# What other objectives write besides.
+OBJECTIVES = {
+    "trades": ("finetune.objective = 'trades'", "finetune.weight_perturbation = 0.01"),
+    "mart": ("finetune.objective = 'mart'",),
+}
 # Every alarm there is, at once.
 ALARMING = {
     "diversity/worst_class": 0.0,
@@ -66,13 +71,16 @@ def of_stages(tmp_path_factory) -> dict[str, set[str]]:
         gan = open_run(str(folder / "joint"), "last")
         config = read_config(FinetuneConfig, [], TUNED)
         FinetuneStage(config, str(folder / "tuned"), gan=gan).train()
-    return {stage: names_of(folder / stage) for stage in ("joint", "tuned")}
+        for name, bindings in OBJECTIVES.items():
+            config = read_config(FinetuneConfig, [], [*TUNED, *bindings])
+            FinetuneStage(config, str(folder / name), gan=gan).train()
+    return {stage: names_of(folder / stage) for stage in ("joint", "tuned", *OBJECTIVES)}
 
 
 @pytest.fixture(scope="module")
 def written(of_stages) -> set[str]:
     """Names of metrics that a run of either stage writes."""
-    return of_stages["joint"] | of_stages["tuned"]
+    return set.union(*of_stages.values())
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 a wrong reduction. A program of its own for each kind of training: devices are set up before all
 else, and collectives of a second strategy in one process collide with those of the first."""
 
+import dataclasses
 import sys
 
 import keras
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.layers import spectral_normalization_layers
+from robgan_tf.losses.objective.trades import Trades
 from robgan_tf.training.distribution import make_strategy
 from tests import tiny, tiny_classifier
 
@@ -41,10 +43,18 @@ def joint_training(strategy, normalization):
 
 
 def classifier_training(strategy, normalization):
-    """The same of fine-tuning."""
+    """The same of fine-tuning; with batch statistics TRADES at perturbed weights from step 2 on."""
     objective = tiny_classifier.changed_objective(
         generated_weight=0.3, generated_label_smoothing=0.1, lipschitz_weight=0.01
     )
+    if normalization == "batch":
+        objective = dataclasses.replace(
+            objective,
+            label_smoothing=0.1,
+            loss=Trades(4.0),
+            weight_perturbation=0.02,
+            weight_perturbation_warmup_steps=1,
+        )
     step = tiny_classifier.build(
         objective, normalization=normalization, strategy=strategy, average_decay=0.9
     )
