@@ -106,7 +106,7 @@ def test_an_update_written_out(name, float64, eagerly):
     metrics = step(*batches, tiny.step_number())
     assert float(metrics["loss_discriminator/total"]) == pytest.approx(float(total), rel=1e-6)
     for kind, part in (("real", slice(8)), ("fake", slice(8, 12))):
-        found = np.argmax(clean[part], axis=1) == labels[part]
+        found = np.argmax(clean[part], axis=1) == np.array(labels[part])
         assert float(metrics[f"accuracy_class/{kind}"]) == pytest.approx(found.mean())
     for variable, value in zip(model.variables, before, strict=True):
         if variable.path in gradients:
