@@ -94,6 +94,14 @@ class Choices:
             return _registered[self.folder, name].choice
         return self._import(name).CHOICE
 
+    def canonical(self, name: str) -> str:
+        """The name of the choice that is meant, whether with dashes or underscores."""
+        if name in self:
+            return name
+        alike = {"_": "-", "-": "_"}[self.separator]
+        other = name.replace(alike, self.separator)
+        return other if other in self else name
+
     def unknown(self, name: str) -> str:
         """The end of a message about a name that does not exist, which it begins with."""
         known = ", ".join(repr(choice) for choice in self.names())

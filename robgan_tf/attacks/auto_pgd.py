@@ -139,6 +139,11 @@ class AutoPGD:
         return self.restarts * (self.target_classes or 1)
 
     @property
+    def queries(self) -> int:
+        """How often a round looks at one image."""
+        return (self.steps + 1) * self.eot
+
+    @property
     def form(self) -> Hashable:
         """Norm, objective, steps, of which the checkpoints are made, and passes at a point."""
         does_nothing = self._does_nothing

@@ -78,6 +78,11 @@ class PGDSearch:
         self._does_nothing = steps == 0 or epsilon == 0.0
 
     @property
+    def queries(self) -> int:
+        """How often a round looks at one image."""
+        return self._descent.steps + 1
+
+    @property
     def form(self) -> Hashable:
         """Norm, start, objective, what is kept; whether steps are shares of the radius."""
         start, relative = self._descent.random_start, self._descent.relative_step

@@ -12,9 +12,14 @@ class EvaluationProtocol(abc.ABC):
 
     Attributes:
       images: how many are attacked unless another number is asked for; None for all.
+      randomised: whether it is for models that answer by chance, which others refuse.
+      incomplete: what its results are called where an attack of it was replaced or left out; None
+        if they keep its name.
     """
 
     images: int | None = None
+    randomised: bool = False
+    incomplete: str | None = None
 
     @abc.abstractmethod
     def attacks(self, epsilon: float, norm: str, num_classes: int) -> list[AttackSearch]:
@@ -33,6 +38,21 @@ class EvaluationProtocol(abc.ABC):
         """Radii on [-1, 1] that are evaluated whatever others are asked for."""
         del norm
         return ()
+
+    def replaced(self, num_classes: int) -> tuple[str, ...]:
+        """A line on each attack that others stand in for, because there are too few classes."""
+        del num_classes
+        return ()
+
+
+def title(name: str, complete: bool) -> str:
+    """What results of a protocol are called.
+
+    Args:
+      name: of the protocol.
+      complete: whether all its attacks were made, and their results sound.
+    """
+    return name if complete else PROTOCOLS.get(name).incomplete or name
 
 
 def make_attacks(name: str, epsilon: float, norm: str, num_classes: int) -> list[AttackSearch]:

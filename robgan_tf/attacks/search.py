@@ -41,6 +41,14 @@ class AttackSearch(Protocol):
         """
 
 
+def queries_of(attack: AttackSearch) -> int:
+    """How often a round asks for the logits of one image at most; 1 of an attack that does not say.
+
+    It says so by an attribute `queries`.
+    """
+    return int(getattr(attack, "queries", 1))
+
+
 class NumberedSearch(AttackSearch, Protocol):
     """An attack whose compiled form is that of all which differ from it in numbers only."""
 

@@ -74,6 +74,14 @@ def add_flags(parser: Parser) -> None:
     )
     flags.add_seed(parser)
     flags.add_batch_size(parser)
+    parser.flag(
+        "replicas",
+        "Devices that share the images, each with --batch_size of them at a time: GPUs, or without "
+        "one parts of the CPU. They change no result.",
+        values.whole(1),
+        default=1,
+        form="NUMBER",
+    )
     parser.switch("masking", "Look for signs of masked gradients too.", default=True)
     parser.group("Results")
     parser.flag(
@@ -112,6 +120,7 @@ def add_flags(parser: Parser) -> None:
 def evaluate(given: Values) -> int:
     """Evaluates as the flags say."""
     flags.load_extensions(given)
+    given.attack = PROTOCOLS.canonical(given.attack)
     values.check_choice("attack", given.attack, PROTOCOLS)
     values.check_choice("norm", given.norm, NORMS)
     if bool(given.run_dir) == bool(given.model):
@@ -126,9 +135,11 @@ def evaluate(given: Values) -> int:
 
         from robgan_tf.data.overlap import overlap_warning
         from robgan_tf.robustness.run import Protocol, evaluate_robustness
+        from robgan_tf.training.distribution import replica_devices
 
     # Every attack at every radius is compiled once: the advice against that is no news.
     tf.get_logger().setLevel("ERROR")
+    devices = replica_devices(given.replicas, "--replicas") if given.replicas > 1 else ()
     protocol = Protocol(
         attack=given.attack,
         epsilons=given.epsilons,
@@ -137,6 +148,7 @@ def evaluate(given: Values) -> int:
         batch_size=given.batch_size,
         masking=given.masking,
         save_images=given.save_images,
+        devices=tuple(devices),
     )
     name = given.name or result_name(given)
     subjects, data = _runs(given, name) if given.run_dir else _models(given, name)

@@ -20,7 +20,9 @@ class Protocol:
       epsilons: radii on [-1, 1], above 0.
       norm: name of the norm, such as "linf".
       seed: of all random numbers.
-      batch_size: images at a time; changes no result.
+      batch_size: images at a time on each device; changes no result.
+      devices: names of devices that share the images, such as "GPU:0"; none for the one that
+        TensorFlow chooses. They change no result.
       masking: whether to run the masking report, at the largest of the radii.
       save_images: whether to write adversarial images as npz.
     """
@@ -32,6 +34,10 @@ class Protocol:
     batch_size: int = 100
     masking: bool = True
     save_images: bool = False
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "attack", PROTOCOLS.canonical(self.attack))
 
     @property
     def radii(self) -> list[float]:

@@ -1,7 +1,9 @@
 """What is compiled for one classifier: its predictions and each form of attack, once."""
 
+import contextlib
 import functools
 import numbers
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -13,6 +15,8 @@ from robgan_tf.robustness.gradients import GradientCounter
 from robgan_tf.robustness.subjects import Classifier
 
 NO_CLASS = -1  # What is predicted where logits are NaN.
+# Weights are held in the model itself while a function is traced: one at a time.
+_TRACING = threading.Lock()
 
 
 class CompiledClassifier:
@@ -24,28 +28,41 @@ class CompiledClassifier:
     Args:
       classifier: a Classifier.
       image_shape: (H, W, C).
+      device_names: where its functions run, such as "GPU:0" and "GPU:1"; of None, the one device
+        that TensorFlow chooses.
 
     Attributes:
       classifier: the same.
+      devices: how many there are.
       predict: function from images, float32 [N, H, W, C], to their classes, int32 [N]; -1 where
         the logits are NaN.
       gradients: the `GradientCounter` of all that attacks followed.
     """
 
-    def __init__(self, classifier: Classifier, image_shape: Sequence[int]) -> None:
+    def __init__(
+        self,
+        classifier: Classifier,
+        image_shape: Sequence[int],
+        device_names: Sequence[str] | None = None,
+    ) -> None:
         self.classifier = classifier
+        self._device_names: Sequence[str | None] = device_names or [None]
+        self.devices = len(self._device_names)
         self.gradients = GradientCounter()
         self._images = tf.TensorSpec([None, *image_shape], tf.float32)
         self._of_forms: dict[Hashable, Callable[..., Any]] = {}
         self.predict = self._compiled(
-            lambda images: _predicted(classifier.logits(images)), [self._images]
+            lambda images: _predicted(classifier.logits(images)), [self._images], device=0
         )
 
-    def search(self, attack: AttackSearch) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    def search(
+        self, attack: AttackSearch, device: int = 0
+    ) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
         """Returns a compiled function that makes one round of an attack.
 
         Args:
           attack: any attack; those that tell their form share the function of that form.
+          device: the place of a name in `device_names`.
 
         Returns:
           A function of images, float32 [N, H, W, C] in [-1, 1], labels, int32 [N], seeds, int32
@@ -53,15 +70,18 @@ class CompiledClassifier:
           images, bool [N] whether each is misclassified).
         """
         if not is_numbered(attack):
-            return functools.partial(self._search([], lambda _: attack), [])
+            return functools.partial(self._search([], lambda _: attack, device), [])
         given = [_tensor(number) for number in attack.numbers]
-        key = type(attack), attack.form
+        key = type(attack), attack.form, device
         if key not in self._of_forms:
-            self._of_forms[key] = self._search(given, attack.with_numbers)
+            self._of_forms[key] = self._search(given, attack.with_numbers, device)
         return functools.partial(self._of_forms[key], given)
 
     def _search(
-        self, given: Sequence[tf.Tensor], attack_of: Callable[[Sequence[tf.Tensor]], AttackSearch]
+        self,
+        given: Sequence[tf.Tensor],
+        attack_of: Callable[[Sequence[tf.Tensor]], AttackSearch],
+        device: int,
     ) -> Callable[..., Any]:
         """Compiles one round of the attack that `attack_of` makes of such numbers."""
 
@@ -86,18 +106,35 @@ class CompiledClassifier:
                 tf.TensorSpec([None, 2], tf.int32),
                 tf.TensorSpec([], tf.int32),
             ],
+            device,
         )
 
     def _compiled(
-        self, function: Callable[..., Any], signature: Sequence[Any]
+        self, function: Callable[..., Any], signature: Sequence[Any], device: int
     ) -> Callable[..., Any]:
         """Compiles for any number of images, with the classifier's weights prepared once a call."""
+        name = self._device_names[device]
 
         def held(*arguments: Any) -> Any:
-            with self.classifier.hold():
+            with tf.device(name) if name else contextlib.nullcontext(), self.classifier.hold():
                 return function(*arguments)
 
-        return tf.function(held, autograph=False, input_signature=signature)
+        return _traced_alone(tf.function(held, autograph=False, input_signature=signature))
+
+
+def _traced_alone(function: Any) -> Callable[..., Any]:
+    """The same function, of which the first call, which traces it, lets no other be traced."""
+    traced = False
+
+    def call(*arguments: Any) -> Any:
+        nonlocal traced
+        if not traced:
+            with _TRACING:
+                function.get_concrete_function()
+            traced = True
+        return function(*arguments)
+
+    return call
 
 
 def _tensor(number: float) -> tf.Tensor:

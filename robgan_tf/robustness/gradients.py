@@ -69,20 +69,30 @@ class GradientCounter:
 
     def __init__(self) -> None:
         self._counts = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="gradients")
+        self._queries = tf.Variable(0, dtype=tf.int64, trainable=False, name="queries")
 
     @property
     def counts(self) -> GradientCounts:
         """Those of all calls so far."""
         return GradientCounts(*self._counts.numpy().tolist())
 
+    @property
+    def queries(self) -> int:
+        """How often the logits of an image were asked for."""
+        return int(self._queries.numpy())
+
     def counted(self, logits_fn: LogitsFunction) -> LogitsFunction:
-        """Returns the same function of images [N, ...], whose gradients are counted."""
+        """Returns the same function of images [N, ...], whose calls and gradients are counted."""
 
         @tf.custom_gradient
         def watched(images: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
             return tf.identity(images), self._count
 
-        return lambda images: logits_fn(watched(images))
+        def asked(images: tf.Tensor) -> tf.Tensor:
+            self._queries.assign_add(tf.shape(images, out_type=tf.int64)[0])
+            return logits_fn(watched(images))
+
+        return asked
 
     def _count(self, gradient: tf.Tensor) -> tf.Tensor:
         finite = tf.math.is_finite(gradient)

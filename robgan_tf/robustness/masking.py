@@ -19,6 +19,12 @@ from robgan_tf.attacks.square import MOVES_IN, SquareSearch
 from robgan_tf.choices import NORMS
 from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
+from robgan_tf.robustness.flags import (
+    gives_logits,
+    little_by_square,
+    same_logits,
+    takes_no_gradient,
+)
 from robgan_tf.robustness.gradients import GradientCounts, shares_of_zero
 from robgan_tf.robustness.signs import Check
 from robgan_tf.robustness.subjects import Classifier
@@ -28,7 +34,6 @@ ACCURACY_AT_HUGE_RADIUS = 0.05
 # A relation may be violated by this share of the images before it is an alarm.
 TOLERANCE = 0.02
 ZERO_GRADIENTS = 0.05
-DIFFERENT_LOGITS = 1e-4
 SQUARE_QUERIES = 500
 NOISE_DRAWS = 10
 
@@ -43,10 +48,15 @@ class Reported:
     Attributes:
       attack: name of its protocol.
       survived: bool [N], whether each image of the masking report withstood it.
+      by_square: the share of all images that Square was the first to fool, after other attacks;
+        None where it did not come after others.
+      randomised: whether the model is meant to answer by chance.
     """
 
     attack: str
     survived: np.ndarray
+    by_square: float | None = None
+    randomised: bool = False
 
 
 def masking_report(
@@ -119,12 +129,26 @@ def masking_report(
         _at_most("the attack reported is as strong as the strongest known here", found, best)
     )
     return [
-        _deterministic(classifier, images[:batch_size]),
+        *_flags(classifier, images[:batch_size], labels[:batch_size], reported),
         _gradients_exist(classifier, images, labels, batch_size),
         _falls_to_zero(accuracy, pgd, NORMS.get(norm).grey_radius(images[0].size)),
         *checks,
         # The last one: it counts what all the others followed.
         _gradients_are_finite(evaluations),
+    ]
+
+
+def _flags(
+    classifier: Classifier, images: np.ndarray, labels: np.ndarray, reported: Reported
+) -> list[Check]:
+    """Those of AutoAttack's reference code, but zero gradients."""
+    of_chance = [] if reported.randomised else [same_logits(classifier, images, labels)]
+    of_square = [] if reported.by_square is None else [little_by_square(reported.by_square)]
+    return [
+        *of_chance,
+        gives_logits(classifier, images),
+        takes_no_gradient(classifier, images),
+        *of_square,
     ]
 
 
@@ -177,17 +201,6 @@ def _check(name: str, measured: float, most: float, figures: str) -> Check:
 def _at_most(name: str, stronger: Measured, weaker: Measured) -> Check:
     figures = " and ".join(f"{value:.1%} under {attack}" for attack, value in (stronger, weaker))
     return _check(name, stronger[1], weaker[1] + TOLERANCE, figures)
-
-
-def _deterministic(classifier: Classifier, images: np.ndarray) -> Check:
-    one, other = (np.asarray(classifier.logits(tf.constant(images))) for _ in range(2))
-    difference = np.abs(one - other).max() / max(np.abs(one).max(), np.finfo(one.dtype).tiny)
-    return Check(
-        "the same image gives the same logits",
-        bool(difference < DIFFERENT_LOGITS),
-        f"two calls differ by {difference:.1e} of the largest logit; allowed up to "
-        f"{DIFFERENT_LOGITS:.0e}",
-    )
 
 
 def _gradients_exist(

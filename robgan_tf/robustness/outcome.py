@@ -1,7 +1,8 @@
 """What attacks at one radius did to images, and what is counted of it."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import scipy.stats
@@ -33,19 +34,29 @@ class Outcome:
         """Whether the clean image is classified correctly, bool [N]."""
         return self.fooled_by != WRONG_WHEN_CLEAN
 
+    def parts(self, attacks: Sequence[str]) -> list[dict[str, Any]]:
+        """On how many images each attack ran, and how many of them it fooled.
+
+        Args:
+          attacks: their names, in order.
+        """
+        left, parts = int(self.clean_correct.sum()), []
+        for name in attacks:
+            fooled = int(np.sum(self.fooled_by == name))
+            parts.append({"attack": name, "images": left, "fooled": fooled})
+            left -= fooled
+        return parts
+
     @property
     def survived(self) -> np.ndarray:
         """Whether the image is classified correctly clean and under every attack, bool [N]."""
         return self.fooled_by == SURVIVED
 
 
-def join(outcomes: Sequence[Outcome]) -> Outcome:
-    """Joins the outcomes of the parts of a data set, in order."""
-    return Outcome(
-        np.concatenate([outcome.predictions for outcome in outcomes]),
-        np.concatenate([outcome.fooled_by for outcome in outcomes]),
-        np.concatenate([outcome.adversarial for outcome in outcomes]),
-        sum(outcome.seconds for outcome in outcomes),
+def told(parts: Sequence[Mapping[str, Any]]) -> str:
+    """`Outcome.parts` in one line: how many images each attack was given and how many it left."""
+    return ", ".join(
+        f"{part['attack']} {part['images']} -> {part['images'] - part['fooled']}" for part in parts
     )
 
 

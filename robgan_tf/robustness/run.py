@@ -1,10 +1,10 @@
 """One robustness evaluation from classifiers and images to files: what the command does."""
 
+import contextlib
 import dataclasses
 import functools
 import json
 import pathlib
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,22 +12,26 @@ import numpy as np
 
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
+from robgan_tf.choices import PROTOCOLS
 from robgan_tf.data.batches import scale_images
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.subsets import representative_rows
 from robgan_tf.files import digest, write_atomically
-from robgan_tf.reporting import format_duration, format_radius
+from robgan_tf.reporting import format_radius
 from robgan_tf.robustness.asked import Protocol, choose_images, radius_key, stand_ins
+from robgan_tf.robustness.attack_progress import AttackProgress
 from robgan_tf.robustness.compiled import CompiledClassifier
-from robgan_tf.robustness.evaluation import RobustnessEvaluation
+from robgan_tf.robustness.evaluation import RobustnessEvaluation, Watcher
 from robgan_tf.robustness.input_range import range_warning
 from robgan_tf.robustness.masking import Reported, masking_report
-from robgan_tf.robustness.outcome import Outcome, join
+from robgan_tf.robustness.measured import Measured
+from robgan_tf.robustness.outcome import Outcome, told
+from robgan_tf.robustness.redraws import redrawn_accuracy, told_of_draws
 from robgan_tf.robustness.signs import MaskingReport
 from robgan_tf.robustness.soundness import keep_sound
-from robgan_tf.robustness.stored import PART_SIZE, StoredEvaluation
+from robgan_tf.robustness.stored import Keeper, StoredEvaluation
 from robgan_tf.robustness.subjects import Classifier, check_classifier
-from robgan_tf.robustness.table import Row, markdown, per_sample_csv, summary
+from robgan_tf.robustness.table import Row, markdown, per_sample_csv
 from robgan_tf.robustness.verification import VerificationError
 from robgan_tf.typing import PathLike
 
@@ -70,6 +74,8 @@ class RobustnessRun:
         self._num_classes = num_classes
         self._description = description
         self._protocol = protocol
+        self._kind = PROTOCOLS.get(protocol.attack)
+        self._called = protocol.attack
         self.left_out: list[str] = []
 
     def evaluate(
@@ -90,7 +96,9 @@ class RobustnessRun:
           VerificationError: if a result does not stand up to recomputation.
         """
         directory = pathlib.Path(directory)
-        num_classes = check_classifier(classifier, self._images, self._num_classes)
+        num_classes = check_classifier(
+            classifier, self._images, self._num_classes, randomised=self._kind.randomised
+        )
         attacks = {
             epsilon: make_attacks(self._protocol.attack, epsilon, self._protocol.norm, num_classes)
             for epsilon in self._protocol.radii
@@ -101,69 +109,67 @@ class RobustnessRun:
             "version_of_attacks": VERSION_OF_ATTACKS,
         }
         stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
-        warnings = self._warnings(classifier)
-        compiled = CompiledClassifier(classifier, self._images.shape[1:])
-        outcomes, norms = {}, {}
-        for epsilon, chosen in {0.0: [], **attacks}.items():
-            outcome, of_gradients = self._outcome(compiled, stored, epsilon, chosen)
-            warnings += of_gradients
-            outcomes[epsilon], norms[epsilon], left_out = self._sound(
-                classifier, epsilon, outcome, chosen
-            )
-            warnings += left_out
+        found = Measured(classifier, self._warnings(classifier))
+        found.replaced = self._kind.replaced(num_classes)
+        for line in found.replaced:
+            print(f"  {line}", flush=True)
+        compiled = CompiledClassifier(classifier, self._images.shape[1:], self._protocol.devices)
+        progress = AttackProgress(len(attacks), lambda: compiled.gradients.queries)
+        with contextlib.closing(progress):
+            for epsilon, chosen in {0.0: [], **attacks}.items():
+                self._measure(compiled, stored, epsilon, chosen, progress, found)
         largest = max(self._protocol.radii)
-        report = functools.partial(self._masking, compiled, largest, outcomes[largest])
-        masking = stored.masking(report if self._protocol.masking else None)
-        self._write(directory, name, classifier, outcomes, norms, masking, warnings)
-        return summary(outcomes), masking
+        report = functools.partial(
+            self._masking, compiled, largest, found.outcomes[largest], found.attacks[largest]
+        )
+        found.masking = stored.masking(report if self._protocol.masking else None)
+        self.left_out += found.left_out
+        # Of several models, one that lacks a part takes the name from all.
+        if found.called(self._protocol.attack) != self._protocol.attack:
+            self._called = found.called(self._protocol.attack)
+        self._write(directory, name, found)
+        return found.rows, found.masking
 
-    def _outcome(
+    def _measure(
         self,
         compiled: CompiledClassifier,
         stored: StoredEvaluation,
         epsilon: float,
         attacks: Sequence[AttackSearch],
-    ) -> tuple[Outcome, list[str]]:
-        """The outcome at a radius, and what is to be said of the gradients that were followed."""
-        evaluation = RobustnessEvaluation(
-            compiled, attacks, self._protocol.batch_size, self._protocol.seed
-        )
-        start = time.monotonic()
-        outcomes = []
-        parts = range(0, len(self._images), PART_SIZE)
-        for part, first in enumerate(parts):
-            chosen = slice(first, first + PART_SIZE)
-            outcome = stored.outcome(
-                radius_key(epsilon),
-                part,
-                functools.partial(
-                    evaluation.run,
-                    self._images[chosen],
-                    self._labels[chosen],
-                    self._numbers[chosen],
-                ),
+        progress: AttackProgress,
+        found: Measured,
+    ) -> None:
+        """Attacks at a radius, going on with what is stored, and adds what came out to the rest."""
+        protocol = self._protocol
+        evaluation = RobustnessEvaluation(compiled, attacks, protocol.batch_size, protocol.seed)
+        key, rounds = radius_key(epsilon), evaluation.rounds
+        standing = stored.standing(key, self._images, rounds)
+        title = f"radius {format_radius(epsilon, protocol.norm)}"
+        watchers: list[Watcher] = [Keeper(stored, key, standing, evaluation)]
+        if attacks:
+            progress.begin_radius(title, attacks)
+            watchers.append(progress)
+        outcome = evaluation.run(self._images, self._labels, self._numbers, standing, watchers)
+        names = [attack.name for attack in attacks]
+        if attacks:
+            progress.message(
+                f"{title}: {outcome.survived.mean():.1%} of {len(self._images)} images withstand: "
+                f"{told(outcome.parts(names))}{progress.time_left}"
             )
-            outcomes.append(outcome)
-            if attacks:
-                self._print_progress(epsilon, outcomes, time.monotonic() - start)
-        warning = evaluation.gradients.warning
-        if warning is None:
-            return join(outcomes), []
-        line = f"radius {epsilon:g}: {warning}"
-        print(f"  warning: {line}", flush=True)
-        return join(outcomes), [line]
-
-    def _print_progress(self, epsilon: float, outcomes: Sequence[Outcome], seconds: float) -> None:
-        done = sum(len(outcome.fooled_by) for outcome in outcomes)
-        survived = sum(int(outcome.survived.sum()) for outcome in outcomes)
-        left = seconds / done * (len(self._images) - done)
-        # Class folders are attacked class by class: what there is so far may be of one class.
-        so_far = " so far" if done < len(self._images) else ""
-        print(
-            f"  radius {format_radius(epsilon, self._protocol.norm)}: {done}/{len(self._images)} "
-            f"images, {survived / done:.1%} withstand{so_far}, ETA {format_duration(left)}",
-            flush=True,
-        )
+        if evaluation.gradients.warning is not None:
+            found.warn(f"radius {epsilon:g}: {evaluation.gradients.warning}")
+        outcome, norms, left_out = self._sound(found.classifier, epsilon, outcome, attacks)
+        for line in left_out:
+            found.warn(f"radius {epsilon:g}: {line}")
+            found.left_out.append(f"{found.classifier.name} at radius {epsilon:g}: {line}")
+        found.outcomes[epsilon], found.norms[epsilon] = outcome, norms
+        if self._kind.randomised:
+            found.redrawn[epsilon] = redrawn_accuracy(
+                compiled, outcome.adversarial, self._labels, protocol.batch_size
+            )
+        found.attacks[epsilon] = [
+            name for name in names if name not in set().union(*left_out.values())
+        ]
 
     def _warnings(self, classifier: Classifier) -> list[str]:
         """What is said before the attack of a classifier that may be given its images wrongly."""
@@ -179,10 +185,10 @@ class RobustnessRun:
         epsilon: float,
         outcome: Outcome,
         attacks: Sequence[AttackSearch],
-    ) -> tuple[Outcome, np.ndarray, list[str]]:
+    ) -> tuple[Outcome, np.ndarray, dict[str, set[str]]]:
         """The outcome of attacks that keep to their ball, its norms, and what was left out."""
         try:
-            outcome, norms, lines = keep_sound(
+            return keep_sound(
                 classifier,
                 self._images,
                 self._labels,
@@ -191,19 +197,19 @@ class RobustnessRun:
                 epsilon,
                 self._protocol.norm,
                 self._protocol.batch_size,
+                self._kind.randomised,
             )
         except VerificationError as error:
             raise VerificationError(
                 f"{classifier.name} at radius {epsilon:g}: {error}; no result was written"
             ) from error
-        lines = [f"radius {epsilon:g}: {line}" for line in lines]
-        for line in lines:
-            print(f"  warning: {line}", flush=True)
-        self.left_out += [f"{classifier.name} at {line}" for line in lines]
-        return outcome, norms, lines
 
     def _masking(
-        self, compiled: CompiledClassifier, epsilon: float, outcome: Outcome
+        self,
+        compiled: CompiledClassifier,
+        epsilon: float,
+        outcome: Outcome,
+        attacks: Sequence[str],
     ) -> MaskingReport:
         count = min(MASKING_IMAGES, len(self._images))
         rows, description = representative_rows(self._labels, count)
@@ -212,7 +218,12 @@ class RobustnessRun:
             compiled,
             self._images[rows],
             self._labels[rows],
-            Reported(self._protocol.attack, outcome.survived[rows]),
+            Reported(
+                self._protocol.attack,
+                outcome.survived[rows],
+                float(np.mean(outcome.fooled_by == "square")) if "square" in attacks[1:] else None,
+                self._kind.randomised,
+            ),
             epsilon,
             self._protocol.norm,
             self._protocol.seed,
@@ -220,36 +231,35 @@ class RobustnessRun:
         )
         return MaskingReport(description, checks)
 
-    def _write(
-        self,
-        directory: pathlib.Path,
-        name: str,
-        classifier: Classifier,
-        outcomes: Mapping[float, Outcome],
-        norms: Mapping[float, np.ndarray],
-        masking: MaskingReport,
-        warnings: Sequence[str],
-    ) -> None:
-        rows = summary(outcomes)
+    def _write(self, directory: pathlib.Path, name: str, found: Measured) -> None:
+        rows, called = found.rows, found.called(self._protocol.attack)
         record = {
-            "model": classifier.name,
-            "source": classifier.source,
+            "model": found.classifier.name,
+            "source": found.classifier.source,
             "images": self._description,
             **dataclasses.asdict(self._protocol),
+            "attack": called,
+            "replaced": found.replaced,
+            "answers_by_chance": bool(found.redrawn),
             "radii": rows,
-            "masking": [dataclasses.asdict(check) for check in masking.checks],
-            "masking_images": masking.images,
-            "warnings": list(warnings),
+            "masking": [dataclasses.asdict(check) for check in found.masking.checks],
+            "masking_images": found.masking.images,
+            "warnings": found.warnings,
         }
-        samples = per_sample_csv(outcomes, norms, self._labels, self._numbers, self._locations)
+        samples = per_sample_csv(
+            found.outcomes, found.norms, self._labels, self._numbers, self._locations
+        )
         write_atomically(directory / f"{name}.json", json.dumps(record, indent=1) + "\n")
-        table = self.table({classifier.name: rows}, masking)
-        lines = "".join(f"\nWarning: {warning}\n" for warning in warnings)
+        table = self.table({found.classifier.name: rows}, found.masking, called)
+        notes = [*found.replaced, *told_of_draws(rows, self._protocol.norm)]
+        lines = "".join(f"\n{line}\n" for line in notes)
+        lines += "".join(f"\nWarning: {warning}\n" for warning in found.warnings)
         write_atomically(directory / f"{name}.md", table + lines)
         write_atomically(directory / f"{name}_samples.csv", samples)
         if self._protocol.save_images:
             arrays: dict[str, Any] = {
-                radius_key(epsilon): outcome.adversarial for epsilon, outcome in outcomes.items()
+                radius_key(epsilon): outcome.adversarial
+                for epsilon, outcome in found.outcomes.items()
             }
             write_atomically(
                 directory / f"{name}_images.npz",
@@ -257,10 +267,13 @@ class RobustnessRun:
             )
 
     def table(
-        self, results: Mapping[str, Sequence[Row]], masking: MaskingReport | None = None
+        self,
+        results: Mapping[str, Sequence[Row]],
+        masking: MaskingReport | None = None,
+        called: str | None = None,
     ) -> str:
         """The Markdown table of several models, `results` being a dict from name to rows."""
-        attack = f"Attack: {self._protocol.attack}, seed {self._protocol.seed}"
+        attack = f"Attack: {called or self._called}, seed {self._protocol.seed}"
         return markdown(results, attack, self._protocol.norm, self._description, masking)
 
 

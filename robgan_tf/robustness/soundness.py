@@ -20,7 +20,8 @@ def keep_sound(
     epsilon: float,
     norm: str,
     batch_size: int = 100,
-) -> tuple[Outcome, np.ndarray, list[str]]:
+    randomised: bool = False,
+) -> tuple[Outcome, np.ndarray, dict[str, set[str]]]:
     """Verifies an outcome, and leaves out attacks whose images are not within ball and box.
 
     An image that such an attack fooled counts as withstanding, as if the attack had not been made.
@@ -34,15 +35,16 @@ def keep_sound(
       epsilon: their radius on [-1, 1].
       norm: name of the norm.
       batch_size: images classified at a time.
+      randomised: whether the classifier answers by chance: then its answers are not recomputed.
 
     Returns:
-      (Outcome of the sound attacks, float64 [N] norms of its perturbations, a line on each attack
-      that was left out).
+      (Outcome of the sound attacks, float64 [N] norms of its perturbations, and from a line on
+      attacks that were left out to their names).
 
     Raises:
       VerificationError: if no attack is left, or something else than a perturbation is wrong.
     """
-    left_out: list[str] = []
+    left_out: dict[str, set[str]] = {}
     names = [attack.name for attack in attacks]
     while True:
         try:
@@ -55,6 +57,7 @@ def keep_sound(
                 epsilon,
                 norm,
                 batch_size,
+                randomised,
             )
         except PerturbationError as error:
             blamed = _blamed(outcome, error.wrong, names)
@@ -62,7 +65,7 @@ def keep_sound(
             if not names or not blamed:
                 raise
             outcome = _without(outcome, images, blamed, error.wrong)
-            left_out.append(f"{' and '.join(sorted(blamed))} left out: {error}")
+            left_out[f"{' and '.join(sorted(blamed))} left out: {error}"] = blamed
         else:
             return outcome, norms, left_out
 

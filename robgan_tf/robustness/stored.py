@@ -1,26 +1,30 @@
 """An evaluation on disk, which an interrupted one continues."""
 
 import dataclasses
+import functools
 import json
 import pathlib
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from robgan_tf.errors import UserError, first_line, one_line
 from robgan_tf.files import read_npz, write_atomically
 from robgan_tf.json_file import MEASURE_ANEW, read_object
-from robgan_tf.robustness.outcome import Outcome
+from robgan_tf.robustness.evaluation import RobustnessEvaluation, Watcher
 from robgan_tf.robustness.signs import Check, MaskingReport
+from robgan_tf.robustness.standing import Standing
 from robgan_tf.typing import PathLike
 
-# A file holds so many images.
-PART_SIZE = 500
+PART_SIZE = 500  # images a file
+KEEP_EVERY = 60.0  # seconds: what an interrupted evaluation does again at most, and a batch
 
 
 class StoredEvaluation:
-    """Outcomes of one evaluation on disk, part by part: what is there is not attacked again.
+    """What is known of images on disk, part by part: what is there is not attacked again.
 
     Args:
       directory: where parts are kept; created if it does not exist.
@@ -53,23 +57,55 @@ class StoredEvaluation:
         else:
             write_atomically(path, json.dumps(protocol, indent=1) + "\n")
 
-    def outcome(self, key: str, part: int, compute: Callable[[], Outcome]) -> Outcome:
-        """Returns a part's Outcome: the stored one, or what `compute` returns, then stored.
+    def standing(self, key: str, images: np.ndarray, rounds: int) -> Standing:
+        """What is known of images at a radius: what is stored of them, else nothing.
 
         Args:
           key: name of the radius.
-          part: number of the part.
-          compute: function without arguments that returns an Outcome.
+          images: float32 [N, H, W, C].
+          rounds: of all attacks together.
 
         Raises:
-          UserError: if the stored one cannot be read.
+          UserError: if something that is stored cannot be read.
         """
-        path = self._directory / f"{key}_part_{part:04d}.npz"
-        if path.exists():
-            return _read_outcome(path)
-        outcome = compute()
-        write_atomically(path, lambda file: np.savez(file, **vars(outcome)))
-        return outcome
+        standing = Standing.before(images)
+        for part, rows in enumerate(_parts(len(images))):
+            whole, unfinished = self._paths(key, part)
+            path = whole if whole.exists() else unfinished
+            if path.exists():
+                _read_part(path, standing, rows, rounds if path == whole else None)
+        return standing
+
+    def keep(self, key: str, standing: Standing, rounds: int, parts: Iterable[int]) -> None:
+        """Stores what is known of some parts; `standing` knows where it is to go on.
+
+        A part of which nothing is left to be done is stored as earlier versions store theirs.
+
+        Args:
+          key: name of the radius.
+          standing: of all images.
+          rounds: of all attacks together.
+          parts: numbers of those that have changed.
+        """
+        of_parts = list(_parts(len(standing.rounds)))
+        for part in parts:
+            rows = of_parts[part]
+            arrays: dict[str, Any] = {
+                name: getattr(standing, name)[rows]
+                for name in ("predictions", "fooled_by", "adversarial")
+            }
+            arrays["seconds"] = standing.seconds[rows].sum()
+            whole, unfinished = self._paths(key, part)
+            if standing.finished(rounds)[rows].all():
+                _save(whole, arrays)
+                unfinished.unlink(missing_ok=True)
+            else:
+                _save(unfinished, {**arrays, "rounds": standing.rounds[rows]})
+
+    def _paths(self, key: str, part: int) -> tuple[pathlib.Path, pathlib.Path]:
+        """Where a part is when it is finished, and before."""
+        name = f"{key}_part_{part:04d}"
+        return self._directory / f"{name}.npz", self._directory / f"{name}_unfinished.npz"
 
     def masking(self, compute: Callable[[], MaskingReport] | None) -> MaskingReport:
         """Returns the stored masking report, or else the one that `compute` returns.
@@ -88,18 +124,71 @@ class StoredEvaluation:
         return report
 
 
-def _read_outcome(path: pathlib.Path) -> Outcome:
-    names = [field.name for field in dataclasses.fields(Outcome)]
+class Keeper(Watcher):
+    """Stores an evaluation while it goes on: after each round, and now and then within one.
+
+    Args:
+      stored: where.
+      key: name of the radius.
+      standing: what is known of the images, which the evaluation changes.
+      evaluation: which goes on; what it finds is not kept while too few gradients are finite.
+      clock: returns the time in seconds from any origin.
+    """
+
+    def __init__(
+        self,
+        stored: StoredEvaluation,
+        key: str,
+        standing: Standing,
+        evaluation: RobustnessEvaluation,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._keep = functools.partial(stored.keep, key, standing, evaluation.rounds)
+        self._evaluation = evaluation
+        self._clock = clock
+        self._last = clock()
+        self._changed: set[int] = set()
+
+    @override
+    def done(self, chosen: np.ndarray, fooled: int) -> None:
+        self._changed.update((chosen // PART_SIZE).tolist())
+        if self._clock() - self._last > KEEP_EVERY and self._evaluation.sound:
+            self.ends()
+
+    @override
+    def ends(self) -> None:
+        self._keep(sorted(self._changed))
+        self._changed.clear()
+        self._last = self._clock()
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for first in range(0, count, PART_SIZE):
+        yield slice(first, min(first + PART_SIZE, count))
+
+
+def _save(path: pathlib.Path, arrays: Mapping[str, Any]) -> None:
+    write_atomically(path, lambda file: np.savez(file, **arrays))
+
+
+def _read_part(path: pathlib.Path, standing: Standing, rows: slice, rounds: int | None) -> None:
+    """Reads what a file holds of some rows; `rounds` is what a finished part has been through."""
+    names = ["predictions", "fooled_by", "adversarial", "seconds"]
     try:
-        predictions, fooled_by, adversarial, seconds = read_npz(path, names).values()
-        if not predictions.shape == fooled_by.shape == adversarial.shape[:1]:
-            raise ValueError("its arrays are of different lengths")
-        return Outcome(predictions, fooled_by, adversarial, float(seconds))
+        stored = read_npz(path, names if rounds is not None else [*names, "rounds"])
+        count, seconds = rows.stop - rows.start, float(stored.pop("seconds"))
+        if rounds is not None:
+            stored["rounds"] = np.full(count, rounds, np.int32)
+        if any(len(array) != count for array in stored.values()):
+            raise ValueError(f"its arrays are not of the {count} images that are evaluated")
+        for name, array in stored.items():
+            getattr(standing, name)[rows] = array
     except (ValueError, TypeError) as error:
         raise UserError(
             f"{path} cannot be read: {first_line(error)}; remove it, and its images are attacked "
             "anew"
         ) from error
+    standing.seconds[rows] = seconds / count
 
 
 def _read_masking(path: pathlib.Path) -> MaskingReport:

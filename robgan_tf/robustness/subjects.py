@@ -164,13 +164,16 @@ def load_model_file(path: PathLike, input_range: InputRange) -> Classifier:
     )
 
 
-def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: int) -> int:
+def check_classifier(
+    classifier: Classifier, images: np.ndarray, num_classes: int, randomised: bool = False
+) -> int:
     """Calls a classifier on a few images and refuses what no attack could believe.
 
     Args:
       classifier: a Classifier.
       images: [N, H, W, C] in [-1, 1]; the first few are used.
       num_classes: classes of the data.
+      randomised: whether it may answer by chance.
 
     Returns:
       The number of classes of the model.
@@ -210,7 +213,8 @@ def check_classifier(classifier: Classifier, images: np.ndarray, num_classes: in
             f"{classifier.name} gives probabilities, not logits: attacks through a softmax that "
             "saturates find nothing and overstate robustness; leave out its last activation"
         )
-    _check_steadiness(classifier, images)
+    if not randomised:
+        _check_steadiness(classifier, images)
     return values.shape[1]
 
 
@@ -225,7 +229,8 @@ def _check_steadiness(classifier: Classifier, images: np.ndarray) -> None:
             f"{classifier.name} gives other logits for the same image {when}: they change by "
             f"{change:.1%} of the spread between images. An accuracy under attack would depend on "
             "chance or on how images are batched: call the model in inference mode "
-            "(training=False), without statistics of the batch and dropout"
+            "(training=False), without statistics of the batch and dropout; a model that is "
+            "meant to answer by chance is measured by --attack=autoattack-rand"
         )
 
 

@@ -9,22 +9,25 @@ import numpy as np
 
 from robgan_tf.reporting import format_radius
 from robgan_tf.reporting.markdown import table
-from robgan_tf.robustness.outcome import Outcome, confidence_interval
+from robgan_tf.robustness.outcome import Outcome, confidence_interval, told
 from robgan_tf.robustness.signs import Check, MaskingReport
 
 # What `summary` says of a radius: names and values of different types, as JSON holds them.
 Row = dict[str, Any]
 
 
-def summary(outcomes: Mapping[float, Outcome]) -> list[Row]:
+def summary(
+    outcomes: Mapping[float, Outcome], attacks: Mapping[float, Sequence[str]] | None = None
+) -> list[Row]:
     """Accuracies of one model.
 
     Args:
       outcomes: dict from radius to Outcome; radius 0 is the clean images.
+      attacks: dict from radius to the names of the attacks that ran, in order.
 
     Returns:
       List of dicts, one a radius: accuracy with its 95 % interval, images that each attack was the
-      first to fool, seconds.
+      first to fool, on how many images each ran and how many it fooled, seconds.
     """
     rows = []
     for epsilon, outcome in outcomes.items():
@@ -43,6 +46,7 @@ def summary(outcomes: Mapping[float, Outcome]) -> list[Row]:
                     for name, number in zip(names, counts, strict=True)
                     if name
                 },
+                "parts": outcome.parts((attacks or {}).get(epsilon, ())),
                 "seconds": round(outcome.seconds, 1),
             }
         )
@@ -70,6 +74,13 @@ def markdown(
     lines = table(header, ([name, *map(_accuracy, rows)] for name, rows in results.items()))
     seconds = sum(row["seconds"] for rows in results.values() for row in rows)
     lines += ["", f"Accuracy with 95 % intervals. {images}. {attack}. {seconds:.0f} s."]
+    for name, rows in results.items():
+        of_model = f"{name}, " if len(results) > 1 else ""
+        for row in rows:
+            # Old records tell no parts; of one attack the table says all.
+            if len(row.get("parts", ())) > 1:
+                radius = format_radius(row["epsilon"], norm)
+                lines += ["", f"{of_model}{radius}: {told(row['parts'])} images."]
     if masking is not None and masking.checks:
         checks = (
             (check.name, "yes" if check.passed else "**NO**", check.figures)

@@ -27,27 +27,44 @@ def make_strategy(
       UserError: if there are fewer GPUs than replicas, a single device is to hold several, or
         logical devices are needed after this process has used TensorFlow's.
     """
-    gpus = tf.config.list_physical_devices("GPU")
-    count = replicas or len(gpus) or 1
     if name == "single_device":
         if replicas not in (None, 1):
             raise UserError(
                 f"{group}.replicas = {replicas} with {group}.distribution = 'single_device': "
                 "several replicas need 'mirrored'"
             )
+        gpus = tf.config.list_physical_devices("GPU")
         return tf.distribute.OneDeviceStrategy("GPU:0" if gpus else "CPU:0")
+    return tf.distribute.MirroredStrategy(replica_devices(replicas, f"{group}.replicas ="))
+
+
+def replica_devices(replicas: int | None, name: str) -> list[str]:
+    """Names of the devices of so many replicas, which on a machine without GPUs are made.
+
+    Call it before anything else uses TensorFlow's devices.
+
+    Args:
+      replicas: how many; None means every GPU, or one CPU.
+      name: what messages call their number.
+
+    Raises:
+      UserError: if there are fewer GPUs, or logical devices are needed after this process has used
+        TensorFlow's.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    count = replicas or len(gpus) or 1
     if gpus and count > len(gpus):
-        raise UserError(f"{group}.replicas = {count}, but this machine has {len(gpus)} GPU(s)")
+        raise UserError(f"{name} {count}, but this machine has {len(gpus)} GPU(s)")
     if not gpus and count > 1:
         try:
             _make_logical_cpus(count)
         except RuntimeError as error:
             raise UserError(
-                f"{group}.replicas = {count} needs a new process: TensorFlow's devices, which this "
-                "one has used already, are set up once"
+                f"{name} {count} needs a new process: TensorFlow's devices, which this one has "
+                "used already, are set up once"
             ) from error
     kind = "GPU" if gpus else "CPU"
-    return tf.distribute.MirroredStrategy([f"{kind}:{index}" for index in range(count)])
+    return [f"{kind}:{index}" for index in range(count)]
 
 
 def check_batch_size(

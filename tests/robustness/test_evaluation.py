@@ -1,6 +1,6 @@
 """Evaluation under attack on models whose robust accuracy is known in closed form."""
 
-import dataclasses
+import contextlib
 
 import numpy as np
 import pytest
@@ -10,10 +10,11 @@ from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.errors import UserError
+from robgan_tf.robustness import stored as stored_module
 from robgan_tf.robustness.compiled import CompiledClassifier
-from robgan_tf.robustness.evaluation import RobustnessEvaluation
-from robgan_tf.robustness.outcome import confidence_interval, join
-from robgan_tf.robustness.stored import StoredEvaluation
+from robgan_tf.robustness.evaluation import RobustnessEvaluation, Watcher
+from robgan_tf.robustness.outcome import confidence_interval, told
+from robgan_tf.robustness.stored import Keeper, StoredEvaluation
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.verification import VerificationError, verify
 
@@ -33,6 +34,14 @@ def linear(images):
 
 CLASSIFIER = Classifier("linear", linear, "test")
 COMPILED = CompiledClassifier(CLASSIFIER, (4, 4, 1))
+
+
+def assert_alike(images, others):
+    """Equal names, or images up to rounding."""
+    if images.dtype.kind == "U":
+        np.testing.assert_array_equal(images, others)
+    else:
+        np.testing.assert_allclose(images, others, atol=1e-6)
 
 
 def withstands(epsilon):
@@ -106,9 +115,9 @@ def test_an_image_is_attacked_the_same_in_any_part_of_the_data():
         evaluate([attack], images=IMAGES[part], labels=LABELS[part], numbers=np.arange(60)[part])
         for part in (slice(0, 25), slice(25, 60))
     ]
-    joined = join(parts)
-    np.testing.assert_array_equal(joined.fooled_by, whole.fooled_by)
-    np.testing.assert_allclose(joined.adversarial, whole.adversarial, atol=1e-6)
+    for name in ("fooled_by", "adversarial"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert_alike(joined, getattr(whole, name))
 
 
 def test_equal_images_are_attacked_from_different_random_points():
@@ -123,27 +132,92 @@ def test_images_outside_the_range_are_refused():
         evaluate([], images=np.array([0.0, 255.0] * 8, np.float32).reshape(1, 4, 4, 1))
 
 
-def test_stored_parts_are_not_computed_again(tmp_path):
-    outcome = evaluate([ATTACKS["pgd"]()])
-    first = StoredEvaluation(tmp_path / "x", {"attack": "pgd", "radii": (0.1,)})
-    first.outcome("epsilon_0.1", 3, lambda: outcome)
+class StopEvaluationError(Exception):
+    """What ends an evaluation in the middle."""
 
-    def fail():
-        raise AssertionError
 
-    again = StoredEvaluation(tmp_path / "x", {"attack": "pgd", "radii": (0.1,)})
-    stored = again.outcome("epsilon_0.1", 3, fail)
-    for field in dataclasses.fields(outcome):
-        np.testing.assert_array_equal(getattr(stored, field.name), getattr(outcome, field.name))
+class Interruption(Watcher):
+    """Ends an evaluation after so many batches."""
+
+    def __init__(self, batches):
+        self._left = batches
+
+    def done(self, chosen, fooled):
+        self._left -= 1
+        if self._left < 0:
+            raise StopEvaluationError
+
+
+def test_an_interrupted_evaluation_goes_on_within_a_round(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_module, "PART_SIZE", 25)
+    monkeypatch.setattr(stored_module, "KEEP_EVERY", -1.0)
+    counting = Counting()
+    attacks = [ATTACKS["apgd"](), counting, SquareSearch(EPSILON, 60)]
+    whole = evaluate(attacks)
+    once = sorted(counting.given)
+    counting.given.clear()
+    for batches in (3, 5, 9, 0, 99):
+        stored = StoredEvaluation(tmp_path, {})
+        evaluation = RobustnessEvaluation(COMPILED, attacks, 7)
+        standing = stored.standing("key", IMAGES, evaluation.rounds)
+        watchers = [Keeper(stored, "key", standing, evaluation), Interruption(batches)]
+        with contextlib.suppress(StopEvaluationError):
+            outcome = evaluation.run(IMAGES, LABELS, None, standing, watchers)
+            assert batches == 99
+    np.testing.assert_array_equal(outcome.fooled_by, whole.fooled_by)
+    np.testing.assert_array_equal(outcome.predictions, whole.predictions)
+    assert_alike(outcome.adversarial, whole.adversarial)
+    # Nothing was done twice: what ended it came after a batch was kept.
+    assert sum(counting.given) == sum(once)
+    files = sorted(path.name for path in tmp_path.glob("*.npz"))
+    assert files == [f"key_part_000{part}.npz" for part in range(3)]
+    # What is there is read and not attacked again.
+    stored = StoredEvaluation(tmp_path, {})
+    standing = stored.standing("key", IMAGES, RobustnessEvaluation(COMPILED, attacks).rounds)
+    assert standing.finished(4).all()
+    np.testing.assert_array_equal(standing.outcome.fooled_by, whole.fooled_by)
+    assert standing.outcome.seconds > 0.0
+
+
+def test_finished_parts_of_an_older_version_are_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(stored_module, "PART_SIZE", 25)
+    attacks = [ATTACKS["apgd"]()]
+    whole = evaluate(attacks)
+    rows = slice(25, 50)
+    old = {name: getattr(whole, name)[rows] for name in ("predictions", "fooled_by", "adversarial")}
+    np.savez(tmp_path / "key_part_0001.npz", seconds=2.0, **old)
+    stored = StoredEvaluation(tmp_path, {})
+    standing = stored.standing("key", IMAGES, 1)
+    assert standing.finished(1).tolist() == [False] * 25 + [True] * 25 + [False] * 10
+    outcome = evaluate(attacks, standing=standing)
+    np.testing.assert_array_equal(outcome.fooled_by, whole.fooled_by)
+    assert_alike(outcome.adversarial, whole.adversarial)
     with pytest.raises(UserError, match=r"differs in attack: give another --name"):
-        StoredEvaluation(tmp_path / "x", {"attack": "fgsm", "radii": (0.1,)})
+        StoredEvaluation(tmp_path, {"attack": "fgsm"})
+
+
+def test_one_line_says_which_attacks_ran_on_how_many_images():
+    outcome = evaluate([fgsm(EPSILON / 2), ATTACKS["apgd"]()])
+    first, last = int(withstands(EPSILON / 2).sum()), int(withstands(EPSILON).sum())
+    correct = int(outcome.clean_correct.sum())
+    assert correct > first > last
+    assert told(outcome.parts(["fgsm", "apgd-margin"])) == (
+        f"fgsm {correct} -> {first}, apgd-margin {first} -> {last}"
+    )
+
+
+def test_survivors_of_all_images_are_packed_together():
+    counting = Counting()
+    evaluate([ATTACKS["pgd"](), counting], batch_size=7)
+    survivors = int(withstands(EPSILON).sum())
+    assert counting.given == 2 * ([7] * (survivors // 7) + [survivors % 7] * bool(survivors % 7))
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
         ({"predictions": np.array([object()])}, "pickled objects"),
-        ({"predictions": [0, 1]}, "arrays are of different lengths"),
+        ({"predictions": [0, 1]}, "arrays are not of the 1 images that are evaluated"),
         ({"seconds": [1.0, 2.0]}, "remove it"),
         (None, "not a zip file"),
     ],
@@ -153,12 +227,17 @@ def test_a_stored_part_of_a_stranger_is_not_run_and_a_damaged_one_is_named(
 ):
     evaluation = StoredEvaluation(tmp_path, {})
     path = tmp_path / "key_part_0000.npz"
-    whole = {"predictions": [0], "fooled_by": [""], "adversarial": [[0.0]], "seconds": 1.0}
+    whole = {
+        "predictions": [0],
+        "fooled_by": [""],
+        "adversarial": IMAGES[:1],
+        "seconds": 1.0,
+    }
     np.savez(path, **{**whole, **(arrays or {})})
     if arrays is None:
         path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(UserError, match="remove it, and its images are attacked anew") as error:
-        evaluation.outcome("key", 0, lambda: None)
+        evaluation.standing("key", IMAGES[:1], 1)
     assert str(path) in str(error.value) and message in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -86,10 +86,12 @@ def found(*attacks):
 
 def test_an_attack_that_breaks_its_rules_is_left_out_and_the_others_are_kept():
     (honest, (kept, norms, left_out)) = found(fgsm(0.05))
-    assert kept is honest and left_out == []
+    assert kept is honest and not left_out
     assert 0 < honest.survived.sum() < 30
     for attacks in ([fgsm(0.05), Cheating()], [Cheating(), fgsm(0.05)]):
-        outcome, (kept, norms, (line,)) = found(*attacks)
+        outcome, (kept, norms, left_out) = found(*attacks)
+        ((line, blamed),) = left_out.items()
+        assert blamed == {"cheating"}
         assert (outcome.fooled_by == "cheating").any()
         assert norms.max() <= 0.05 + 1e-6
         assert set(kept.fooled_by) <= {"fgsm", ""}

@@ -58,6 +58,11 @@ class MomentumSearch:
         self.norm = norm
 
     @property
+    def queries(self) -> int:
+        """How often a round looks at one image."""
+        return self.steps
+
+    @property
     def form(self) -> Hashable:
         """Norm and decay."""
         return self.norm, self.decay
