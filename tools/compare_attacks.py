@@ -11,7 +11,6 @@ batch by batch, so that a machine that others use treats all alike.
 """
 
 import argparse
-import dataclasses
 import json
 import os
 import pathlib
@@ -24,27 +23,18 @@ from robgan_tf.cli import (
 
 # isort: split
 import keras
-import numpy as np
 import tensorflow as tf
 
-from robgan_tf.data import load_image_data
-from robgan_tf.data.batches import scale_images
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
-from robgan_tf.robustness.run import Protocol, choose_images
-from robgan_tf.robustness.subjects import Classifier, check_classifier, discriminator_classifier
-from robgan_tf.stages.finished import FinishedRun, open_run
-from tools.attack_comparison.cases import BATCH_SIZE, Case, Subject, cases
+from robgan_tf.stages.finished import open_run
+from tools.attack_comparison.cases import Case, cases
 from tools.attack_comparison.libraries import Libraries
 from tools.attack_comparison.measuring import compare
 from tools.attack_comparison.pytorch_copy import kernels, same_logits
 from tools.attack_comparison.report import DIFFERENCES, markdown, targets
+from tools.attack_comparison.subject import BATCH_SIZE, in_float32, subject_of
 from tools.benchmarks.machine import convolution_peaks, describe
-
-
-def in_float32(run: FinishedRun) -> FinishedRun:
-    """A FinishedRun whose networks compute in float32, whatever it was trained in."""
-    return dataclasses.replace(run, config=run.config.with_precision("float32"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,9 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     tf.config.threading.set_inter_op_parallelism_threads(threads)
     model = run.load_classifier()
     arrays = kernels(model)
-    classifier = discriminator_classifier(model, pathlib.Path(run.path).name, run.identity)
-    subject, chosen = _subject(classifier, run, arguments)
-    logits = _logits(subject)
+    subject, chosen = subject_of(run, model, arguments.data_dir, arguments.images)
+    logits = subject.logits()
     record = {
         "model": run.identity,
         "checkpoint_step": run.step,
@@ -133,23 +122,6 @@ def _cases(arguments: argparse.Namespace) -> list[Case]:
         return cases(arguments.epsilon, arguments.auto_pgd_steps, arguments.queries)
     except ValueError as error:
         raise UserError(str(error)) from error
-
-
-def _subject(
-    classifier: Classifier, run: FinishedRun, arguments: argparse.Namespace
-) -> tuple[Subject, str]:
-    data = run.config.data.loading(arguments.data_dir)
-    source = load_image_data(**data).test
-    protocol = Protocol("published", (arguments.epsilon,))
-    positions, chosen = choose_images(source, protocol, arguments.images)
-    images = scale_images(source.fetch(positions)).numpy()
-    check_classifier(classifier, images, len(source.class_names))
-    return Subject(classifier, images, source.labels[positions].astype(np.int64)), chosen
-
-
-def _logits(subject: Subject) -> np.ndarray:
-    logits = subject.classifier.logits
-    return np.concatenate([logits(subject.images[batch]) for batch in subject.batches])
 
 
 def _versions() -> dict[str, str]:

@@ -24,10 +24,11 @@ from robgan_tf.robustness.verification import VerificationError
 from robgan_tf.stages.finished import FinishedRun
 from tests import tiny
 from tools import compare_attacks
-from tools.attack_comparison.cases import BATCH_SIZE, Subject, cases
+from tools.attack_comparison.cases import cases
 from tools.attack_comparison.measuring import EQUAL_PIXELS, compare
 from tools.attack_comparison.pytorch_copy import kernels, same_logits
 from tools.attack_comparison.report import ART, FOOLBOX, targets
+from tools.attack_comparison.subject import BATCH_SIZE, Subject, in_float32
 
 ROOT = pathlib.Path(__file__).parents[2]
 EPSILON = 0.1
@@ -72,7 +73,7 @@ class Library:
     def attack(self, request):
         self.requests.append(request)
         run = self._runs[request["attack"]]
-        adversarial, correct = run(slice(request["first"], request["last"]))
+        adversarial, correct = run(slice(request["rows"][0], request["rows"][-1] + 1))
         return (*self._change(np.array(adversarial), np.array(correct)), 10.0, 20.0)
 
 
@@ -119,7 +120,7 @@ def test_networks_without_a_copy_are_refused(model, message):
 def test_precision_of_the_run_is_replaced_in_a_copy():
     config = tiny.config("train.precision = 'bfloat16'")
     run = FinishedRun("runs/x", config, "checkpoints/step-4")
-    assert compare_attacks.in_float32(run).config.train.precision == "float32"
+    assert in_float32(run).config.train.precision == "float32"
     assert run.config.train.precision == "bfloat16"
 
 
@@ -160,7 +161,7 @@ def test_a_library_that_does_the_same_is_equal(subject, attacks):
             assert row["speed_of_totals"] == pytest.approx(20.0 / row["seconds"]["ours"])
     # Both forms on every batch, in turn.
     assert [request["form"] for request in twin.requests[:4]] == 2 * ["as_called", "tuned"]
-    assert [request["last"] for request in twin.requests[:4]] == 2 * [100] + 2 * [105]
+    assert [request["rows"][-1] for request in twin.requests[:4]] == 2 * [99] + 2 * [104]
 
 
 def test_both_sides_get_the_same_numbers():

@@ -8,7 +8,9 @@ TOOLS = pathlib.Path(__file__).parents[2] / "tools"
 # Run by a Python of PyTorch's, with libraries that this one lacks.
 OF_PYTORCH = (
     "foolbox_worker",
+    "attack_worker",
     "attack_libraries_worker",
+    "autoattack_worker",
     "pytorch_discriminator",
     "pytorch_training_worker",
     "pytorch_training",

@@ -14,38 +14,14 @@ from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
-from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.typing import JsonObject
 from tools.attack_comparison.report import ART, FOOLBOX
+from tools.attack_comparison.subject import BATCH_SIZE, Subject
 
-BATCH_SIZE = 100
 PGD_STEPS = 20
 
 # Attacks the images of a slice: adversarial ones, and whether each is classified correctly.
 OnBatch = Callable[[slice], tuple[np.ndarray, ...]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Subject:
-    """What is attacked.
-
-    Attributes:
-      classifier: a Classifier.
-      images: float32 [N, H, W, C] in [-1, 1].
-      labels: int64 [N].
-    """
-
-    classifier: Classifier
-    images: np.ndarray
-    labels: np.ndarray
-
-    @property
-    def batches(self) -> list[slice]:
-        """Slices of the images that are attacked at a time."""
-        count = len(self.labels)
-        return [
-            slice(first, min(first + BATCH_SIZE, count)) for first in range(0, count, BATCH_SIZE)
-        ]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,6 @@
-"""The process in which Foolbox and ART attack a PyTorch copy of a D: attack_libraries_worker."""
+"""The process in which libraries attack a PyTorch copy of a D (tools/attack_worker.py)."""
 
+import dataclasses
 import json
 import pathlib
 import subprocess
@@ -12,7 +13,19 @@ import numpy as np
 from robgan_tf.errors import UserError
 from robgan_tf.typing import JsonObject
 
-WORKER = pathlib.Path(__file__).parents[1] / "attack_libraries_worker.py"
+TOOLS = pathlib.Path(__file__).parents[1]
+
+
+@dataclasses.dataclass(frozen=True)
+class Worker:
+    """A program that attacks, and what its environment is made of: names of files of tools/."""
+
+    script: str
+    requirements: str
+
+
+FOOLBOX_AND_ART = Worker("attack_libraries_worker.py", "requirements-pytorch.txt")
+AUTOATTACK = Worker("autoattack_worker.py", "requirements-autoattack.txt")
 
 
 class Libraries:
@@ -24,6 +37,7 @@ class Libraries:
       images: float32 [N, H, W, C] in [-1, 1], those that are attacked.
       labels: int64 [N].
       threads: number of threads of PyTorch.
+      worker: the program that it runs.
 
     Attributes:
       versions: dict from package to version.
@@ -40,13 +54,15 @@ class Libraries:
         images: np.ndarray,
         labels: np.ndarray,
         threads: int,
+        worker: Worker = FOOLBOX_AND_ART,
     ) -> None:
+        self._requirements = worker.requirements
         self._folder = tempfile.TemporaryDirectory()
         path = pathlib.Path(self._folder.name)
         self._stderr = path / "stderr"
         np.savez(path / "arrays.npz", images=images, labels=labels, **arrays)
         self._process = self._started(
-            [python, str(WORKER)],
+            [python, str(TOOLS / worker.script)],
             [f"--arrays={path}/arrays.npz", f"--logits={path}/logits.npz", f"--threads={threads}"],
         )
         try:
@@ -114,5 +130,5 @@ class Libraries:
         reason = (self._stderr.read_text().strip().splitlines() or ["without a message"])[-1]
         raise UserError(
             "the process of the libraries ended; the interpreter of --pytorch_python needs "
-            f"the packages of tools/requirements-pytorch.txt ({reason})"
+            f"the packages of tools/{self._requirements} ({reason})"
         )

@@ -9,9 +9,10 @@ import numpy as np
 
 from robgan_tf.robustness.verification import verify
 from robgan_tf.typing import JsonObject
-from tools.attack_comparison.cases import BATCH_SIZE, Case, OnBatch, Subject
+from tools.attack_comparison.cases import Case, OnBatch
 from tools.attack_comparison.libraries import Libraries
 from tools.attack_comparison.report import FORMS
+from tools.attack_comparison.subject import BATCH_SIZE, Subject
 
 OURS = "ours"
 # Two roundings of the same sum may differ by this.
@@ -61,7 +62,8 @@ def compare(case: Case, subject: Subject, libraries: Libraries, epsilon: float) 
     for batch in subject.batches:
         parts[OURS].append(_measured(run, batch))
         for form in FORMS:
-            chosen = {"form": form, "first": batch.start, "last": batch.stop}
+            rows = list(range(batch.start, batch.stop))
+            chosen = {"form": form, "rows": rows, "seed": batch.start}
             parts[form].append(libraries.attack({**case.request, **chosen}))
     found = {name: _joined(of_name) for name, of_name in parts.items()}
     arguments = (subject.classifier, subject.images, subject.labels)
