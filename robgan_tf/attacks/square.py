@@ -43,6 +43,9 @@ class SquareSearch:
       norm: name of the norm, "linf" or "l2".
       initial_share: share of the image that the first squares cover, in (0, 1].
       restarts: number of rounds with other random numbers that a caller should make.
+      schedule_queries: of how many queries the schedule of squares is, whatever part of it is made;
+        None for `queries`, all of it, as in Square's own paper. AutoAttack makes the first 5,000
+        queries of a schedule of 10,000 (`SCHEDULED_QUERIES`).
 
     Raises:
       ValueError: if epsilon or the number of queries is negative, an L-infinity epsilon is above
@@ -58,6 +61,7 @@ class SquareSearch:
         norm: str = "linf",
         initial_share: float = 0.8,
         restarts: int = 1,
+        schedule_queries: int | None = None,
     ) -> None:
         check_ball("SquareSearch", epsilon, norm)
         if norm not in _MOVES:
@@ -65,12 +69,13 @@ class SquareSearch:
                 f"SquareSearch knows no moves in the norm {norm!r}; choose {' or '.join(_MOVES)}"
             )
         check_not_negative("SquareSearch", queries=queries)
-        _check(initial_share, restarts)
+        _check(initial_share, restarts, schedule_queries)
         self.epsilon = epsilon
         self.queries = queries
         self.norm = norm
         self.initial_share = initial_share
         self.restarts = restarts
+        self.schedule_queries = schedule_queries
         self._does_nothing = epsilon == 0 or queries == 0
 
     @property
@@ -81,7 +86,7 @@ class SquareSearch:
     @property
     def form(self) -> Hashable:
         """Norm and squares; whether there is anything to try."""
-        return self.norm, self.initial_share, self._does_nothing
+        return self.norm, self.initial_share, self.schedule_queries, self._does_nothing
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -137,7 +142,7 @@ class SquareSearch:
             query: tf.Tensor, attacked: tf.Tensor, margins: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             draws = uniform(seeds, round_number, query, moves.lanes)
-            proposal = moves.propose(attacked, draws, _stage(query, self.queries))
+            proposal = moves.propose(attacked, draws, self._stage(query))
             proposed_margins = margins_of(proposal)
             accepted = (margins <= 0) & (proposed_margins > margins)
             attacked = _where_sample(accepted, proposal, attacked)
@@ -153,11 +158,16 @@ class SquareSearch:
 
     def stages(self) -> np.ndarray:
         """Returns how often the share has been halved at each query, integers [queries]."""
-        return np.asarray(_stage(tf.range(self.queries), self.queries))
+        return np.asarray(self._stage(tf.range(self.queries)))
 
     def shares(self) -> np.ndarray:
         """Returns the share of the image that each query changes, [queries]."""
         return self.initial_share / 2.0 ** self.stages()
+
+    def _stage(self, query: tf.Tensor) -> tf.Tensor:
+        """Returns how often the share has been halved at a query, int32 like `query`."""
+        of_queries = self.queries if self.schedule_queries is None else self.schedule_queries
+        return _stage(query, of_queries)
 
 
 def _stage(query: tf.Tensor, queries: int | tf.Tensor) -> tf.Tensor:
@@ -370,8 +380,12 @@ def _check_square(images: tf.Tensor) -> None:
         raise ValueError(f"SquareSearch needs square images, got {tuple(images.shape)}")
 
 
-def _check(initial_share: float, restarts: int) -> None:
+def _check(initial_share: float, restarts: int, schedule_queries: int | None) -> None:
     if not 0 < initial_share <= 1:
         raise ValueError(f"SquareSearch.initial_share must be in (0, 1], got {initial_share}")
     if restarts < 1:
         raise ValueError(f"SquareSearch.restarts must be at least 1, got {restarts}")
+    if schedule_queries is not None and schedule_queries < 1:
+        raise ValueError(
+            f"SquareSearch.schedule_queries must be at least 1, got {schedule_queries}"
+        )

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks.per_sample_random import uniform
-from robgan_tf.attacks.square import SquareSearch, eta
+from robgan_tf.attacks.square import SCHEDULED_QUERIES, SquareSearch, eta
 
 RANDOM = np.random.default_rng(0)
 SIZE = 8
@@ -228,6 +228,17 @@ def test_schedule_of_ten_thousand_queries():
     assert len(shares) == 10_000
 
 
+def test_schedule_of_autoattack_is_half_of_it():
+    # As p_selection of the authors' AutoAttack, which does not rescale: by the query's own number.
+    shares = SquareSearch(0.1, 5000, schedule_queries=SCHEDULED_QUERIES).shares()
+    last = {1: 10, 2: 50, 4: 200, 8: 500, 16: 1000, 32: 2000, 64: 4000, 128: 4999}
+    for divisor, query in last.items():
+        assert shares[query] == 0.8 / divisor
+        assert query == 4999 or shares[query + 1] == 0.4 / divisor
+    assert len(shares) == 5000
+    assert SquareSearch(0.1).shares()[4999] == 0.8 / 512
+
+
 def test_schedule_is_scaled_to_the_number_of_queries():
     shares = SquareSearch(0.1, 100, initial_share=0.5).shares()
     np.testing.assert_array_equal(shares[[0, 1, 2, 3, 99]], 0.5 / np.array([1, 4, 4, 8, 512]))
@@ -378,6 +389,7 @@ def test_changes_no_variable_and_passes_no_gradient():
         ({"initial_share": 0.0}, r"initial_share must be in \(0, 1\], got 0.0"),
         ({"initial_share": 1.1}, r"initial_share must be in \(0, 1\], got 1.1"),
         ({"restarts": 0}, "restarts must be at least 1, got 0"),
+        ({"schedule_queries": 0}, "schedule_queries must be at least 1, got 0"),
     ],
 )
 def test_refuses_numbers_that_make_no_sense(arguments, message):
