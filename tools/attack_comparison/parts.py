@@ -4,6 +4,7 @@ import dataclasses
 
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
+from robgan_tf.attacks.square import SCHEDULED_QUERIES, SquareSearch
 from robgan_tf.typing import JsonObject
 
 STEPS, TARGETS, QUERIES = 100, 9, 5000
@@ -42,7 +43,8 @@ def parts(norm: str, epsilon: float, num_classes: int) -> list[Part]:
       epsilon: radius on [-1, 1].
       num_classes: of the classifier, at least 10.
     """
-    first, targeted, square = make_attacks("strong", epsilon, norm, num_classes)
+    first, targeted, _ = make_attacks("strong", epsilon, norm, num_classes)
+    square = SquareSearch(epsilon, QUERIES, norm, schedule_queries=SCHEDULED_QUERIES)
     # In L1 each run goes through three radii, and the reference draws the first start itself.
     same_starts = norm != "l1"
     restarts, targets = (L1_RESTARTS, L1_TARGETS) if norm == "l1" else (1, TARGETS)
