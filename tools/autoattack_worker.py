@@ -97,6 +97,20 @@ class TracedFAB(FABAttack_PT):
 class Worker(AttackWorker):
     """The reference's attacks, with the budgets that its standard version has."""
 
+    def passes(
+        self, model: nn.Module, images: np.ndarray, labels: np.ndarray, kind: str, repeats: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """D alone, as the attacks call it: a "query", or the "gradient" of cross-entropy."""
+        scaled = Scaled(model)
+        pixels, classes = torch.from_numpy((images + 1.0) / 2.0), torch.from_numpy(labels)
+        for _ in range(repeats):
+            points = pixels.clone().requires_grad_(kind == "gradient")
+            with torch.set_grad_enabled(kind == "gradient"):
+                loss = nn.functional.cross_entropy(scaled(points), classes, reduction="sum")
+            if kind == "gradient":
+                torch.autograd.grad(loss, [points])
+        return images, np.ones(len(labels), bool)
+
     def apgd_ce(
         self,
         model: nn.Module,

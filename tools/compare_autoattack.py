@@ -9,7 +9,8 @@ Auto-PGD from the same starts on both sides; Square attacks those that either si
 image withstands a side's ensemble where it withstands all parts. --square_images compares Square
 alone by seeds, --ensemble_images the whole ensemble as users of either run it. Sides take turns
 batch by batch, and times are processor times, so that other work on the machine treats both alike.
-What has been measured is kept in --work_dir: the same command goes on where it was stopped.
+What has been measured is kept in --work_dir: the same command goes on where it was stopped. The
+tables of all records of a folder are in tables.md beside them.
 """
 
 import argparse
@@ -89,7 +90,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(report.markdown(record))
     if arguments.output:
         write_atomically(arguments.output, json.dumps(record, indent=1) + "\n")
+        write_tables(arguments.output.parent)
     return 0
+
+
+def write_tables(folder: pathlib.Path) -> None:
+    """Writes tables.md of all records of a folder beside them."""
+    records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    write_atomically(folder / "tables.md", "\n".join(map(report.markdown, records)))
 
 
 class _Comparison:
@@ -106,20 +114,22 @@ class _Comparison:
 
     def run(self, every: Sequence[Part]) -> JsonObject:
         """Returns the rows of the parts that were asked for, and what else was."""
+        some = np.flatnonzero(self._clean)[:BATCH_SIZE]
+        costs = self._pieces.get("costs", lambda: self._sides.costs(some))
         asked = [part for part in every if part.name in self._arguments.parts]
         left = dict.fromkeys(report.SIDES, self._clean)
         rows = []
         for part in asked:
             attacked = self._clean if part.is_deterministic else left["ours"] | left["reference"]
             found = self._part(part, np.flatnonzero(attacked), part.name)
-            rows.append(report.row(part.name, found, attacked))
+            rows.append(report.row(part.name, found, attacked, costs))
             verdicts = report.verdicts(found, attacked)
             left = {side: left[side] & verdicts[side] for side in report.SIDES}
-        results: JsonObject = {"rows": [*rows, _whole(left, rows)]}
+        results: JsonObject = {"costs": costs, "rows": [*rows, _whole(left, rows)]}
         if self._arguments.square_images:
             results["square_by_seed"] = self._square(every[-1])
         if self._arguments.ensemble_images:
-            results["by_the_reference_itself"] = self._ensemble(every)
+            results["by_the_reference_itself"] = self._ensemble(every, costs)
         return results
 
     def _part(self, part: Part, rows: np.ndarray, name: str, seed: int = 0) -> list[JsonObject]:
@@ -155,7 +165,7 @@ class _Comparison:
         found = [self._part(part, rows, f"square_seed_{seed}", seed) for seed in seeds]
         return report.spread(found, few)
 
-    def _ensemble(self, every: Sequence[Part]) -> JsonObject:
+    def _ensemble(self, every: Sequence[Part], costs: JsonObject) -> JsonObject:
         """The whole ensemble on the first images, those that are misclassified too."""
         attacks = [part.attack for part in every]
         few = self._clean[: self._arguments.ensemble_images]
@@ -166,7 +176,7 @@ class _Comparison:
             np.arange(len(few)),
             lambda batch: self._sides.ensemble(attacks, batch, BATCH_SIZE),
         )
-        return {"images": len(few), **report.row("ensemble", found, few)}
+        return {"images": len(few), **report.row("ensemble", found, few, costs)}
 
 
 def _whole(left: dict[str, np.ndarray], rows: Sequence[JsonObject]) -> JsonObject:

@@ -4,6 +4,7 @@ The reference itself takes part where ROBGAN_AUTOATTACK_PYTHON names an interpre
 """
 
 import dataclasses
+import json
 import os
 
 import keras
@@ -102,6 +103,8 @@ def test_the_reference_is_asked_for_the_same_images_from_the_same_starts(subject
     assert piece["reference"]["correct"] == [1, 1, 1]
     assert piece["reference"]["processor_seconds"] == 2.0
     assert piece["ours"]["refused"] == piece["reference"]["refused"] == ""
+    # At the start and after each step, until all are fooled; verdicts are looked at once more.
+    assert 3 <= piece["ours"]["gradients"] <= 3 * 4
 
 
 @pytest.mark.parametrize(("epsilon", "withstand"), [(1e-6, 12), (20.0, 0)])
@@ -130,6 +133,13 @@ def test_both_sides_have_the_published_budgets(norm, restarts, targets):
     assert [part.is_deterministic for part in (first, square)] == [True, False]
 
 
+# Seconds an image.
+COSTS = {
+    "ours": {"query": 0.001, "gradient": 0.002},
+    "reference": {"query": 0.0015, "gradient": 0.004},
+}
+
+
 def piece(rows, ours, reference, seconds=(1.0, 2.0), refused=""):
     sides = zip(report.SIDES, (ours, reference), seconds, strict=True)
     return {"rows": rows} | {
@@ -137,6 +147,8 @@ def piece(rows, ours, reference, seconds=(1.0, 2.0), refused=""):
             "correct": correct,
             "seconds": 2 * time,
             "processor_seconds": time,
+            "queries": 100 * len(rows),
+            "gradients": 40 * len(rows),
             "refused": refused if side == "reference" else "",
         }
         for side, correct, time in sides
@@ -146,7 +158,7 @@ def piece(rows, ours, reference, seconds=(1.0, 2.0), refused=""):
 def test_verdicts_that_differ_are_counted():
     clean = np.array([True, True, False, True, True])
     pieces = [piece([0, 1], [0, 1], [1, 1]), piece([3, 4], [0, 1], [0, 0], (2.0, 3.0), "moved")]
-    found = report.row("apgd-ce", pieces, clean)
+    found = report.row("apgd-ce", pieces, clean, COSTS)
     assert found["accuracy"] == {"ours": 0.4, "reference": 0.4}
     assert (found["fooled_by_ours_alone"], found["fooled_by_reference_alone"]) == (1, 1)
     assert found["different"] == pytest.approx(0.4)
@@ -155,6 +167,8 @@ def test_verdicts_that_differ_are_counted():
     assert found["times_as_fast"]["total"] == pytest.approx(5 / 3)
     assert found["times_as_fast"]["range"] == [1.5, 2.0]
     assert found["refused"] == {"ours": [], "reference": ["moved"]}
+    # 160 gradients and 240 other queries in 3 seconds.
+    assert found["in_the_model"]["share_of_time"] == pytest.approx((0.32 + 0.24) / 3.0)
 
 
 @pytest.mark.parametrize(("ours", "met"), [(0, True), (1, True), (2, False)])
@@ -177,8 +191,9 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
 
 
 def record(**rows):
-    row = report.row("apgd-ce", [piece([0, 1], [0, 1], [1, 1])], np.ones(2, bool))
+    row = report.row("apgd-ce", [piece([0, 1], [0, 1], [1, 1])], np.ones(2, bool), COSTS)
     return {
+        "costs": COSTS,
         "name": "tiny",
         "norm": "linf",
         "epsilon": 16 / 255,
@@ -192,7 +207,16 @@ def record(**rows):
 def test_tables_tell_both_sides():
     text = report.markdown(record())
     assert "**tiny**, L∞ 8/255: 2 images, 100.0% correct without an attack" in text
-    assert "| apgd-ce | 2 | 50.0% | 100.0% | 50.00% | 1 | 0 | 2.00 (2.00 to 2.00) |" in text
+    assert "| apgd-ce | 2 | 50.0% | 100.0% | 50.00% | 1 | 0 | 2.00 (2.00 to 2.00) | 28% |" in text
+    assert "a query 1000 µs an image, 1.50 times as fast as in PyTorch" in text
+
+
+def test_tables_are_of_all_records_of_the_folder(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.json").write_text(json.dumps(record(name=name)))
+    compare_autoattack.write_tables(tmp_path)
+    tables = (tmp_path / "tables.md").read_text()
+    assert tables.index("**one**") < tables.index("**two**")
 
 
 @pytest.mark.parametrize(

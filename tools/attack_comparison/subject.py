@@ -13,6 +13,8 @@ from robgan_tf.robustness.subjects import Classifier, check_classifier, discrimi
 from robgan_tf.stages.finished import FinishedRun
 
 BATCH_SIZE = 100
+# D as PyTorch computes it fastest: frozen, channels last.
+FORM = "tuned"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,9 +69,30 @@ def refused(pieces: Sequence[JsonObject]) -> dict[str, list[str]]:
     }
 
 
-def row(name: str, pieces: Sequence[JsonObject], clean: np.ndarray) -> JsonObject:
+def in_the_model(pieces: Sequence[JsonObject], costs: JsonObject) -> JsonObject:
+    """How much of our time D itself takes.
+
+    Args:
+      pieces: of one attack.
+      costs: dict from "query" and "gradient" to seconds an image.
+
+    Returns:
+      Dict of the queries and gradients that ours took, and of their share of the time.
+    """
+    queries, gradients, seconds = (
+        sum(piece["ours"][name] for piece in pieces)
+        for name in ("queries", "gradients", "processor_seconds")
+    )
+    in_model = gradients * costs["gradient"] + (queries - gradients) * costs["query"]
+    return {"queries": queries, "gradients": gradients, "share_of_time": in_model / seconds}
+
+
+def row(
+    name: str, pieces: Sequence[JsonObject], clean: np.ndarray, costs: JsonObject
+) -> JsonObject:
     """All figures of one attack."""
     return {
+        "in_the_model": in_the_model(pieces, costs["ours"]),
         "attack": name,
         "attacked": sum(len(piece["rows"]) for piece in pieces),
         **compared(verdicts(pieces, clean)),
@@ -104,7 +125,13 @@ def spread(seeds: Sequence[Sequence[JsonObject]], clean: np.ndarray) -> JsonObje
 
 def markdown(record: JsonObject) -> str:
     """Renders one record."""
-    lines = [title(record), "", *table(COLUMNS, [_cells(one) for one in record["rows"]])]
+    lines = [
+        title(record),
+        "",
+        costs_line(record["costs"]),
+        "",
+        *table(COLUMNS, [_cells(one) for one in record["rows"]]),
+    ]
     if "square_by_seed" in record:
         lines += ["", square_line(record["square_by_seed"])]
     if "by_the_reference_itself" in record:
@@ -121,6 +148,7 @@ COLUMNS = (
     "fooled by ours alone",
     "by the reference alone",
     "times as fast (by batch)",
+    "of our time in D",
 )
 
 
@@ -131,6 +159,17 @@ def title(record: JsonObject) -> str:
     return (
         f"**{record['name']}**, {radius}: {record['chosen']}, "
         f"{record['clean_accuracy']:.1%} correct without an attack"
+    )
+
+
+def costs_line(costs: JsonObject) -> str:
+    """One line on what D alone costs."""
+    ratios = {kind: costs["reference"][kind] / costs["ours"][kind] for kind in costs["ours"]}
+    microseconds = {kind: 1e6 * seconds for kind, seconds in costs["ours"].items()}
+    return (
+        f"D alone: a query {microseconds['query']:.0f} µs an image, {ratios['query']:.2f} times as "
+        f"fast as in PyTorch; a gradient {microseconds['gradient']:.0f} µs, "
+        f"{ratios['gradient']:.2f} times."
     )
 
 
@@ -170,4 +209,5 @@ def _cells(row: JsonObject) -> list[str]:
         str(row["fooled_by_ours_alone"]),
         str(row["fooled_by_reference_alone"]),
         f"{row['times_as_fast']['total']:.2f} ({low:.2f} to {high:.2f})",
+        f"{row['in_the_model']['share_of_time']:.0%}" if "in_the_model" in row else "",
     ]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.attacks.objectives import log_odds
 from robgan_tf.attacks.samples import start_at_distance
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.choices import NORMS
@@ -18,10 +19,7 @@ from robgan_tf.robustness.verification import VerificationError, verify
 from robgan_tf.typing import JsonObject
 from tools.attack_comparison.libraries import Libraries
 from tools.attack_comparison.parts import Part
-from tools.attack_comparison.subject import Subject
-
-# D as PyTorch computes it fastest.
-FORM = "tuned"
+from tools.attack_comparison.subject import FORM, Subject
 
 Found = tuple[np.ndarray, np.ndarray, float, float]
 
@@ -48,6 +46,45 @@ class Sides:
         for attack in attacks:
             self._ours(attack, np.array([row]), seed=0)
 
+    def costs(self, rows: np.ndarray, repeats: int = 20) -> JsonObject:
+        """What D alone costs each side.
+
+        Args:
+          rows: numbers of the images, int [M].
+          repeats: how often it is called.
+
+        Returns:
+          Dict from side to processor seconds an image, of a "query" and of a "gradient".
+        """
+        images = tf.constant(self._subject.images[rows])
+        labels = tf.constant(self._subject.labels[rows])
+        logits = self._subject.classifier.logits
+
+        @tf.function(autograph=False)
+        def query() -> tf.Tensor:
+            with self._subject.classifier.hold():
+                return logits(images)
+
+        @tf.function(autograph=False)
+        def gradient() -> tf.Tensor:
+            with self._subject.classifier.hold(), tf.GradientTape() as tape:
+                tape.watch(images)
+                objective = log_odds(logits(images), labels)
+            return tape.gradient(objective, images)
+
+        kinds = {"query": query, "gradient": gradient}
+        found: dict[str, dict[str, float]] = {side: {} for side in ("ours", "reference")}
+        for kind, call in kinds.items():
+            call()
+            start = time.process_time()
+            for _ in range(repeats):
+                call()
+            found["ours"][kind] = (time.process_time() - start) / (repeats * len(rows))
+            asked = {"attack": "passes", "form": FORM, "rows": rows.tolist(), "seed": 0}
+            seconds = self._reference.attack({**asked, "repeats": repeats, "kind": kind})[3]
+            found["reference"][kind] = seconds / (repeats * len(rows))
+        return found
+
     def part(self, part: Part, rows: np.ndarray, seed: int = 0) -> JsonObject:
         """One attack alone on images that are classified correctly.
 
@@ -66,7 +103,7 @@ class Sides:
                 np.save(path, self._starts(part.attack, rows, seed))
                 request["starts"] = str(path)
             theirs = self._reference.attack(request)
-        return self._piece(rows, self._ours(part.attack, rows, seed), theirs)
+        return self._counted(lambda: self._piece(rows, self._ours(part.attack, rows, seed), theirs))
 
     def ensemble(
         self, attacks: Sequence[AttackSearch], rows: np.ndarray, batch_size: int, seed: int = 0
@@ -97,7 +134,17 @@ class Sides:
             "epsilon": self._epsilon,
             "batch_size": batch_size,
         }
-        return self._piece(rows, _timed(run), self._reference.attack(request))
+        theirs = self._reference.attack(request)
+        return self._counted(lambda: self._piece(rows, _timed(run), theirs))
+
+    def _counted(self, measure: Callable[[], JsonObject]) -> JsonObject:
+        """A piece, and how many queries and gradients of D ours took."""
+        counter = self._compiled.gradients
+        queries, gradients = counter.queries, counter.counts.followed
+        piece = measure()
+        piece["ours"]["queries"] = counter.queries - queries
+        piece["ours"]["gradients"] = counter.counts.followed - gradients
+        return piece
 
     def _ours(self, attack: AttackSearch, rows: np.ndarray, seed: int) -> Found:
         """Runs an attack of ours: each round on what the rounds before have left."""
