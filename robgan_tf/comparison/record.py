@@ -6,9 +6,12 @@
 import json
 import pathlib
 import shutil
+from collections.abc import Mapping, Sequence
 
+import matplotlib.axes
 from matplotlib.figure import Figure
 
+from robgan_tf.comparison import outcomes
 from robgan_tf.comparison.curves import SECONDS
 from robgan_tf.comparison.results import output_folder
 from robgan_tf.errors import UserError
@@ -16,6 +19,7 @@ from robgan_tf.files import write_atomically
 from robgan_tf.json_file import MEASURE_ANEW, read_object
 from robgan_tf.reporting import read_metrics
 from robgan_tf.reporting.figures import figure_png
+from robgan_tf.typing import JsonObject
 
 MOST_POINTS = 150
 JOINT_PANELS: dict[str, tuple[str, ...]] = {
@@ -71,9 +75,10 @@ def write_record(
     record = {
         "config": config,
         "last_step": records[-1]["step"],
-        "evaluations": _evaluations(run_dir),
+        "evaluations": evaluations_of(run_dir, with_outcomes=True),
+        **sessions_of(run_dir),
         "seconds_per_step": seconds_per_step or "as they were while training",
-        "curves": _curves(_thin(records)),
+        "curves": _curves(thin(records)),
     }
     path = record_dir / f"{name}.json"
     write_atomically(path, (json.dumps(record, indent=None) + "\n").encode())
@@ -91,7 +96,7 @@ def _retimed(records: list[dict], seconds_per_step: float) -> list[dict]:
     return [{**record, SECONDS: seconds_per_step * record["step"]} for record in records]
 
 
-def _thin(records: list[dict]) -> list[dict]:
+def thin(records: list[dict]) -> list[dict]:
     """About MOST_POINTS records, the last and those with a gap or image quality besides."""
     stride = max(1, -(-len(records) // MOST_POINTS))
     return [
@@ -115,30 +120,74 @@ def _shorten(value: float) -> float:
     return value if isinstance(value, int) else float(f"{value:.5g}")
 
 
-def _evaluations(run_dir: pathlib.Path) -> dict[str, dict]:
-    return {
-        path.stem: read_object(path, MEASURE_ANEW)
-        for path in sorted((run_dir / "evaluations").glob("*.json"))
-    }
+def evaluations_of(run_dir: pathlib.Path, with_outcomes: bool = False) -> dict[str, JsonObject]:
+    """What has been measured of a run, by the names of the files.
+
+    Args:
+      run_dir: the run's directory.
+      with_outcomes: whether which images were withstood is in it too (`outcomes`).
+    """
+    found = {}
+    for path in sorted((run_dir / "evaluations").glob("*.json")):
+        found[path.stem] = read_object(path, MEASURE_ANEW)
+        samples = path.with_name(f"{path.stem}_samples.csv")
+        if with_outcomes and samples.is_file():
+            found[path.stem][outcomes.KEY] = outcomes.read_outcomes(samples)
+    return found
 
 
-def _plot(records: list[dict], panels: dict[str, tuple[str, ...]]) -> bytes:
+def sessions_of(run_dir: pathlib.Path) -> JsonObject:
+    """The sessions that made a run, as {"sessions": list}; empty where it does not say."""
+    path = run_dir / "environment.json"
+    return read_object(path) if path.is_file() else {}
+
+
+def drawn_panels(
+    records: Sequence[JsonObject], panels: Mapping[str, tuple[str, ...]]
+) -> dict[str, list[str]]:
+    """The panels in which there is something to draw.
+
+    Args:
+      records: of the run.
+      panels: dict from title to what the names of the measures in it begin with.
+
+    Returns:
+      Dict from title to the full names.
+    """
     measured = {name for record in records for name in record}
     drawn = {
         title: sorted(name for name in measured if name.startswith(prefixes))
         for title, prefixes in panels.items()
     }
-    drawn = {title: names for title, names in drawn.items() if names}
+    return {title: names for title, names in drawn.items() if names}
+
+
+def draw_panel(
+    axis: matplotlib.axes.Axes, records: Sequence[JsonObject], title: str, names: Sequence[str]
+) -> None:
+    """Draws measures of a run over its steps.
+
+    Args:
+      axis: where.
+      records: of the run.
+      title: of the panel.
+      names: of the measures.
+    """
+    for name in names:
+        points = [(record["step"], record[name]) for record in records if name in record]
+        axis.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=0.8)
+    axis.set_title(title, fontsize=10)
+    axis.set_xlabel("step")
+    axis.legend(fontsize=8)
+
+
+def _plot(records: list[dict], panels: dict[str, tuple[str, ...]]) -> bytes:
+    drawn = drawn_panels(records, panels)
     rows = max(1, -(-len(drawn) // 3))
     figure = Figure(figsize=(13, 3.5 * rows), layout="constrained")
     axes = figure.subplots(rows, 3, squeeze=False)
     for axis in axes.flat[len(drawn) :]:
         axis.set_visible(False)
     for axis, (title, names) in zip(axes.flat, drawn.items(), strict=False):
-        for name in names:
-            points = [(record["step"], record[name]) for record in records if name in record]
-            axis.plot(*zip(*points, strict=True), label=name.split("/")[-1], linewidth=0.8)
-        axis.set_title(title, fontsize=10)
-        axis.set_xlabel("step")
-        axis.legend(fontsize=8)
+        draw_panel(axis, records, title, names)
     return figure_png(figure, 70)

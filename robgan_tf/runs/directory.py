@@ -4,7 +4,7 @@ config.json      every setting of the run          metrics.jsonl   numbers
 config.gin       the same as a gin file            tensorboard/    event files
 data.json        classes, image shape, fingerprint
 checkpoints/     newest checkpoints                samples/ attacks/   pictures
-saved.json       a checkpoint has been saved
+saved.json       a checkpoint has been saved           environment.json   what made it, for reports
 best_checkpoint/ of classifiers                    gap.csv gap.png     train against test
 extensions/      copies of the programs it was made with, to read
 """

@@ -6,12 +6,13 @@ import pathlib
 
 from robgan_tf.extensions import FOLDER as EXTENSIONS
 from robgan_tf.files import PathLike
+from robgan_tf.runs import sessions
 from robgan_tf.runs.archive import write_archive
 from robgan_tf.runs.data_record import FILE_NAME, DataRecord
 from robgan_tf.stages.finished import FinishedRun
 from robgan_tf.stages.run_card import run_card
 
-_FILES = ("config.gin", "config.json", "metrics.jsonl", "gap.csv", "gap.png")
+_FILES = ("config.gin", "config.json", "metrics.jsonl", "gap.csv", "gap.png", sessions.FILE_NAME)
 _PICTURES = ("samples", "attacks")
 # Parts of unfinished evaluations and stored images stay behind: they are in folders.
 _EVALUATIONS = ("*.json", "*.md", "*.csv", "*.png")

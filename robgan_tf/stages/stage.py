@@ -28,6 +28,7 @@ from robgan_tf.runs.kept_records import (
     refuse_to_begin_over,
 )
 from robgan_tf.runs.loop import Rhythm, TrainingLoop, TrainingTask
+from robgan_tf.runs.sessions import begin_session, end_session
 from robgan_tf.runs.stopping import StopRequest, keeping
 from robgan_tf.stages.finished import data_record, trained_classes
 from robgan_tf.stages.report import print_corrupt_files
@@ -295,7 +296,10 @@ class Stage(abc.ABC):
             description=as_markdown(self.config.as_gin()),
             stop_at_alarm=self.stop_at_alarm,
         )
-        return loop.run(built.batches(start_step), start_step, deadline)
+        begin_session(run.path, start_step)
+        stop = loop.run(built.batches(start_step), start_step, deadline)
+        end_session(run.path)
+        return stop
 
     def _finish(
         self, run: RunDirectory, data: ImageData, built: Built, checkpoints: Checkpoints

@@ -1,0 +1,1 @@
+"""Reports as pages: one HTML file that needs nothing else, and the same in Markdown."""
