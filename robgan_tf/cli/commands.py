@@ -16,6 +16,7 @@ COMMANDS = {
     "record": ("robgan_tf.record", "Make a small record of a run, to commit and to compare."),
     "compare": ("robgan_tf.compare", "Compare how runs converge."),
     "report": ("robgan_tf.report", "Make a page of a run, one file, to send to somebody."),
+    "reproduce": ("robgan_tf.reproduce", "Make tables and figures of the paper, and report."),
     "export": ("robgan_tf.export", "Export models for TensorFlow Serving or as ONNX."),
     "pack": ("robgan_tf.pack", "Pack a run into one file that can be handed over."),
     "serve_check": ("robgan_tf.serve_check", "Check a running model server."),

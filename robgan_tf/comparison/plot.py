@@ -18,6 +18,7 @@ _COLOURS = 10  # in matplotlib's cycle
 _PANEL = (4.6, 3.5)  # inches
 _RESOLUTION = 90  # pixels an inch
 _CAPTION_WIDTH = 170  # letters
+_TITLE_WIDTH = 50  # letters over a panel
 _MOST_MARKED = 30  # points of a curve
 _NAME_FONT_SIZE = 15
 _NAME_HEIGHT = 44  # two lines of it
@@ -25,7 +26,10 @@ _MOST_BESIDE = 3  # sheets in a line
 
 
 def convergence_plot(
-    comparisons: Sequence[JsonObject], curves: Mapping[str, Sequence[Curve]], caption: str
+    comparisons: Sequence[JsonObject],
+    curves: Mapping[str, Sequence[Curve]],
+    caption: str,
+    axes: Sequence[str] = AXES,
 ) -> bytes:
     """Draws one row a measure: against steps, D updates and training seconds.
 
@@ -36,25 +40,34 @@ def convergence_plot(
       comparisons: list of what `comparison.curves.comparison` returned.
       curves: dict from the measure's name to its Curves.
       caption: a line or two.
+      axes: those of AXES that are drawn against.
 
     Returns:
       The picture as the bytes of a PNG file.
     """
-    height = len(comparisons) * _PANEL[1] + 0.9
-    figure = matplotlib.figure.Figure(figsize=(3 * _PANEL[0], height), layout="constrained")
-    panels = figure.subplots(len(comparisons), len(AXES), squeeze=False, sharey="row")
+    names = by_configuration(curve for of_runs in curves.values() for curve in of_runs)
+    # Beside each other names would be wider than one panel.
+    columns = min(len(names), 5) if len(axes) > 1 else 1
+    lines = -(-len(names) // columns)
+    height = len(comparisons) * _PANEL[1] + 0.9 + (0.2 * lines if len(axes) == 1 else 0.0)
+    width = len(axes) * _PANEL[0]
+    figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
+    panels = figure.subplots(len(comparisons), len(axes), squeeze=False, sharey="row")
     for row, compared in zip(panels, comparisons, strict=True):
-        for panel, axis in zip(row, AXES, strict=True):
+        for panel, axis in zip(row, axes, strict=True):
             _draw(panel, axis, compared, by_configuration(curves[compared["measure"]]))
-        row[0].set_title(_title(compared), fontsize=10, loc="left")
+        title = textwrap.fill(_title(compared), _TITLE_WIDTH * len(axes))
+        row[0].set_title(title, fontsize=10, loc="left")
     is_joint = all(curve.run.is_joint for of_runs in curves.values() for curve in of_runs)
-    names = ("step (one update of G each)" if is_joint else "step", "D updates", "training seconds")
-    for panel, name in zip(panels[-1], names, strict=True):
-        panel.set_xlabel(name)
+    steps = "step (one update of G each)" if is_joint else "step"
+    units = dict(zip(AXES, (steps, "D updates", "training seconds"), strict=True))
+    for panel, axis in zip(panels[-1], axes, strict=True):
+        panel.set_xlabel(units[axis])
     handles, labels = panels[0, 0].get_legend_handles_labels()
-    columns = min(len(labels), 5)
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9)
-    figure.suptitle(_plain(textwrap.fill(caption, _CAPTION_WIDTH)), fontsize=9)
+    figure.suptitle(
+        _plain(textwrap.fill(caption, _CAPTION_WIDTH * len(axes) // len(AXES))), fontsize=9
+    )
     return figure_png(figure, _RESOLUTION)
 
 

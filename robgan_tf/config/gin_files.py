@@ -18,6 +18,7 @@ from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.joint import JointConfig
+from robgan_tf.config.reproduction import PlannedRun, ScaleSettings
 from robgan_tf.errors import UserError, shortened
 
 # For `include` within a file; a path on disk goes first there too.
@@ -30,6 +31,10 @@ CONFIGURABLES = {
     kind: gin.external_configurable(kind, name=kind.gin_name, module="robgan_tf")
     for config_class in (JointConfig, FinetuneConfig)
     for kind in config_class.group_classes().values()
+}
+CONFIGURABLES |= {
+    kind: gin.external_configurable(kind, name=kind.gin_name, module="robgan_tf")
+    for kind in (ScaleSettings, PlannedRun)
 }
 
 
@@ -79,6 +84,32 @@ def read_group(
     assert isinstance(group, group_class)
     group.check_choices()
     return group
+
+
+def read_experiment(gin_file: str) -> tuple[ScaleSettings, dict[str, PlannedRun]]:
+    """Parses a gin file that describes runs, each in a scope of its name: `gan/run.title = ...`.
+
+    Args:
+      gin_file: its path, as for `read_config`.
+
+    Returns:
+      (what all have in common, dict from name to run in the order of the file).
+
+    Raises:
+      UserError: as `read_config`.
+    """
+    gin.clear_config()
+    _parse([gin_file], [])
+    scale = _constructed(ScaleSettings)
+    names = [scope for scope, selector in gin.config._CONFIG if selector.endswith(".run") and scope]
+    runs = {}
+    for name in dict.fromkeys(names):
+        with gin.config_scope(name):
+            try:
+                runs[name] = _constructed(PlannedRun)
+            except UserError as error:
+                raise UserError(f"gin file {gin_file}: {name}/{error}") from error
+    return scale, runs
 
 
 def _read(

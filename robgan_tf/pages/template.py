@@ -42,7 +42,7 @@ pre { background: var(--card); padding: .7rem; overflow-x: auto; font-size: .8re
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)) }
 .pictures.one { grid-template-columns: minmax(0, 1fr) }
 figure { margin: 0; min-width: 0 }
-figure img { display: block; width: 100%; max-width: 60rem; height: auto; background: #fff;
+figure img { display: block; width: 100%; max-width: 44rem; height: auto; background: #fff;
   border: 1px solid var(--line); border-radius: 6px }
 figure img.pixels { width: auto; max-width: 100% }
 @media print { nav { display: none } details > * { display: block } }

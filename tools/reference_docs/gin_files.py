@@ -19,6 +19,7 @@ TITLES = {
     "gin/experiments": "What the recorded experiments lay over",
     "gin/finetune": "Stage 2 and its baselines, for `finetune`",
     "gin/losses": "The loss",
+    "gin/reproduce": "What `reproduce` runs; each describes runs, and is no configuration itself",
 }
 
 
