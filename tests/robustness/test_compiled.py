@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks.auto_pgd import AutoPGD
+from robgan_tf.attacks.fab import FAB
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
 from robgan_tf.attacks.search import is_numbered
@@ -62,6 +63,8 @@ FORMS = {
     "apgd-l2": lambda radius, steps: AutoPGD(
         3 * radius, 8, "l2", "targeted_dlr", steps - 4, target_classes=2
     ),
+    "fab": lambda radius, steps: FAB(radius, steps, restarts=2),
+    "fab-t-l2": lambda radius, steps: FAB(3 * radius, steps, "l2", target_classes=2),
     "mi-fgsm": lambda radius, steps: MomentumSearch(radius, steps),
     "square": lambda radius, steps: SquareSearch(radius, 30 * steps),
     "square-l2": lambda radius, steps: SquareSearch(3 * radius, 30 * steps, "l2"),
@@ -100,6 +103,9 @@ def test_what_a_graph_depends_on_is_not_shared():
         AutoPGD(0.1, 8, eot=2),
         AutoPGD(0.1, 8, objective="targeted_dlr", target_classes=2),
         AutoPGD(0.1, 8, objective="targeted_dlr", target_classes=3),
+        FAB(0.1),
+        FAB(0.1, norm="l2"),
+        FAB(0.1, target_classes=2),
         MomentumSearch(0.1),
         MomentumSearch(0.1, decay=0.5),
         SquareSearch(0.1),

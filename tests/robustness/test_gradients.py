@@ -6,6 +6,7 @@ import tensorflow as tf
 
 import robgan_tf
 from robgan_tf.attacks.auto_pgd import AutoPGD
+from robgan_tf.attacks.fab import FAB
 from robgan_tf.attacks.pgd_search import PGDSearch
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
 from robgan_tf.data.sources import InMemorySource
@@ -56,6 +57,8 @@ ATTACKS = {
     "pgd": lambda: PGDSearch(0.01, 5, 0.004, keep="last"),
     "pgd-l2": lambda: PGDSearch(0.02, 5, 0.004, "l2", keep="last"),
     "apgd": lambda: AutoPGD(0.01, 8),
+    "fab": lambda: FAB(0.01, 5),
+    "fab-t": lambda: FAB(0.01, 5, target_classes=2),
     "mi-fgsm": lambda: MomentumSearch(0.01),
 }
 

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks.auto_pgd import AutoPGD
+from robgan_tf.attacks.fab import FAB
 from robgan_tf.attacks.pgd_search import PGDSearch, fgsm
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.protocols.mi_fgsm import MomentumSearch
@@ -106,6 +107,8 @@ def test_every_attack_on_a_linear_model_of_two_classes(norm, protocol):
     for attack in attacks:
         if isinstance(attack, SquareSearch):
             attack.queries = 300
+        if isinstance(attack, FAB):
+            attack.steps, attack.restarts = 20, 1
     check_same_accuracy(two_classes, attacks)
 
 
