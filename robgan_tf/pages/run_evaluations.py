@@ -8,6 +8,7 @@ from robgan_tf.errors import UserError, one_line
 from robgan_tf.json_file import MEASURE_ANEW
 from robgan_tf.pages.page import Block, Table, Text
 from robgan_tf.reporting import format_radius
+from robgan_tf.robustness.outcome import told
 from robgan_tf.typing import JsonObject
 
 
@@ -24,7 +25,7 @@ def robustness(evaluations: Mapping[str, JsonObject]) -> list[Block]:
                     format_radius(row["epsilon"], norm),
                     f"{row['accuracy']:.2%}",
                     "{:.1%} to {:.1%}".format(*row["interval_95"]),
-                    _fooled(row.get("fooled_by", {})),
+                    _fooled(row),
                 ]
                 for row in found["radii"]
             ]
@@ -32,14 +33,17 @@ def robustness(evaluations: Mapping[str, JsonObject]) -> list[Block]:
                 f"{found['source']}, attack {found['attack']}, seed {found['seed']}. "
                 f"{found['images']}. evaluations/{name}.json"
             )
-            header = ["radius", "accuracy", "95 % interval", "images fooled first by"]
+            header = ["radius", "accuracy", "95 % interval", "attacks, by images"]
             blocks.append(Table(header, rows, caption))
             blocks += [Text(warning, is_note=True) for warning in found.get("warnings", [])]
     return blocks
 
 
-def _fooled(fooled_by: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {count:,}" for name, count in fooled_by.items()) or "none"
+def _fooled(row: JsonObject) -> str:
+    """What the attacks were given and left; of earlier evaluations, what each fooled first."""
+    if row.get("parts"):
+        return told(row["parts"])
+    return ", ".join(f"{name} {count:,}" for name, count in row.get("fooled_by", {}).items())
 
 
 def masking(evaluations: Mapping[str, JsonObject]) -> list[Block]:

@@ -32,7 +32,7 @@ table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabul
 th, td { padding: .35rem .7rem; text-align: left; border-bottom: 1px solid var(--line);
   vertical-align: top }
 th { background: var(--card); white-space: nowrap }
-td { min-width: 5.5rem; max-width: 28rem }
+td { min-width: 7rem; max-width: 28rem }
 td:first-child { min-width: 9rem }
 .caption, figcaption { color: var(--faint); font-size: .85rem; margin: .3rem 0 1rem;
   max-width: 48rem }

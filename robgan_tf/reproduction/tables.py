@@ -3,8 +3,6 @@
 import statistics
 from collections.abc import Sequence
 
-import scipy.stats
-
 from robgan_tf.pages.page import Block, Table
 from robgan_tf.pages.run_source import RunSource
 from robgan_tf.reporting import format_duration, format_radius
@@ -13,6 +11,7 @@ from robgan_tf.reproduction.claims import Finding, verdicts
 from robgan_tf.reproduction.experiment import Member
 from robgan_tf.reproduction.results import Results
 from robgan_tf.reproduction.state import State
+from robgan_tf.robustness.outcome import confidence_interval
 from robgan_tf.typing import JsonObject
 
 SMOKE = "Runs of this scale last seconds: they prove nothing about the claims."
@@ -144,8 +143,7 @@ def _checks(results: Results) -> list[list[str]]:
             clean, attacked, images = found
             chance = 1.0 / source.config["data.num_classes"]
             wrong = []
-            right = scipy.stats.binomtest(round(clean * images), images)
-            if right.proportion_ci(0.95, "wilson").low <= chance:
+            if confidence_interval(clean, images)[0] <= chance:
                 wrong.append("NO better than chance")
             if attacked >= clean:
                 wrong.append("NOT hurt by the attack")
