@@ -145,11 +145,13 @@ class RobustnessRun:
         key, rounds = radius_key(epsilon), evaluation.rounds
         standing = stored.standing(key, self._images, rounds)
         title = f"radius {format_radius(epsilon, protocol.norm)}"
-        watchers: list[Watcher] = [Keeper(stored, key, standing, evaluation)]
+        keeper = Keeper(stored, key, standing, evaluation)
+        watchers: list[Watcher] = [keeper]
         if attacks:
             progress.begin_radius(title, attacks)
             watchers.append(progress)
         outcome = evaluation.run(self._images, self._labels, self._numbers, standing, watchers)
+        keeper.flush()
         names = [attack.name for attack in attacks]
         if attacks:
             progress.message(

@@ -125,7 +125,7 @@ class StoredEvaluation:
 
 
 class Keeper(Watcher):
-    """Stores an evaluation while it goes on: after each round, and now and then within one.
+    """Stores an evaluation now and then while it goes on, and in the end.
 
     Args:
       stored: where.
@@ -153,10 +153,10 @@ class Keeper(Watcher):
     def done(self, chosen: np.ndarray, fooled: int) -> None:
         self._changed.update((chosen // PART_SIZE).tolist())
         if self._clock() - self._last > KEEP_EVERY and self._evaluation.sound:
-            self.ends()
+            self.flush()
 
-    @override
-    def ends(self) -> None:
+    def flush(self) -> None:
+        """Stores what is new."""
         self._keep(sorted(self._changed))
         self._changed.clear()
         self._last = self._clock()

@@ -164,6 +164,7 @@ def test_an_interrupted_evaluation_goes_on_within_a_round(tmp_path, monkeypatch)
         with contextlib.suppress(StopEvaluationError):
             outcome = evaluation.run(IMAGES, LABELS, None, standing, watchers)
             assert batches == 99
+            watchers[0].flush()
     np.testing.assert_array_equal(outcome.fooled_by, whole.fooled_by)
     np.testing.assert_array_equal(outcome.predictions, whole.predictions)
     assert_alike(outcome.adversarial, whole.adversarial)
