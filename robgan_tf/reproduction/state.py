@@ -11,6 +11,7 @@ from robgan_tf.comparison.run import SECONDS, Run
 from robgan_tf.comparison.sources import read_run
 from robgan_tf.config import numerics
 from robgan_tf.config.groups import READING
+from robgan_tf.errors import UserError
 from robgan_tf.json_file import read_object
 from robgan_tf.reporting import read_metrics
 from robgan_tf.reproduction.experiment import Experiment, Member
@@ -71,7 +72,11 @@ class State:
 
 
 def states(experiment: Experiment) -> dict[str, State]:
-    """The state of every run, by its label."""
+    """The state of every run, by its label.
+
+    Raises:
+      UserError: if a run directory holds another run than is planned.
+    """
     found = {x.label: _state(experiment, x) for x in experiment.members}
     for member in experiment.members:
         gan = experiment.gan_of(member)
@@ -88,12 +93,28 @@ def _state(experiment: Experiment, member: Member) -> State:
     config = experiment.config_of(member)
     steps = config.stage.steps
     run_dir = experiment.run_dir(member)
+    _refuse_other_run(run_dir, member, config.flat())
     record, why_not, seconds = _committed(experiment, member, config.flat(), steps)
     missing = () if record else _missing(experiment, member, steps)
     step, own_seconds = _progress(run_dir)
     return State(
         member, steps, step, record, why_not, missing, is_in_use(run_dir), own_seconds or seconds
     )
+
+
+def _refuse_other_run(run_dir: pathlib.Path, member: Member, config: JsonObject) -> None:
+    """Refuses a run of this name that is another one: it would get into a table unseen."""
+    if not (run_dir / "config.json").is_file():
+        return
+    found = Run("there", "there", read_object(run_dir / "config.json"), [])
+    differing = settings_that_differ(found, Run("planned", "planned", config, []), _OF_VERSIONS)
+    if found.seed != member.seed:
+        differing.append("the seed")
+    if differing:
+        raise UserError(
+            f"{run_dir} holds a run of other settings ({', '.join(differing)}): move it away, or "
+            "give another --out"
+        )
 
 
 def _missing(experiment: Experiment, member: Member, steps: int) -> tuple[Job, ...]:

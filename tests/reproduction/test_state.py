@@ -5,6 +5,7 @@ import json
 import pytest
 
 from robgan_tf.comparison.record import write_record
+from robgan_tf.errors import UserError
 from robgan_tf.reproduction.jobs import jobs_of
 from robgan_tf.reproduction.plan import commands, plan
 from robgan_tf.reproduction.state import states
@@ -52,6 +53,22 @@ def test_missing_begun_trained_and_done(experiment):
     assert "runs/gan_0 --attack" not in typed and "runs/rob_gan_0 --attack" in typed
     assert typed.count("robgan-tf evaluate robustness") == 3 + 3 + 2
     assert "--gan_run_dir=" in next(x for x in typed.splitlines() if "rob_gan.gin" in x)
+
+
+def test_a_run_of_other_settings_is_never_taken_for_this_one(experiment):
+    make(experiment, "gan_0")
+    path = experiment.run_dir(run_named(experiment, "gan_0")) / "config.json"
+    config = json.loads(path.read_text())
+    for change, named in (
+        ({"AdversarialLoss.form": "ac_gan"}, "AdversarialLoss.form"),
+        ({"train.seed": 3}, "the seed"),
+    ):
+        path.write_text(json.dumps(config | change))
+        with pytest.raises(UserError, match=rf"gan_0 holds a run of other settings \({named}\)"):
+            states(experiment)
+    # What only measures is no other run.
+    path.write_text(json.dumps(config | {"gap.every": 7, "train.log_every": 3}))
+    assert states(experiment)["gan_0"].is_done
 
 
 def test_time_left_is_that_of_the_measured_speed(experiment):
