@@ -6,6 +6,8 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.losses.objective.trades import Trades
+from robgan_tf.models import PreActResNet18
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.training.finetune_step import FinetunePlayers, FinetuneStep, trained_variables
 from tests import tiny_classifier as tiny
@@ -149,6 +151,28 @@ def test_a_kernel_without_a_gradient_stays():
     assert np.isfinite(model.class_head.kernel).all() and np.abs(model.class_head.kernel).max() > 0
     # Its gradient is 0 as long as the second layer is, whose length of 0 allows no move.
     np.testing.assert_array_equal(model.hidden.kernel, first)
+
+
+def test_preact_resnet18_is_trained_so_too(eagerly):
+    """TRADES at perturbed weights: its batch statistics move, its weights stay at a rate of 0."""
+    keras.utils.set_random_seed(1)
+    model = PreActResNet18(16, 1, 10, base_width=2, normalization="batch")
+    model.build()
+    optimizer = keras.optimizers.SGD(0.0)
+    optimizer.build(trained_variables(model))
+    step = FinetuneStep(
+        FinetunePlayers(model, None, optimizer),
+        ProjectedGradientDescent(0.1, 1, 0.1),
+        tiny.changed_objective(loss=Trades(), weight_perturbation=0.05),
+        strategy=make_strategy("single_device"),
+        seed=0,
+    )
+    before = [np.array(variable) for variable in model.variables]
+    metrics = step(*tiny.batches(), tiny.step_number())
+    for variable, value in zip(model.variables, before, strict=True):
+        assert np.array_equal(variable, value) == variable.trainable, variable.path
+    total = float(metrics["loss_discriminator/total"])
+    assert float(metrics["loss_discriminator/perturbed_weights_total"]) > total
 
 
 def test_free_adversarial_training_refuses_it():
