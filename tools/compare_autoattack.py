@@ -7,7 +7,8 @@ The run's D is copied to PyTorch, frozen and in channels last, and must give the
 Then each deterministic part of the ensemble attacks alone all images that are classified correctly,
 Auto-PGD from the same starts on both sides; Square attacks those that either side has left. An
 image withstands a side's ensemble where it withstands all parts. --square_images compares Square
-alone by seeds, --ensemble_images the whole ensemble as users of either run it. Sides take turns
+alone by seeds, --ensemble_images the whole ensemble as users of either run it, --fab_step_images
+single steps of FAB from where the reference's begin. Sides take turns
 batch by batch, and times are processor times, so that other work on the machine treats both alike.
 What has been measured is kept in --work_dir: the same command goes on where it was stopped. The
 tables of all records of a folder are in tables.md beside them.
@@ -128,6 +129,11 @@ class _Comparison:
         results: JsonObject = {"costs": costs, "rows": [*rows, _whole(left, rows)]}
         if self._arguments.square_images:
             results["square_by_seed"] = self._square(every[-1])
+        if self._arguments.fab_step_images:
+            few = np.flatnonzero(self._clean[: self._arguments.fab_step_images])
+            steps = self._arguments.fab_steps
+            measure = functools.partial(self._sides.fab_steps, few, steps)
+            results["fab_steps"] = self._pieces.get("fab_steps", measure)
         if self._arguments.ensemble_images:
             results["by_the_reference_itself"] = self._ensemble(every, costs)
         return results
@@ -208,6 +214,8 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--square_images", type=int, default=0, help="for Square alone, by seed")
     parser.add_argument("--square_seeds", type=int, default=5)
     parser.add_argument("--ensemble_images", type=int, default=0, help="for the whole ensemble")
+    parser.add_argument("--fab_step_images", type=int, default=0, help="for single steps of FAB")
+    parser.add_argument("--fab_steps", type=int, default=10, help="of each of them")
     parser.add_argument("--work_dir", required=True, help="where pieces are kept")
     parser.add_argument("--output", type=pathlib.Path, help="JSON file to write")
     arguments = parser.parse_args(argv)
@@ -222,10 +230,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in arguments.parts:
         if name not in known:
             raise UserError(f"--parts: there is no {name!r}; choose of {', '.join(known)}")
-    for name in ("images", "square_seeds"):
+    for name in ("images", "square_seeds", "fab_steps"):
         if getattr(arguments, name) < 1:
             raise UserError(f"--{name}={getattr(arguments, name)}: give at least 1")
-    for name in ("square_images", "ensemble_images"):
+    for name in ("square_images", "ensemble_images", "fab_step_images"):
         if not 0 <= getattr(arguments, name) <= arguments.images:
             raise UserError(
                 f"--{name}={getattr(arguments, name)}: give 0 to --images={arguments.images}"

@@ -123,10 +123,11 @@ def test_a_reference_that_errs_is_found_out(subject):
 
 @pytest.mark.parametrize(("norm", "restarts", "targets"), [("linf", 1, 9), ("l2", 1, 9)])
 def test_both_sides_have_the_published_budgets(norm, restarts, targets):
-    first, targeted, square = parts(norm, 1.0, 10)
+    first, targeted, boundary, square = parts(norm, 1.0, 10)
     assert first.request["n_restarts"] == first.attack.rounds == restarts
     assert targeted.request["n_target_classes"] == targeted.attack.rounds == targets
-    for part in (first, targeted):
+    assert boundary.request["n_target_classes"] == boundary.attack.rounds == 9
+    for part in (first, targeted, boundary):
         assert part.request["n_iter"] == part.attack.steps == 100
     assert square.request["n_queries"] == 5000
     assert isinstance(square.attack, SquareSearch)

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from robgan_tf.attacks.fab import FAB
+
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.attacks.square import SCHEDULED_QUERIES, SquareSearch
@@ -61,6 +63,11 @@ def parts(norm: str, epsilon: float, num_classes: int) -> list[Part]:
             targeted,
             {"attack": "apgd_t", **ball, "n_iter": STEPS, "n_target_classes": targets},
             same_starts,
+        ),
+        Part(
+            "fab-t",
+            FAB(epsilon, STEPS, norm, target_classes=TARGETS),
+            {"attack": "fab_t", **ball, "n_iter": STEPS, "n_target_classes": TARGETS},
         ),
         Part(SQUARE, square, {"attack": "square", **ball, "n_queries": QUERIES}),
     ]

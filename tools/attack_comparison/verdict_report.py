@@ -134,6 +134,8 @@ def markdown(record: JsonObject) -> str:
     ]
     if "square_by_seed" in record:
         lines += ["", square_line(record["square_by_seed"])]
+    if "fab_steps" in record:
+        lines += ["", fab_line(record["fab_steps"])]
     if "by_the_reference_itself" in record:
         lines += ["", ensemble_line(record["by_the_reference_itself"])]
     return "\n".join(lines) + "\n"
@@ -184,6 +186,17 @@ def square_line(found: JsonObject) -> str:
         f"seed: ours {accuracy['ours']}; reference {accuracy['reference']}; means "
         f"{found['mean']['ours']:.2%} and {found['mean']['reference']:.2%}; "
         f"{found['times_as_fast']['total']:.2f} times as fast."
+    )
+
+
+def fab_line(found: JsonObject) -> str:
+    """One line on single steps of FAB."""
+    largest = found["largest_difference"]
+    return (
+        f"Single steps of FAB, {found['steps']} from each of {found['images']} images, each from "
+        "where the reference's begins: pixels of [-1, 1] differ by at most "
+        f"{largest['given_hyperplane']:.1e} with the reference's hyperplanes, "
+        f"{largest['own_hyperplane']:.1e} with our own."
     )
 
 

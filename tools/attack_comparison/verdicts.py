@@ -17,6 +17,7 @@ from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.verification import VerificationError, verify
 from robgan_tf.typing import JsonObject
+from tools.attack_comparison.fab_steps import compare_steps
 from tools.attack_comparison.libraries import Libraries
 from tools.attack_comparison.parts import Part
 from tools.attack_comparison.subject import FORM, Subject
@@ -84,6 +85,11 @@ class Sides:
             seconds = self._reference.attack({**asked, "repeats": repeats, "kind": kind})[3]
             found["reference"][kind] = seconds / (repeats * len(rows))
         return found
+
+    def fab_steps(self, rows: np.ndarray, steps: int) -> JsonObject:
+        """Single steps of FAB; see `fab_steps.compare_steps`."""
+        given = self._subject, self._reference, self._norm, self._epsilon
+        return compare_steps(*given, rows, steps)
 
     def part(self, part: Part, rows: np.ndarray, seed: int = 0) -> JsonObject:
         """One attack alone on images that are classified correctly.
