@@ -45,6 +45,8 @@ from tools.attack_comparison.subject import BATCH_SIZE, in_float32, subject_of
 from tools.attack_comparison.verdicts import Sides
 from tools.benchmarks.machine import describe
 
+MADE_BY = "tools.compare_autoattack"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status.
@@ -64,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logits = subject.logits()
     clean = logits.argmax(axis=1) == subject.labels
     record = {
+        "made_by": MADE_BY,
         "name": arguments.name or run.name,
         "model": run.identity,
         "norm": arguments.norm,
@@ -97,7 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def write_tables(folder: pathlib.Path) -> None:
     """Writes tables.md of all records of a folder beside them."""
-    records = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))]
+    records = [one for one in found if isinstance(one, dict) and one.get("made_by") == MADE_BY]
     write_atomically(folder / "tables.md", "\n".join(map(report.markdown, records)))
 
 

@@ -194,6 +194,7 @@ def test_what_was_measured_is_not_measured_again(tmp_path):
 def record(**rows):
     row = report.row("apgd-ce", [piece([0, 1], [0, 1], [1, 1])], np.ones(2, bool), COSTS)
     return {
+        "made_by": compare_autoattack.MADE_BY,
         "costs": COSTS,
         "name": "tiny",
         "norm": "linf",
@@ -215,6 +216,7 @@ def test_tables_tell_both_sides():
 def test_tables_are_of_all_records_of_the_folder(tmp_path):
     for name in ("one", "two"):
         (tmp_path / f"{name}.json").write_text(json.dumps(record(name=name)))
+    (tmp_path / "other.json").write_text("[]")
     compare_autoattack.write_tables(tmp_path)
     tables = (tmp_path / "tables.md").read_text()
     assert tables.index("**one**") < tables.index("**two**")

@@ -42,8 +42,11 @@ def compare_steps(
         *(theirs[name] for name in ("current", "normals", "values", "moved")), strict=True
     ):
         own = hyperplane_of(logits, tf.constant(current), labels, targets)
-        for name, hyperplane in (("given_hyperplane", (normals, values)), ("own_hyperplane", own)):
-            ours = fab.step(tf.constant(current), images, *map(tf.constant, hyperplane), norm)
+        for name, (normal, value) in (
+            ("given_hyperplane", (tf.constant(normals), tf.constant(values))),
+            ("own_hyperplane", own),
+        ):
+            ours = fab.step(tf.constant(current), images, normal, value, norm)
             largest[name] = max(largest[name], float(np.abs(ours - moved).max()))
     return {
         "images": len(rows),
