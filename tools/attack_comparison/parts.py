@@ -3,7 +3,6 @@
 import dataclasses
 
 from robgan_tf.attacks.fab import FAB
-
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.attacks.square import SCHEDULED_QUERIES, SquareSearch
