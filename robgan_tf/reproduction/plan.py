@@ -96,7 +96,9 @@ def _total(
     known = sum(x for x in seconds if x is not None)
     text = f"In all {_time(known)} one after the other"
     if None in seconds:
-        text += ", and runs of which no speed is known yet"
+        text = (
+            f"{text}, and runs of which no speed is known yet" if known else "No speed is known yet"
+        )
     elif known:
         low, high = (_time(known / speed) for speed in reversed(_TWO_PROCESSES))
         text += f", {low} to {high} with --jobs=2 on two cores"

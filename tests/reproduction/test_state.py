@@ -37,7 +37,7 @@ def test_missing_begun_trained_and_done(experiment):
     assert {state.shown for state in found.values()} == {"missing"}
     text = plan(experiment, found)
     assert "table 1, figure 2, figure 6, figure 7, figure 8 on digits, scale smoke" in text
-    assert "no speed is known yet" in text and line_of(text, "gan_0").count("not known") == 1
+    assert "No speed is known yet" in text and line_of(text, "gan_0").count("not known") == 1
     make(experiment, "gan_0")
     make(experiment, "at_0", evaluated=False)
     metrics = experiment.run_dir(run_named(experiment, "at_longer_0")) / "metrics.jsonl"
