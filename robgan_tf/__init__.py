@@ -20,12 +20,22 @@ if TYPE_CHECKING:
     from robgan_tf.errors import UserError
     from robgan_tf.library.robust_accuracy import RobustAccuracy, robust_accuracy
     from robgan_tf.library.run import Run, load_run
+    from robgan_tf.robustness.pixel_range import InputRange
 
 __version__ = "0.2.0"
 
-__all__ = ["RobustAccuracy", "Run", "UserError", "load_run", "register", "robust_accuracy"]
+__all__ = [
+    "InputRange",
+    "RobustAccuracy",
+    "Run",
+    "UserError",
+    "load_run",
+    "register",
+    "robust_accuracy",
+]
 
 _HOMES = {
+    "InputRange": "robgan_tf.robustness.pixel_range",
     "RobustAccuracy": "robgan_tf.library.robust_accuracy",
     "Run": "robgan_tf.library.run",
     "UserError": "robgan_tf.errors",

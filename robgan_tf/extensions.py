@@ -8,16 +8,15 @@ run unless somebody gives it as `--extension`.
 
 import dataclasses
 import hashlib
-import importlib.util
 import json
 import os
 import pathlib
-import sys
 from collections.abc import Iterable, Sequence
 
 from robgan_tf.choices import as_owner, explain_missing, forget_owned, registered_by
 from robgan_tf.errors import UserError, first_line, one_line
 from robgan_tf.files import OtherContentError, write_new
+from robgan_tf.programs import announce_program, run_file
 from robgan_tf.typing import PathLike
 
 # Of a run's config.json, and of the folder of copies in its directory.
@@ -125,7 +124,7 @@ def _load(path: pathlib.Path) -> Extension:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"--extension={path}: {error.strerror}") from error
-    print(f"Extension {path}: a program, run with your rights", flush=True)
+    announce_program("Extension", path)
     owner = str(path.resolve())
     as_owner(owner, lambda: _run(path, content))
     provides = tuple(f"{folder}/{name}" for folder, name in registered_by(owner))
@@ -135,18 +134,8 @@ def _load(path: pathlib.Path) -> Extension:
 
 
 def _run(path: pathlib.Path, content: bytes) -> None:
-    spec = importlib.util.spec_from_loader(f"robgan_tf_extension_{path.stem}", loader=None)
-    assert spec is not None
-    module = importlib.util.module_from_spec(spec)
-    module.__file__ = str(path)
-    # As for an ordinary import; dataclasses, for one, look their module up there.
-    sys.modules[spec.name] = module
-    # As for a script: it may import what is beside it.
-    beside = str(path.resolve().parent)
-    if beside not in sys.path:
-        sys.path.append(beside)
     try:
-        exec(compile(content, str(path), "exec"), module.__dict__)
+        run_file(path, content, "robgan_tf_extension")
     except UserError:
         raise
     # Whatever a user's program raises is the user's to mend.

@@ -38,10 +38,13 @@ def add_flags(parser: Parser) -> None:
     )
     parser.flag(
         "model",
-        "A SavedModel directory or a Keras model file that gives class logits; repeatable.",
+        "A classifier that gives logits: a SavedModel directory, a Keras or ONNX file, or "
+        "FILE.py:FUNCTION, a program run with your rights, whose FUNCTION() returns a function of "
+        "TensorFlow, an object with logits and input_gradient of numpy arrays, or a PyTorch "
+        "module; repeatable.",
         values.path,
         repeated=True,
-        form="PATH",
+        form="WHAT",
     )
     flags.add_split(parser, "test")
     parser.flag(
@@ -237,7 +240,8 @@ def _classes_of(run_dirs: Sequence[str]) -> tuple[str, ...] | None:
 
 def _models(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
     """The same for model files."""
-    from robgan_tf.robustness.subjects import InputRange, load_model_file
+    from robgan_tf.robustness.pixel_range import InputRange
+    from robgan_tf.robustness.subject_files import open_classifier
 
     if not given.gin_file:
         raise UserError("--model needs --gin_file, which says what data to use")
@@ -250,8 +254,8 @@ def _models(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
     data = read_group(DataSettings, given.gin_file)
     subjects = []
     for path, of_model in zip(given.model, _told_apart(given.model), strict=True):
-        classifier = dataclasses.replace(load_model_file(path, input_range), name=of_model)
-        ending = "_" + of_model.replace("/", "_")
+        classifier = dataclasses.replace(open_classifier(path, input_range), name=of_model)
+        ending = "_" + of_model.replace("/", "_").replace(":", "_")
         subjects.append((classifier, given.output_dir, name + ending))
     return subjects, data
 
@@ -264,8 +268,8 @@ def _images_of(data: DataSettings, split: str) -> list[Any]:
 
 COMMAND = Command(
     "evaluate robustness",
-    "Measures accuracy under attack. What is attacked is a run's classifier, or any SavedModel or "
-    "Keras file with class logits. The same command continues an interrupted evaluation.",
+    "Measures accuracy under attack. What is attacked is a run's classifier, or a model of "
+    "any framework (--model). The same command continues an interrupted evaluation.",
     "--run_dir=runs/quickstart --attack=strong --epsilons=8/255,0.04",
     add_flags,
     evaluate,

@@ -1,6 +1,7 @@
 """Accuracy under attack of any classifier, as one call."""
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Callable
 from typing import TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from robgan_tf.attacks import SquareSearch
+from robgan_tf.adapters.numpy_functions import LogitsOfArrays, user_errors
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.library.images import as_floats, as_labels
@@ -19,11 +20,22 @@ from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation
 from robgan_tf.robustness.input_range import range_warning
 from robgan_tf.robustness.outcome import Outcome, confidence_interval
+from robgan_tf.robustness.own_gradient import gradient_warning
+from robgan_tf.robustness.pixel_range import InputRange
 from robgan_tf.robustness.soundness import keep_sound
-from robgan_tf.robustness.subjects import Classifier, check_classifier, discriminator_classifier
+from robgan_tf.robustness.subject_check import check_classifier, check_gradient
+from robgan_tf.robustness.subject_files import open_classifier
+from robgan_tf.robustness.subjects import (
+    Classifier,
+    discriminator_classifier,
+    foreign_classifier,
+)
+from robgan_tf.typing import PathLike
 from robgan_tf.units import format_radius, parse_radius
 
-Subject: TypeAlias = Run | keras.Model | Callable[[tf.Tensor], tf.Tensor]
+Subject: TypeAlias = (
+    Run | keras.Model | LogitsOfArrays | PathLike | Callable[[tf.Tensor], tf.Tensor]
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +87,7 @@ def robust_accuracy(
     protocol: str = "published",
     batch_size: int = 100,
     seed: int = 0,
+    input_range: InputRange | None = None,
 ) -> RobustAccuracy:
     """Measures the accuracy of a classifier under attack, as `evaluate robustness` does.
 
@@ -84,8 +97,11 @@ def robust_accuracy(
 
     Args:
       model_or_run: a Run; a Keras model that gives logits [N, K], or a pair of which they are the
-        second, as the models here do; or a function from images [N, H, W, C] in [-1, 1] to logits,
-        differentiable by TensorFlow.
+        second, as the models here do; a function from images [N, H, W, C] in [-1, 1] to logits,
+        differentiable by TensorFlow; an object with logits(images) and input_gradient(images,
+        upstream) of numpy arrays (`adapters.numpy_functions.ClassifierOfArrays`), such as
+        `adapters.pytorch.PyTorchClassifier`; one with logits alone, for the protocol "square"; or
+        what `evaluate robustness --model` takes: the path of a model, or "FILE.py:FUNCTION".
       images: [N, H, W, C] floats in [-1, 1], or uint8 pixels.
       labels: [N] integers.
       epsilon: radius on [-1, 1], or text such as "8/255" of the [0, 1] scale.
@@ -93,6 +109,8 @@ def robust_accuracy(
       protocol: name of a protocol: "published" (the paper's PGD-20), "strong", "fgsm", ...
       batch_size: images attacked at a time; changes no result.
       seed: of all random numbers.
+      input_range: the range of pixels that the model wants, of which it then gets them; images and
+        radius stay on [-1, 1].
 
     Returns:
       A RobustAccuracy.
@@ -106,19 +124,23 @@ def robust_accuracy(
     if len(floats) != len(classes) or not len(floats):
         raise UserError(f"{len(floats)} images and {len(classes)} labels were given")
     radius = _radius(epsilon)
-    classifier = _classifier(model_or_run)
+    classifier = _classifier(model_or_run, input_range)
     of_data = int(classes.max()) + 1
     num_classes = check_classifier(classifier, floats, of_data)
     attacks = make_attacks(protocol, radius, norm, num_classes)
+    check_gradient(classifier, floats, attacks)
     if floats.min() >= 0.0:
         warnings.warn(
             "no pixel of these images is negative: are they on [0, 1]? Images are wanted on [-1, "
             "1], which is twice as wide, and the radius is one of that scale",
             stacklevel=2,
         )
-    warning = range_warning(classifier, floats, classes, of_data)
-    if warning is not None:
-        warnings.warn(warning, stacklevel=2)
+    for warning in (
+        range_warning(classifier, floats, classes, of_data),
+        gradient_warning(classifier, floats),
+    ):
+        if warning is not None:
+            warnings.warn(warning, stacklevel=2)
     outcome = _outcome(classifier, attacks, floats, classes, batch_size, seed)
     outcome, _, left_out = keep_sound(
         classifier, floats, classes, outcome, attacks, radius, norm, batch_size
@@ -152,22 +174,18 @@ def _radius(epsilon: float | str) -> float:
     return radius
 
 
-def _classifier(subject: Subject) -> Classifier:
+def _classifier(subject: Subject, input_range: InputRange | None) -> Classifier:
     if isinstance(subject, Run):
+        if input_range is not None:
+            raise UserError("input_range is of other models, and a run has its own")
         return discriminator_classifier(subject.classifier, subject.path, subject.identity)
+    if isinstance(subject, str | os.PathLike):
+        return open_classifier(subject, input_range or InputRange())
     name = str(getattr(subject, "name", None) or getattr(subject, "__name__", "the model"))
     # A network of this package, whose spectral normalization is computed once a call.
-    if hasattr(subject, "class_head"):
+    if hasattr(subject, "class_head") and input_range is None:
         return discriminator_classifier(subject, name, name)
-    if isinstance(subject, keras.Model):
-        return Classifier(name, lambda images: _logits(subject(images, training=False)), name)
-    if not callable(subject):
-        raise UserError(f"a {type(subject).__name__} is no run, model or function")
-    return Classifier(name, lambda images: _logits(subject(images)), name)
-
-
-def _logits(outputs: tf.Tensor | tuple | list) -> tf.Tensor:
-    return outputs[1] if isinstance(outputs, tuple | list) and len(outputs) == 2 else outputs
+    return foreign_classifier(subject, name, name, input_range)
 
 
 def _outcome(
@@ -178,17 +196,11 @@ def _outcome(
     batch_size: int,
     seed: int,
 ) -> Outcome:
-    needs_gradients = not all(isinstance(attack, SquareSearch) for attack in attacks)
-    # Without this an attack would find nothing, and the model would look robust.
-    if needs_gradients and not _is_differentiable(classifier, images[:1]):
-        raise UserError(
-            f"{classifier.name} cannot be differentiated by TensorFlow, as this protocol needs: "
-            "write it in TensorFlow, or take the protocol 'square', which asks for logits only"
-        )
     compiled = CompiledClassifier(classifier, images.shape[1:])
     evaluation = RobustnessEvaluation(compiled, attacks, batch_size, seed)
     try:
-        outcome = evaluation.run(images, labels)
+        with user_errors():
+            outcome = evaluation.run(images, labels)
     except NotImplementedError as error:
         raise UserError(
             f"{classifier.name} is no function of TensorFlow tensors: {first_line(error)}"
@@ -196,11 +208,3 @@ def _outcome(
     if evaluation.gradients.warning is not None:
         warnings.warn(evaluation.gradients.warning, stacklevel=3)
     return outcome
-
-
-def _is_differentiable(classifier: Classifier, images: np.ndarray) -> bool:
-    images = tf.constant(images)
-    with tf.GradientTape() as tape:
-        tape.watch(images)
-        total = tf.reduce_sum(classifier.logits(images))
-    return tape.gradient(total, images) is not None

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.errors import one_line, shortened
+from robgan_tf.programs import announce_program
 from robgan_tf.typing import PathLike
 
 # Parts of Keras that hold what networks are made of; others load files, fetch URLs or change
@@ -28,11 +29,6 @@ _PROGRAMS = (
 )  # fmt: skip
 _CONFIG = "config.json"
 _MOST_CONFIG_BYTES = 2**26
-
-
-def announce_program(kind: str, path: PathLike) -> None:
-    """Says that what is being loaded is a program; before it runs."""
-    print(f"{kind} {path}: a program, run with your rights", flush=True)
 
 
 def load_saved_model(path: PathLike) -> Any:

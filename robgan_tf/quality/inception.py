@@ -16,7 +16,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from robgan_tf.errors import UserError, first_line
-from robgan_tf.models.model_files import announce_program, load_saved_model
+from robgan_tf.models.model_files import load_saved_model
+from robgan_tf.programs import announce_program
 from robgan_tf.typing import PathLike
 
 SIZE = 299

@@ -4,7 +4,8 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.data.subsets import balanced_rows
-from robgan_tf.robustness.subjects import Classifier, InputRange
+from robgan_tf.robustness.pixel_range import InputRange
+from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.typing import LogitsFunction
 
 # What public image classifiers are trained on; the last is that of ImageNet's in PyTorch.

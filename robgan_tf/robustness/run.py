@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from robgan_tf.adapters.numpy_functions import user_errors
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.choices import PROTOCOLS
@@ -26,11 +27,13 @@ from robgan_tf.robustness.input_range import range_warning
 from robgan_tf.robustness.masking import Reported, masking_report
 from robgan_tf.robustness.measured import Measured
 from robgan_tf.robustness.outcome import Outcome, told
+from robgan_tf.robustness.own_gradient import gradient_warning
 from robgan_tf.robustness.redraws import redrawn_accuracy, told_of_draws
 from robgan_tf.robustness.signs import MaskingReport
 from robgan_tf.robustness.soundness import keep_sound
 from robgan_tf.robustness.stored import Keeper, StoredEvaluation
-from robgan_tf.robustness.subjects import Classifier, check_classifier
+from robgan_tf.robustness.subject_check import check_classifier, check_gradient
+from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.table import Row, markdown, per_sample_csv
 from robgan_tf.robustness.verification import VerificationError
 from robgan_tf.typing import PathLike
@@ -95,7 +98,12 @@ class RobustnessRun:
           UserError: if the classifier or the directory cannot be used.
           VerificationError: if a result does not stand up to recomputation.
         """
-        directory = pathlib.Path(directory)
+        with user_errors():
+            return self._evaluate(classifier, pathlib.Path(directory), name)
+
+    def _evaluate(
+        self, classifier: Classifier, directory: pathlib.Path, name: str
+    ) -> tuple[list[Row], MaskingReport]:
         num_classes = check_classifier(
             classifier, self._images, self._num_classes, randomised=self._kind.randomised
         )
@@ -103,13 +111,16 @@ class RobustnessRun:
             epsilon: make_attacks(self._protocol.attack, epsilon, self._protocol.norm, num_classes)
             for epsilon in self._protocol.radii
         }
+        has_gradient = check_gradient(
+            classifier, self._images, [attack for each in attacks.values() for attack in each]
+        )
         subject = {
             "model": classifier.source,
             "images": digest(self._images, self._labels),
             "version_of_attacks": VERSION_OF_ATTACKS,
         }
         stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
-        found = Measured(classifier, self._warnings(classifier))
+        found = Measured(classifier, self._warnings(classifier, has_gradient))
         found.replaced = self._kind.replaced(num_classes)
         for line in found.replaced:
             print(f"  {line}", flush=True)
@@ -122,7 +133,7 @@ class RobustnessRun:
         report = functools.partial(
             self._masking, compiled, largest, found.outcomes[largest], found.attacks[largest]
         )
-        found.masking = stored.masking(report if self._protocol.masking else None)
+        found.masking = stored.masking(report if self._protocol.masking and has_gradient else None)
         self.left_out += found.left_out
         # Of several models, one that lacks a part takes the name from all.
         if found.called(self._protocol.attack) != self._protocol.attack:
@@ -173,13 +184,21 @@ class RobustnessRun:
             name for name in names if name not in set().union(*left_out.values())
         ]
 
-    def _warnings(self, classifier: Classifier) -> list[str]:
-        """What is said before the attack of a classifier that may be given its images wrongly."""
-        warning = range_warning(classifier, self._images, self._labels, self._num_classes)
-        if warning is None:
-            return []
-        print(f"  warning: {warning}", flush=True)
-        return [warning]
+    def _warnings(self, classifier: Classifier, has_gradient: bool) -> list[str]:
+        """What is said before the attack: of pixels in a wrong range, of gradients that mislead."""
+        found = [
+            range_warning(classifier, self._images, self._labels, self._num_classes),
+            gradient_warning(classifier, self._images),
+        ]
+        if not has_gradient and self._protocol.masking:
+            found.append(
+                "the model has no gradient: black-box attacks were made alone, signs of masked "
+                "gradients were not looked for, and the accuracy is an upper bound"
+            )
+        warnings = [warning for warning in found if warning is not None]
+        for warning in warnings:
+            print(f"  warning: {warning}", flush=True)
+        return warnings
 
     def _sound(
         self,

@@ -105,12 +105,13 @@ def test_what_is_refused():
         (call(epsilon=0), "epsilon must be above 0"),
         (call(protocol="pgd"), "pgd.* does not exist"),
         (call(norm="l1"), "norm 'l1' does not exist"),
-        (call(subject="a model"), "a str is no run, model or function"),
+        (call(subject="a model"), "model a model does not exist"),
+        (call(subject=7), "the model is a int; a function from images to logits is needed"),
         (call(subject=lambda x: tf.nn.softmax(by_mean(x))), "gives probabilities, not logits"),
         (call(subject=lambda x: tf.round(x[:, 0, 0] * 9.0) - x[:, 1, 1]), "gives one logit"),
         (
             call(subject=lambda x: tf.stop_gradient(by_mean(x))),
-            "cannot be differentiated by Tensor",
+            "cannot be differentiated, as",
         ),
     ]:
         with pytest.raises(UserError, match=message) as error:

@@ -9,7 +9,9 @@ import tensorflow as tf
 
 import robgan_tf
 from robgan_tf.robustness.input_range import range_warning
-from robgan_tf.robustness.subjects import Classifier, InputRange, load_model_file
+from robgan_tf.robustness.pixel_range import InputRange
+from robgan_tf.robustness.subject_files import open_classifier
+from robgan_tf.robustness.subjects import Classifier
 
 RANDOM = np.random.default_rng(0)
 LABELS = np.arange(300) % 4
@@ -109,7 +111,7 @@ def test_a_model_file_knows_its_range(tmp_path):
     inputs = keras.Input([4, 4, 3])
     outputs = keras.layers.Dense(4)(keras.layers.Flatten()(inputs))
     keras.Model(inputs, outputs).save(tmp_path / "model.keras")
-    assert load_model_file(tmp_path / "model.keras", UNIT).input_range == UNIT
+    assert open_classifier(tmp_path / "model.keras", UNIT).input_range == UNIT
 
 
 def test_as_one_call():

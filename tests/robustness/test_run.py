@@ -17,9 +17,10 @@ from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
 from robgan_tf.robustness import run as robustness_run
 from robgan_tf.robustness.asked import Protocol, choose_images
+from robgan_tf.robustness.pixel_range import InputRange
 from robgan_tf.robustness.run import evaluate_robustness
 from robgan_tf.robustness.signs import Check
-from robgan_tf.robustness.subjects import Classifier, InputRange
+from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.verification import VerificationError
 from tests.data.helpers import save_image
 

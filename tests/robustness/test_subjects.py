@@ -7,13 +7,10 @@ import tensorflow as tf
 
 from robgan_tf.errors import UserError
 from robgan_tf.models import ResNetDiscriminator
-from robgan_tf.robustness.subjects import (
-    Classifier,
-    InputRange,
-    check_classifier,
-    discriminator_classifier,
-    load_model_file,
-)
+from robgan_tf.robustness.pixel_range import InputRange
+from robgan_tf.robustness.subject_check import check_classifier
+from robgan_tf.robustness.subject_files import open_classifier
+from robgan_tf.robustness.subjects import Classifier, discriminator_classifier
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, [6, 4, 4, 3]).astype(np.float32)
 
@@ -28,7 +25,7 @@ def network():
 def test_files_give_the_same_logits_and_gradients(kind, network, tmp_path):
     path = tmp_path / ("model.keras" if kind == "keras" else "model")
     network.save(path) if kind == "keras" else network.export(path, verbose=False)
-    classifier = load_model_file(path, InputRange(0.0, 255.0))
+    classifier = open_classifier(path, InputRange(0.0, 255.0))
     images = tf.constant(IMAGES)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(images)
@@ -78,7 +75,7 @@ def test_files_that_cannot_be_loaded(tmp_path):
         ("model.keras", "cannot be loaded"),
     ):
         with pytest.raises(UserError, match=message):
-            load_model_file(tmp_path / name, InputRange())
+            open_classifier(tmp_path / name, InputRange())
 
 
 MATRIX = np.random.default_rng(1).normal(size=[48, 5]).astype(np.float32)
@@ -107,7 +104,7 @@ def test_an_exported_model_in_training_mode_is_refused(tmp_path):
     hidden = keras.layers.BatchNormalization()(inputs, training=True)
     logits = keras.layers.Dense(5)(keras.layers.Flatten()(hidden))
     keras.Model(inputs, logits).export(tmp_path / "model", verbose=False)
-    classifier = load_model_file(tmp_path / "model", InputRange())
+    classifier = open_classifier(tmp_path / "model", InputRange())
     with pytest.raises(UserError, match="model gives other logits for the same image"):
         check_classifier(classifier, IMAGES, 5)
 

@@ -9,7 +9,8 @@ from robgan_tf.data import load_image_data
 from robgan_tf.data.batches import scale_images
 from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.robustness.run import Protocol, choose_images
-from robgan_tf.robustness.subjects import Classifier, check_classifier, discriminator_classifier
+from robgan_tf.robustness.subject_check import check_classifier
+from robgan_tf.robustness.subjects import Classifier, discriminator_classifier
 from robgan_tf.stages.finished import FinishedRun
 
 BATCH_SIZE = 100

@@ -1,10 +1,8 @@
 """Extractors that are a user's: a Python function, a SavedModel, a Keras file."""
 
 import functools
-import importlib.util
 import pathlib
 import re
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,17 +10,17 @@ import tensorflow as tf
 
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.files import tree_digest
-from robgan_tf.models.model_files import announce_program, load_keras_file, load_saved_model
+from robgan_tf.models.model_files import load_keras_file, load_saved_model
+from robgan_tf.programs import load_function
 from robgan_tf.quality.extractors.extractor import (
     FeatureExtractor,
     FreeShape,
     ImageShape,
-    described,
     shown,
 )
 from robgan_tf.quality.extractors.opened import opened
 from robgan_tf.quality.extractors.pipeline import pipeline
-from robgan_tf.robustness.subjects import InputRange
+from robgan_tf.robustness.pixel_range import InputRange
 from robgan_tf.typing import PathLike
 
 SPECS = (
@@ -35,26 +33,8 @@ def python_function(
     path: PathLike, function_name: str | None, shape: ImageShape
 ) -> FeatureExtractor:
     """Opens FILE.py:FUNCTION for images of a shape; see `open_extractor`."""
+    function = load_function("Extractor", path, function_name)
     path = pathlib.Path(path)
-    if not path.is_file():
-        raise UserError(f"the Python file {path} of the extractor does not exist")
-    if not function_name:
-        raise UserError(f"which function of {path}? Give {path}:FUNCTION")
-    announce_program("Extractor", path)
-    spec = importlib.util.spec_from_file_location(f"robgan_tf_extractor_{path.stem}", path)
-    assert spec is not None and spec.loader is not None, "Python knows how to load a .py file"
-    module = importlib.util.module_from_spec(spec)
-    # As for an ordinary import; dataclasses, for one, look their module up there.
-    sys.modules[spec.name] = module
-    # As for a script: it may import what is beside it, now or when it is called.
-    sys.path.append(str(path.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise UserError(f"{path} cannot be imported: {described(error)}") from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise UserError(f"{path} has no function {function_name}")
     name = f"callable-{_file_name(path)}-{function_name}-asis"
     return opened(name, function, shape, identity(path))
 

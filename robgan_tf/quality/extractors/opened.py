@@ -8,7 +8,7 @@ import numpy as np
 from robgan_tf.errors import UserError
 from robgan_tf.quality.extractors.extractor import FeatureExtractor, ImageShape, outputs
 from robgan_tf.quality.extractors.steadiness import check_steadiness
-from robgan_tf.robustness.subjects import are_probabilities
+from robgan_tf.robustness.subject_check import are_probabilities
 
 _PROBE_IMAGES = 3
 

@@ -4,7 +4,6 @@ A score means nothing without its extractor and how images were resized for it, 
 name says both and belongs into the name of every number.
 """
 
-import re
 from typing import Any
 
 import keras
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from robgan_tf.data.batches import scale_images
 from robgan_tf.errors import UserError
+from robgan_tf.programs import python_spec
 from robgan_tf.quality import inception
 from robgan_tf.quality.extractors.extractor import FeatureExtractor, ImageShape
 from robgan_tf.quality.extractors.from_file import (
@@ -24,7 +24,7 @@ from robgan_tf.quality.extractors.from_file import (
 )
 from robgan_tf.quality.extractors.opened import opened
 from robgan_tf.quality.extractors.pipeline import pipeline, with_channels
-from robgan_tf.robustness.subjects import InputRange
+from robgan_tf.robustness.pixel_range import InputRange
 from robgan_tf.typing import PathLike
 
 PIXELS = "pixels"
@@ -68,9 +68,9 @@ def open_extractor(spec: str, resolution: int, channels: int) -> FeatureExtracto
         if not path:
             raise UserError(f"which file is extractor {spec}? Give {SPECS}")
         return _INCEPTIONS[kind](path, shape)
-    python = re.fullmatch(r"(.+\.py)(?::(\w*))?", spec)
-    if python:
-        return python_function(python[1], python[2], shape)
+    python = python_spec(spec)
+    if python is not None:
+        return python_function(*python, shape)
     return model_file(spec, shape)
 
 

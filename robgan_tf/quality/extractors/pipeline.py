@@ -9,7 +9,7 @@ import tensorflow as tf
 from robgan_tf.data.batches import scale_images
 from robgan_tf.errors import UserError
 from robgan_tf.quality.extractors.extractor import FreeShape, ImageShape
-from robgan_tf.robustness.subjects import InputRange
+from robgan_tf.robustness.pixel_range import InputRange
 
 
 def pipeline(

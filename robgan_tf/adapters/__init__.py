@@ -1,0 +1,1 @@
+"""Classifiers of other frameworks, as functions that attacks written in TensorFlow can follow."""
