@@ -8,8 +8,14 @@ alarms of collapse, the attack's share of the time), convergence.csv (the points
 convergence.json (the table). --run takes run directories and records of `robgan-tf record`;
 --run=NAME=PATH names them, and runs of one name are seeds of one configuration. --sheets puts the
 newest sheets of samples side by side (Figure 7).
+
+    python -m robgan_tf.compare --card=a_card.json --card=b_card.json
+
+compares accuracies under attack instead, of models on the same images: the paired difference with
+its 95 % interval, from the cards that `evaluate robustness` writes.
 """
 
+import json
 import math
 import sys
 from collections.abc import Sequence
@@ -17,7 +23,9 @@ from collections.abc import Sequence
 from robgan_tf.cli import start, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.parser import Parser, Values
+from robgan_tf.cli.quiet import tensorflow_loading
 from robgan_tf.errors import UserError
+from robgan_tf.files import write_atomically
 
 
 def add_flags(parser: Parser) -> None:
@@ -45,6 +53,14 @@ def add_flags(parser: Parser) -> None:
         repeated=True,
         form="SCORE",
     )
+    parser.flag(
+        "card",
+        "In place of runs: a card of accuracy under attack, NAME_card.json of `evaluate "
+        "robustness`; repeatable, the first is the one that the others are compared with.",
+        values.path,
+        repeated=True,
+        form="FILE",
+    )
     parser.switch("sheets", "Put the newest sheets of samples side by side.")
     parser.group("Results")
     parser.flag("output_dir", "Where the results are written.", values.path, form="DIR")
@@ -52,6 +68,8 @@ def add_flags(parser: Parser) -> None:
 
 def compare(given: Values) -> int:
     """Compares as the flags say."""
+    if given.card:
+        return _compare_cards(given)
     if not given.run or not given.output_dir:
         raise UserError("what to compare, and where to? give --run, repeatedly, and --output_dir")
     if given.reach and len(given.reach) != len(given.measure):
@@ -89,6 +107,27 @@ def compare(given: Values) -> int:
     return 0
 
 
+def _compare_cards(given: Values) -> int:
+    given.refuse(["run", "measure", "reach", "sheets"], "is of runs, and not of cards")
+    if len(given.card) < 2:
+        raise UserError("--card: give two of them at least, one that the other is compared with")
+    with tensorflow_loading():
+        from robgan_tf.comparison import cards
+
+    found = [cards.read_card(path) for path in given.card]
+    rows = cards.compare_cards(found, given.card)
+    text = cards.markdown_of_cards(rows, found[0])
+    print(text)
+    if given.output_dir:
+        from robgan_tf.comparison.results import output_folder
+
+        folder = output_folder(given.output_dir)
+        write_atomically(folder / "cards.md", text)
+        write_atomically(folder / "cards.json", json.dumps(cards.as_json(rows), indent=1) + "\n")
+        print(f"  written: {folder / 'cards.md'} and .json")
+    return 0
+
+
 def _score(flag: str, text: str) -> float:
     try:
         score = float(text)
@@ -102,7 +141,8 @@ def _score(flag: str, text: str) -> float:
 COMMAND = Command(
     "compare",
     "Compares how runs converge: any measure against steps, D updates and training seconds, as a "
-    "plot (Figure 8), a table, CSV and JSON. Runs of one name are seeds of one configuration.",
+    "plot (Figure 8), a table, CSV and JSON. Runs of one name are seeds of one configuration. Or "
+    "models under attack, by their cards (--card).",
     "--run=runs/quickstart --run=PGD-3=runs/other --measure=fid --output_dir=comparison",
     add_flags,
     compare,

@@ -15,18 +15,34 @@ under attack, mean local Lipschitz value; as CSV and as a plot (Figures 2 and 6)
 
 compares images of a run's generator with real ones: Inception Score, Fréchet distance, kernel
 distance, precision and recall, on the features of any extractor.
+
+    python -m robgan_tf.evaluate corruptions --run_dir=runs/cifar10 --data_dir=CIFAR-10-C
+
+measures accuracy on prepared sets of corrupted images, by kind and severity, and the mean
+corruption error.
 """
 
 import sys
 from collections.abc import Sequence
 
-from robgan_tf.cli import evaluate_gap, evaluate_quality, evaluate_robustness, start
+from robgan_tf.cli import (
+    evaluate_corruptions,
+    evaluate_gap,
+    evaluate_quality,
+    evaluate_robustness,
+    start,
+)
 from robgan_tf.cli.command import Kinds
 
 COMMAND = Kinds(
     "evaluate",
     "Evaluates what training made.",
-    (evaluate_robustness.COMMAND, evaluate_gap.COMMAND, evaluate_quality.COMMAND),
+    (
+        evaluate_robustness.COMMAND,
+        evaluate_gap.COMMAND,
+        evaluate_quality.COMMAND,
+        evaluate_corruptions.COMMAND,
+    ),
 )
 
 

@@ -147,6 +147,33 @@ def read_npz(path: PathLike, names: Iterable[str] | None = None) -> "dict[str, n
     return arrays
 
 
+def read_npy(path: PathLike) -> "np.ndarray":
+    """Maps the array of an npy file, which may be a stranger's, into memory; nothing is unpickled.
+
+    Args:
+      path: the file.
+
+    Raises:
+      ValueError: if it cannot be read or is something else.
+    """
+    import numpy as np
+
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+    except _NPZ_ERRORS as error:
+        if (
+            "pickled (object)" in str(error)
+            or "Object arrays" in str(error)
+            or ("Python objects" in str(error))
+        ):
+            raise ValueError("it holds pickled objects, which are programs and not read") from error
+        raise ValueError(shortened(first_line(error))) from error
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise ValueError("it is an npz file, and one array is needed")
+    return found
+
+
 def _refuse_expansion(archive: zipfile.ZipFile | None) -> None:
     assert archive is not None  # It is open.
     for entry in archive.infolist():

@@ -1,12 +1,19 @@
 """evaluate robustness: accuracy of classifiers under attack."""
 
-import dataclasses
 import pathlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robgan_tf.choices import NORMS, PROTOCOLS
-from robgan_tf.cli import flags, values
+from robgan_tf.cli import classifiers, flags, values
+from robgan_tf.cli.classifiers import (
+    Opened,
+    add_classifiers,
+    add_input_range,
+    check_given,
+    open_classifiers,
+    range_name,
+)
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.cli.quiet import tensorflow_loading
@@ -15,10 +22,14 @@ from robgan_tf.config.groups import DataSettings
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest
 
-OF_MODELS = ("gin_file", "input_range", "input_mean", "input_deviation")
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to load.
+    from robgan_tf.data.sources import ImageSource
+
+OF_MODELS = ("gin_file", *classifiers.OF_MODELS)
+_OF_GIN_FILES = ("gin_file", "data_dir", "split")
 _USUAL_RADII = (0.02, 0.04, 0.08)
 _USUAL_NORM = "linf"
-_USUAL_RANGE = (-1.0, 1.0)
 _LONGEST_RADII = 60  # characters of a file's name
 # What says which images of a split there are, of the settings of the data.
 _IMAGES = ("dataset", "resolution", "channels", "num_classes")
@@ -30,21 +41,22 @@ def add_flags(parser: Parser) -> None:
     """Declares the kind's flags."""
     parser.group("What to evaluate, and on what data")
     flags.add_data_gin_file(parser, "For --model: gin files that choose the data.")
-    flags.add_run_dirs(parser, "A run's directory; repeat it for more rows.")
+    add_classifiers(parser)
     flags.add_data_dir(parser)
     flags.add_extension(parser)
     parser.flag(
-        "checkpoint", "Of runs: last, best, or a step that was kept; last by default.", form="WHICH"
+        "data",
+        "An npz file of the images, in place of gin files: x, uint8 or floats in [0, 1] or [-1, "
+        "1], and y, their classes.",
+        values.path,
+        form="FILE.npz",
     )
     parser.flag(
-        "model",
-        "A classifier that gives logits: a SavedModel directory, a Keras or ONNX file, or "
-        "FILE.py:FUNCTION, a program run with your rights, whose FUNCTION() returns a function of "
-        "TensorFlow, an object with logits and input_gradient of numpy arrays, or a PyTorch "
-        "module; repeatable.",
-        values.path,
-        repeated=True,
-        form="WHAT",
+        "class_names",
+        "For --data: names of the classes, in order.",
+        values.texts,
+        default=(),
+        form="LIST",
     )
     flags.add_split(parser, "test")
     parser.flag(
@@ -101,23 +113,7 @@ def add_flags(parser: Parser) -> None:
         form="DIR",
     )
     parser.switch("save_images", "Write the adversarial images as npz.")
-    parser.group("Input of models")
-    parser.flag(
-        "input_range",
-        "For --model: range of its pixels.",
-        values.numbers,
-        default=_USUAL_RANGE,
-        shown="-1,1",
-        form="LOW,HIGH",
-    )
-    for name, meaning in (("input_mean", "mean"), ("input_deviation", "deviation")):
-        parser.flag(
-            name,
-            f"For --model: {meaning} a channel, in that range; none by default.",
-            values.numbers,
-            default=(),
-            form="LIST",
-        )
+    add_input_range(parser)
 
 
 def evaluate(given: Values) -> int:
@@ -126,17 +122,12 @@ def evaluate(given: Values) -> int:
     given.attack = PROTOCOLS.canonical(given.attack)
     values.check_choice("attack", given.attack, PROTOCOLS)
     values.check_choice("norm", given.norm, NORMS)
-    if bool(given.run_dir) == bool(given.model):
-        raise UserError("nothing to evaluate: give either --run_dir or --model")
-    if given.run_dir:
-        given.refuse(OF_MODELS, "is of --model, and a run has its own")
-    else:
-        given.refuse(["checkpoint"], "is of --run_dir")
+    check_given(given, OF_MODELS)
+    _check_data(given)
     # TensorFlow takes seconds to load: a wrong flag should not have to wait for it.
     with tensorflow_loading():
         import tensorflow as tf
 
-        from robgan_tf.data.overlap import overlap_warning
         from robgan_tf.robustness.run import Protocol, evaluate_robustness
         from robgan_tf.training.distribution import replica_devices
 
@@ -154,19 +145,29 @@ def evaluate(given: Values) -> int:
         devices=tuple(devices),
     )
     name = given.name or result_name(given)
-    subjects, data = _runs(given, name) if given.run_dir else _models(given, name)
-    images = flags.load_data(data, given, _classes_of(given.run_dir))
-    warning = None if given.split == "train" else overlap_warning(images, [given.split])
-    if warning is not None:
-        print(warning, flush=True)
-    source = getattr(images, given.split)
+    opened = open_classifiers(given)
+    source = _source(given, opened)
+    subjects = [(x.classifier, _directory(x, given), _name(x, given, name)) for x in opened]
     print(evaluate_robustness(subjects, source, protocol, given.images))
     return 0
 
 
+def _check_data(given: Values) -> None:
+    """Refuses flags about the data that do not go together."""
+    if given.data:
+        given.refuse(_OF_GIN_FILES, "is not of --data")
+    else:
+        given.refuse(["class_names"], "is of --data")
+    if given.model and not (given.gin_file or given.data):
+        raise UserError("--model needs --gin_file or --data, which say what images to use")
+    if given.model and not given.output_dir:
+        raise UserError("--model needs --output_dir, where results are written")
+
+
 def result_name(given: Values) -> str:
     """The name of the result files: what was asked, as far as it is not the usual."""
-    parts = ["robustness", given.attack, given.split]
+    data = pathlib.Path(given.data).stem if given.data else given.split
+    parts = ["robustness", given.attack, data]
     if given.images is not None:
         parts.append(f"{given.images}_images")
     if given.norm != _USUAL_NORM:
@@ -178,54 +179,55 @@ def result_name(given: Values) -> str:
         parts.append(f"epsilon_{radii}")
     if given.seed:
         parts.append(f"seed_{given.seed}")
-    if given.input_range != _USUAL_RANGE:
-        parts.append("_".join(["range", *(f"{value:g}" for value in given.input_range)]))
-    for kind in ("mean", "deviation"):
-        if of_channels := getattr(given, f"input_{kind}"):
-            parts.append("_".join([kind, *(f"{value:g}" for value in of_channels)]))
+    parts += range_name(given)
     return "_".join(parts)
 
 
-def _told_apart(paths: Sequence[str]) -> list[str]:
-    """Names of models or runs: of each path as many of its last parts as tell it from the rest."""
-    parts = [pathlib.Path(path).resolve().parts for path in paths]
-    for depth in range(1, max(map(len, parts)) + 1):
-        names = ["/".join(of_path[-depth:]) for of_path in parts]
-        if len(set(names)) == len(names):
-            return names
-    raise UserError(f"{next(path for path in paths if paths.count(path) > 1)} is given twice")
+def _directory(opened: Opened, given: Values) -> str:
+    """Where results of a classifier go."""
+    if opened.run is None:
+        return given.output_dir
+    return str(opened.run.results("evaluations", given.output_dir))
 
 
-def _runs(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
-    """(classifier, where its results go, their name) of each run, and the settings of the data."""
-    from robgan_tf.robustness.subjects import discriminator_classifier
-    from robgan_tf.stages.finished import open_run
+def _name(opened: Opened, given: Values, name: str) -> str:
+    """What they are called: in one folder the results of several runs need names of their own."""
+    is_named = opened.run is None or (given.output_dir and len(given.run_dir) > 1)
+    return name + (opened.ending if is_named else "") + opened.at_step
 
-    runs = [open_run(run_dir, given.checkpoint or "last") for run_dir in given.run_dir]
-    first = runs[0].config.data
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        names = _told_apart(given.run_dir)
-    subjects = []
-    for run, of_run, run_dir in zip(runs, names, given.run_dir, strict=True):
-        if _images_of(run.config.data, given.split) != _images_of(first, given.split):
+
+def _source(given: Values, opened: Sequence[Opened]) -> "ImageSource":
+    """The images that are attacked."""
+    if given.data:
+        from robgan_tf.data.array_file import read_array_file
+
+        found, line = read_array_file(given.data, given.class_names)
+        print(line, flush=True)
+        return found
+    from robgan_tf.data.overlap import overlap_warning
+
+    if given.run_dir:
+        data = _data_of_runs(given, opened)
+    else:
+        data = read_group(DataSettings, given.gin_file)
+    images = flags.load_data(data, given, _classes_of(given.run_dir))
+    warning = None if given.split == "train" else overlap_warning(images, [given.split])
+    if warning is not None:
+        print(warning, flush=True)
+    return getattr(images, given.split)
+
+
+def _data_of_runs(given: Values, opened: Sequence[Opened]) -> DataSettings:
+    """The settings of the data that all runs have in common."""
+    settings = [x.run.config.data for x in opened if x.run is not None]
+    first, *others = settings
+    for other, run_dir in zip(others, given.run_dir[1:], strict=True):
+        if _images_of(other, given.split) != _images_of(first, given.split):
             raise UserError(
                 f"the runs {given.run_dir[0]} and {run_dir} are on different data: evaluate them "
                 "one by one"
             )
-        title, at_step = of_run, ""
-        if given.checkpoint not in (None, "last"):
-            kind = "best" if given.checkpoint == "best" else "step"
-            title, at_step = f"{title}, {kind} {run.step}", f"_{kind}_{run.step}"
-        classifier = discriminator_classifier(
-            run.load_classifier(), title, f"{run.model_name} at step {run.step}"
-        )
-        directory = run.results("evaluations", given.output_dir)
-        # In one folder the results of several runs need names of their own.
-        needs_name = given.output_dir and len(runs) > 1
-        ending = "_" + of_run.replace("/", "_") if needs_name else ""
-        subjects.append((classifier, directory, name + ending + at_step))
-    return subjects, first
+    return first
 
 
 def _classes_of(run_dirs: Sequence[str]) -> tuple[str, ...] | None:
@@ -236,28 +238,6 @@ def _classes_of(run_dirs: Sequence[str]) -> tuple[str, ...] | None:
     if len(known) > 1:
         raise UserError("the runs were trained on different classes: evaluate them one by one")
     return next(iter(known), None)
-
-
-def _models(given: Values, name: str) -> tuple[list[tuple], DataSettings]:
-    """The same for model files."""
-    from robgan_tf.robustness.pixel_range import InputRange
-    from robgan_tf.robustness.subject_files import open_classifier
-
-    if not given.gin_file:
-        raise UserError("--model needs --gin_file, which says what data to use")
-    if not given.output_dir:
-        raise UserError("--model needs --output_dir, where results are written")
-    if len(given.input_range) != 2:
-        raise UserError("--input_range: give two numbers, for instance 0,1")
-    low, high = given.input_range
-    input_range = InputRange(low, high, given.input_mean, given.input_deviation)
-    data = read_group(DataSettings, given.gin_file)
-    subjects = []
-    for path, of_model in zip(given.model, _told_apart(given.model), strict=True):
-        classifier = dataclasses.replace(open_classifier(path, input_range), name=of_model)
-        ending = "_" + of_model.replace("/", "_").replace(":", "_")
-        subjects.append((classifier, given.output_dir, name + ending))
-    return subjects, data
 
 
 def _images_of(data: DataSettings, split: str) -> list[Any]:

@@ -12,7 +12,7 @@ from robgan_tf.data.augmentation import (
     two_seeds,
 )
 from robgan_tf.data.order import example_indices, sample_positions
-from robgan_tf.data.sources import ImageSource
+from robgan_tf.data.sources import ImageSource, scale_images
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.typing import LabelledImages, Scalars
 
@@ -24,11 +24,6 @@ DEQUANTIZATION_WIDTH = 1.0 / 128.0
 # training step without taking the host's other cores.
 _PARALLEL_STEPS = 2
 _WAITING_STEPS = 2
-
-
-def scale_images(images: tf.Tensor | np.ndarray) -> tf.Tensor:
-    """Maps uint8 pixels to float32 in [-1, 1]: p / 127.5 - 1."""
-    return tf.cast(images, tf.float32) / 127.5 - 1.0
 
 
 def training_batches(

@@ -16,6 +16,11 @@ from robgan_tf.files import digest_all
 _DIGEST_BLOCK = 1000  # images held at a time
 
 
+def scale_images(images: tf.Tensor | np.ndarray) -> tf.Tensor:
+    """Maps uint8 pixels to float32 in [-1, 1]: p / 127.5 - 1."""
+    return tf.cast(images, tf.float32) / 127.5 - 1.0
+
+
 class ImageSource(abc.ABC):
     """A fixed list of labelled images, fetched by position.
 
@@ -86,6 +91,17 @@ class ImageSource(abc.ABC):
             if boxes is not None:
                 boxes = tf.constant(np.asarray(boxes, np.float32))
             return self.fetch_tensor(indices, boxes).numpy()
+
+    def fetch_scaled(self, indices: np.ndarray) -> np.ndarray:
+        """Fetches images as float32 [n, resolution, resolution, channels] in [-1, 1].
+
+        Args:
+          indices: integer array `[n]`, positions in stored order.
+
+        Raises:
+          UserError: as `fetch`.
+        """
+        return scale_images(self.fetch(indices)).numpy()
 
     def evenly_spaced(self, count: int) -> "ImageSource":
         """Returns the source of at most `count` of the images, evenly spaced in stored order.

@@ -14,13 +14,13 @@ from robgan_tf.adapters.numpy_functions import user_errors
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
 from robgan_tf.choices import PROTOCOLS
-from robgan_tf.data.batches import scale_images
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.subsets import representative_rows
 from robgan_tf.files import digest, write_atomically
 from robgan_tf.reporting import format_radius
 from robgan_tf.robustness.asked import Protocol, choose_images, radius_key, stand_ins
 from robgan_tf.robustness.attack_progress import AttackProgress
+from robgan_tf.robustness.card import card
 from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.evaluation import RobustnessEvaluation, Watcher
 from robgan_tf.robustness.input_range import range_warning
@@ -271,6 +271,20 @@ class RobustnessRun:
             found.outcomes, found.norms, self._labels, self._numbers, self._locations
         )
         write_atomically(directory / f"{name}.json", json.dumps(record, indent=1) + "\n")
+        of_images = {
+            "description": self._description,
+            "digest": digest(self._images, self._labels),
+        }
+        made = card(
+            found,
+            self._protocol,
+            VERSION_OF_ATTACKS,
+            of_images,
+            self._labels,
+            self._numbers,
+            self._locations,
+        )
+        write_atomically(directory / f"{name}_card.json", json.dumps(made) + "\n")
         table = self.table({found.classifier.name: rows}, found.masking, called)
         notes = [*found.replaced, *told_of_draws(rows, self._protocol.norm)]
         lines = "".join(f"\n{line}\n" for line in notes)
@@ -321,7 +335,7 @@ def evaluate_robustness(
         to be left out, after the table was printed and written without it.
     """
     positions, description = choose_images(source, protocol, count)
-    images = scale_images(source.fetch(positions)).numpy()
+    images = source.fetch_scaled(positions)
     description += stand_ins(source, positions)
     if images.min() >= 0.0:
         print("warning: no pixel of these images is negative; models here expect [-1, 1]")
@@ -341,7 +355,7 @@ def evaluate_robustness(
     for classifier, directory, name in subjects:
         print(f"{classifier.name} ({classifier.source}): {description}", flush=True)
         results[classifier.name], masking = run.evaluate(classifier, directory, name)
-        print(f"  written: {pathlib.Path(directory) / name}.json, .md and _samples.csv")
+        print(f"  written: {pathlib.Path(directory) / name}.json, .md, _samples.csv and _card.json")
     table = run.table(results, masking if len(subjects) == 1 else None)
     if run.left_out:
         print(table)

@@ -13,6 +13,7 @@ TRAIN = "train --gin_file={gin}"
 FINETUNE = "finetune --gin_file={gin} --gin_param=finetune.steps=1"
 GAP = "evaluate gap"
 ROBUSTNESS = "evaluate robustness --run_dir={joint} --output_dir={new}"
+CORRUPTIONS = "evaluate corruptions --run_dir={joint} --output_dir={new}"
 QUALITY = "evaluate quality --run_dir={joint} --output_dir={new}"
 STORED = "evaluate quality --gin_file={gin} --output_dir={new} --features=pixels"
 MODEL = "evaluate robustness --gin_file={gin} --output_dir={new}"
@@ -118,13 +119,21 @@ CASES = [
     (MODEL + "|--model={nowhere}", "model {nowhere} does not exist"),
     (MODEL + "|--model={garbage}", "model {garbage} cannot be loaded"),
     (MODEL + "|--model={garbage}.keras", "model {garbage}.keras cannot be loaded"),
+    (MODEL + "|--model={folder}|--data={npz}", "--gin_file is not of --data: leave it out"),
+    (MODEL + "|--model={folder}|--class_names=a,b", "--class_names is of --data: leave it out"),
+    (ROBUSTNESS + "|--data={npz}|--split=test", "--split is not of --data: leave it out"),
+    (ROBUSTNESS + "|--data={nowhere}", "the images {nowhere} do not exist"),
+    (ROBUSTNESS + "|--data={garbage}", "{garbage} cannot be used"),
+    (ROBUSTNESS + "|--data={pickled}", "pickled objects, which are programs and not read"),
+    (ROBUSTNESS + "|--data={npz}", "does not take images of shape (16, 16, 3)"),
+    (ROBUSTNESS + "|--data={npz}|--class_names=a", "labels are from 0 to 1; classes are 0 to 0"),
     (MODEL + "|--model={nowhere}.onnx", "model {nowhere}.onnx does not exist"),
     (MODEL + "|--model={nowhere}.py:f", "the Python file {nowhere}.py of the model does not exist"),
     (MODEL + "|--model={program}", "which function of {program}? Give {program}:FUNCTION"),
     (MODEL + "|--model={program}:f", "{program} cannot be imported: ZeroDivisionError"),
     (MODEL + "|--model={folder}", "model {folder} cannot be loaded"),
     (MODEL + "|--model={folder}|--checkpoint=last", "--checkpoint is of --run_dir"),
-    ("evaluate robustness --model={folder}", "--model needs --gin_file"),
+    ("evaluate robustness --model={folder}", "--model needs --gin_file or --data"),
     (QUALITY, "and --features"),
     (QUALITY + "|--features=classifier:", "the classifier of which run?"),
     (QUALITY + "|--features=classifier:{folder}", "{folder} holds no run"),
@@ -161,6 +170,17 @@ CASES = [
     (COMPARE + "|--run={joint}|--measure=no such", "no such"),
     (COMPARE + "|--run={joint}", "compare what? give --measure"),
     (COMPARE + "|--run={joint}|--measure=loss|--reach=1|--reach=2", "one score for each --measure"),
+    ("compare --card={nowhere}|--card={joint}/config.json", "the card {nowhere} does not exist"),
+    ("compare --card={joint}/config.json|--card={nowhere}", "config.json is no card of version 1"),
+    ("compare --card={garbage}", "--card: give two of them at least"),
+    ("compare --card={garbage}|--card={garbage}", "{garbage} cannot be read"),
+    ("compare --card={garbage}|--run={joint}", "--run is of runs, and not of cards"),
+    ("evaluate corruptions", "give either --run_dir or --model"),
+    (CORRUPTIONS, "on what images? give --data_dir"),
+    (CORRUPTIONS + "|--data_dir={nowhere}", "--data_dir={nowhere}: there is no such folder"),
+    (CORRUPTIONS + "|--data_dir={folder}", "{folder} holds no corrupted images"),
+    (CORRUPTIONS + "|--data_dir={folder}|--input_range=0,1", "--input_range is of --model"),
+    ("evaluate corruptions --model={folder}|--data_dir={folder}", "give --output_dir"),
     ("pack --run_dir={joint}|--output=run.zip", "an archive's name ends in .tar.gz"),
     ("pack --run_dir={joint}|--output={archive}", "exists already and is kept"),
     ("pack --run_dir={folder}", "{folder} holds no run"),

@@ -1,0 +1,1 @@
+"""Accuracy on prepared sets of corrupted images."""
