@@ -106,7 +106,11 @@ class CorruptionSets:
         labels = self._folder / _LABELS
         if not labels.is_file():
             raise ValueError(f"there is no {_LABELS} beside it")
-        return read_npy(file.path), read_npy(labels)
+        try:
+            classes = read_npy(labels)
+        except ValueError as error:
+            raise ValueError(f"{_LABELS} beside it: {error}") from error
+        return read_npy(file.path), classes
 
 
 def _files(folder: pathlib.Path) -> Iterator[_File]:

@@ -140,7 +140,7 @@ def test_what_is_refused(shared, tmp_path):
     np.save(tmp_path / "labels.npy", np.arange(7))
     refuse("it has 10 images and there are 7 labels")
     np.save(tmp_path / "labels.npy", np.array([object()]))
-    refuse("pickled objects, which are programs and not read")
+    refuse(r"labels.npy beside it: it holds pickled objects, which are programs and not read")
     (tmp_path / "labels.npy").write_bytes(b"nothing")
     refuse("cannot be used")
     with pytest.raises(UserError, match="there is no such folder"):
