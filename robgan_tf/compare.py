@@ -9,7 +9,7 @@ convergence.json (the table). --run takes run directories and records of `robgan
 --run=NAME=PATH names them, and runs of one name are seeds of one configuration. --sheets puts the
 newest sheets of samples side by side (Figure 7).
 
-    python -m robgan_tf.compare --card=a_card.json --card=b_card.json
+    python -m robgan_tf.compare --card=results/cards/a.json --card=results/cards/b.json
 
 compares accuracies under attack instead, of models on the same images: the paired difference with
 its 95 % interval, from the cards that `evaluate robustness` writes.
@@ -55,7 +55,7 @@ def add_flags(parser: Parser) -> None:
     )
     parser.flag(
         "card",
-        "In place of runs: a card of accuracy under attack, NAME_card.json of `evaluate "
+        "In place of runs: a card of accuracy under attack, cards/NAME.json of `evaluate "
         "robustness`; repeatable, the first is the one that the others are compared with.",
         values.path,
         repeated=True,

@@ -15,7 +15,7 @@ from robgan_tf.robustness.card import FORMAT, VERSION
 from robgan_tf.robustness.paired import PairedDifference, paired_difference
 from robgan_tf.typing import JsonObject, PathLike
 
-_MADE_BY = "a card is what `evaluate robustness` writes as NAME_card.json"
+_MADE_BY = "a card is what `evaluate robustness` writes as cards/NAME.json"
 
 
 @dataclasses.dataclass(frozen=True)

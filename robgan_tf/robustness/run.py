@@ -284,7 +284,9 @@ class RobustnessRun:
             self._numbers,
             self._locations,
         )
-        write_atomically(directory / f"{name}_card.json", json.dumps(made) + "\n")
+        # Whoever reads all records of a folder does not read its cards.
+        (directory / "cards").mkdir(exist_ok=True)
+        write_atomically(directory / "cards" / f"{name}.json", json.dumps(made) + "\n")
         table = self.table({found.classifier.name: rows}, found.masking, called)
         notes = [*found.replaced, *told_of_draws(rows, self._protocol.norm)]
         lines = "".join(f"\n{line}\n" for line in notes)
@@ -355,7 +357,7 @@ def evaluate_robustness(
     for classifier, directory, name in subjects:
         print(f"{classifier.name} ({classifier.source}): {description}", flush=True)
         results[classifier.name], masking = run.evaluate(classifier, directory, name)
-        print(f"  written: {pathlib.Path(directory) / name}.json, .md, _samples.csv and _card.json")
+        print(f"  written: {pathlib.Path(directory) / name}.json, .md and _samples.csv")
     table = run.table(results, masking if len(subjects) == 1 else None)
     if run.left_out:
         print(table)

@@ -53,8 +53,8 @@ def cards(tmp_path_factory):
 
 
 def paths(folder):
-    start = folder / "robustness_fgsm_images_epsilon_0.05_mine.py"
-    return [f"{start}_{name}_card.json" for name in ("plain", "shifted")]
+    start = folder / "cards" / "robustness_fgsm_images_epsilon_0.05_mine.py"
+    return [f"{start}_{name}.json" for name in ("plain", "shifted")]
 
 
 def withstands(means, boundary, radius):

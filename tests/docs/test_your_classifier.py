@@ -17,7 +17,7 @@ COMMANDS = [
     shlex.split(command.replace("\\\n", " "))
     for command in re.findall(r"```console\n\$ robgan-tf (.*?)```", TEXT, re.DOTALL)
 ]
-CARD = "results/robustness_apgd_images_epsilon_0.0627451_0.12549_mine.py_{}_card.json"
+CARD = "results/cards/robustness_apgd_images_epsilon_0.0627451_0.12549_mine.py_{}.json"
 
 
 def block(start):
@@ -95,7 +95,7 @@ def test_corrupted_digits(run, folder):
 
 
 def test_every_line_is_one_that_is_run_or_shown_elsewhere():
-    first = ["--model=mine.py:on_arrays", "--card=results/a_card.json", "corruptions"]
+    first = ["--model=mine.py:on_arrays", "--card=results/cards/a.json", "corruptions"]
     others = ["--model=model.onnx", "--model=exports/classifier/1"]
     assert len(COMMANDS) == len([*first, *others])
     for word in [*first, *others]:
