@@ -12,7 +12,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from robgan_tf.adapters.numpy_functions import LogitsOfArrays, user_errors
-from robgan_tf.attacks.protocol import make_attacks
+from robgan_tf.attacks.protocol import make_attacks, title
+from robgan_tf.choices import PROTOCOLS
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.library.images import as_floats, as_labels
 from robgan_tf.library.run import Run
@@ -49,7 +50,8 @@ class RobustAccuracy:
       interval: the same of `robust`.
       epsilon: the radius, on [-1, 1].
       norm: "linf" or "l2".
-      protocol: name of the protocol.
+      protocol: name of the protocol, or what its results are called where a part of it was
+        replaced or left out.
       predictions: int [N], predicted classes of the images as they are.
       fooled_by: str [N]: the first attack that succeeded, "clean" where the image is misclassified
         as it is, "" where all attacks failed.
@@ -124,29 +126,42 @@ def robust_accuracy(
     if len(floats) != len(classes) or not len(floats):
         raise UserError(f"{len(floats)} images and {len(classes)} labels were given")
     radius = _radius(epsilon)
-    classifier = _classifier(model_or_run, input_range)
+    protocol = PROTOCOLS.canonical(protocol)
+    with user_errors():
+        classifier = _classifier(model_or_run, input_range)
+        return _measured(classifier, floats, classes, radius, norm, protocol, batch_size, seed)
+
+
+def _measured(
+    classifier: Classifier,
+    floats: np.ndarray,
+    classes: np.ndarray,
+    radius: float,
+    norm: str,
+    protocol: str,
+    batch_size: int,
+    seed: int,
+) -> RobustAccuracy:
     of_data = int(classes.max()) + 1
-    num_classes = check_classifier(classifier, floats, of_data)
+    kind = PROTOCOLS.get(protocol)
+    num_classes = check_classifier(classifier, floats, of_data, randomised=kind.randomised)
     attacks = make_attacks(protocol, radius, norm, num_classes)
     check_gradient(classifier, floats, attacks)
-    if floats.min() >= 0.0:
-        warnings.warn(
-            "no pixel of these images is negative: are they on [0, 1]? Images are wanted on [-1, "
-            "1], which is twice as wide, and the radius is one of that scale",
-            stacklevel=2,
-        )
-    for warning in (
+    replaced = kind.replaced(num_classes)
+    for line in (
+        _unit_warning(floats),
         range_warning(classifier, floats, classes, of_data),
         gradient_warning(classifier, floats),
+        *replaced,
     ):
-        if warning is not None:
-            warnings.warn(warning, stacklevel=2)
+        if line is not None:
+            warnings.warn(line, stacklevel=3)
     outcome = _outcome(classifier, attacks, floats, classes, batch_size, seed)
     outcome, _, left_out = keep_sound(
-        classifier, floats, classes, outcome, attacks, radius, norm, batch_size
+        classifier, floats, classes, outcome, attacks, radius, norm, batch_size, kind.randomised
     )
     for line in left_out:
-        warnings.warn(line, stacklevel=2)
+        warnings.warn(line, stacklevel=3)
     survived, clean = outcome.survived, outcome.clean_correct
     correct, withstood = float(clean.mean()), float(survived.mean())
     return RobustAccuracy(
@@ -156,11 +171,20 @@ def robust_accuracy(
         interval=confidence_interval(withstood, len(floats)),
         epsilon=radius,
         norm=norm,
-        protocol=protocol,
+        protocol=title(protocol, not replaced and not left_out),
         predictions=outcome.predictions,
         fooled_by=outcome.fooled_by,
         survived=survived,
         adversarial=outcome.adversarial,
+    )
+
+
+def _unit_warning(images: np.ndarray) -> str | None:
+    if images.min() < 0.0:
+        return None
+    return (
+        "no pixel of these images is negative: are they on [0, 1]? Images are wanted on [-1, 1], "
+        "which is twice as wide, and the radius is one of that scale"
     )
 
 
@@ -199,12 +223,11 @@ def _outcome(
     compiled = CompiledClassifier(classifier, images.shape[1:])
     evaluation = RobustnessEvaluation(compiled, attacks, batch_size, seed)
     try:
-        with user_errors():
-            outcome = evaluation.run(images, labels)
+        outcome = evaluation.run(images, labels)
     except NotImplementedError as error:
         raise UserError(
             f"{classifier.name} is no function of TensorFlow tensors: {first_line(error)}"
         ) from error
     if evaluation.gradients.warning is not None:
-        warnings.warn(evaluation.gradients.warning, stacklevel=3)
+        warnings.warn(evaluation.gradients.warning, stacklevel=4)
     return outcome

@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 import robgan_tf
-from robgan_tf import UserError, attacks
+from robgan_tf import UserError, attacks, choices
+from robgan_tf.attacks.protocol import EvaluationProtocol
 from robgan_tf.data import load_image_data
 
 TINY_RUN = pathlib.Path(__file__).parents[1] / "tiny_run"
@@ -117,6 +118,32 @@ def test_what_is_refused():
         with pytest.raises(UserError, match=message) as error:
             refused()
         assert "\n" not in str(error.value)
+
+
+def test_a_protocol_of_which_a_part_is_replaced_does_not_keep_its_name(monkeypatch, eagerly):
+    monkeypatch.setattr(choices, "_registered", {})
+
+    @robgan_tf.register("attacks/protocols", "whole")
+    class Whole(EvaluationProtocol):
+        """Called so of three classes and more."""
+
+        incomplete = "part of whole"
+
+        def attacks(self, epsilon, norm, num_classes):
+            return [attacks.fgsm(epsilon, norm)]
+
+        def replaced(self, num_classes):
+            return ("of two classes fgsm stands in for all",) if num_classes < 3 else ()
+
+    with pytest.warns(UserWarning, match="of two classes fgsm stands in for all"):
+        found = robgan_tf.robust_accuracy(by_mean, IMAGES, LABELS, 0.1, protocol="whole")
+    assert found.protocol == "part of whole"
+    found = robgan_tf.robust_accuracy(
+        lambda x: tf.pad(by_mean(x), [[0, 0], [0, 1]], constant_values=-9.0),
+        *(IMAGES, LABELS, 0.1),
+        protocol="whole",
+    )
+    assert found.protocol == "whole"
 
 
 def test_what_gives_no_gradient_can_be_searched():
