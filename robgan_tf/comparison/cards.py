@@ -112,8 +112,21 @@ def markdown_of_cards(rows: Sequence[Compared], card: JsonObject) -> str:
 
 
 def as_json(rows: Sequence[Compared]) -> list[JsonObject]:
-    """The rows as a script reads them."""
-    return [dataclasses.asdict(row) for row in rows]
+    """The rows as a script reads them; `difference` is the second's accuracy less the first's."""
+    return [
+        {
+            "first": row.first,
+            "second": row.second,
+            "epsilon": row.epsilon,
+            "accuracies": list(row.accuracies),
+            "difference": row.difference.difference,
+            "interval_95": list(row.difference.interval_95),
+            "only_first_withstands": row.difference.second_only,
+            "only_second_withstands": row.difference.first_only,
+            "images": row.difference.images,
+        }
+        for row in rows
+    ]
 
 
 def _verdicts(card: JsonObject) -> dict[float, np.ndarray]:

@@ -14,7 +14,6 @@ import robgan_tf
 from robgan_tf.choices import PROTOCOLS
 from robgan_tf.robustness.asked import Protocol
 from robgan_tf.robustness.measured import Measured
-from robgan_tf.robustness.outcome import confidence_interval
 from robgan_tf.typing import JsonObject
 
 FORMAT = "robgan_tf card of accuracy under attack"
@@ -96,7 +95,7 @@ def _radius(row: dict[str, Any], attacks: Sequence[str]) -> JsonObject:
         "epsilon": epsilon,
         "epsilon_255": row["epsilon_255"],
         "robust_accuracy": row["accuracy"],
-        "interval_95": list(confidence_interval(row["accuracy"], row["images"])),
+        "interval_95": list(row["interval_95"]),
         "attacks": list(attacks),
         "fooled_by": row["fooled_by"],
         "seconds": row["seconds"],

@@ -93,9 +93,10 @@ def test_the_paired_difference_of_two_cards(cards, tmp_path):
     clean, row = json.loads((tmp_path / "out" / "cards.json").read_text())
     assert (clean["epsilon"], row["epsilon"]) == (0.0, 0.05)
     assert row["accuracies"] == pytest.approx([one.mean(), other.mean()])
-    difference = row["difference"]
-    assert difference["difference"] == pytest.approx(other.mean() - one.mean())
-    assert difference["interval_95"] == pytest.approx(list(expected.interval_95))
+    assert row["difference"] == pytest.approx(other.mean() - one.mean())
+    only = (row["only_first_withstands"], row["only_second_withstands"])
+    assert only == ((one & ~other).sum(), (other & ~one).sum())
+    assert row["interval_95"] == pytest.approx(list(expected.interval_95))
     low, high = expected.interval_95
     line = f"| {expected.difference:+.2%} | {low:+.2%} to {high:+.2%} |"
     assert line in ended.stdout and line in (tmp_path / "out" / "cards.md").read_text()
