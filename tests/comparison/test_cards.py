@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from robgan_tf.comparison.cards import compare_cards, read_card
+from robgan_tf.robustness.asked import Protocol
+from robgan_tf.robustness.card import card
+from robgan_tf.robustness.measured import Measured
+from robgan_tf.robustness.outcome import Outcome
 from robgan_tf.robustness.paired import paired_difference
+from robgan_tf.robustness.signs import Check, MaskingReport
+from robgan_tf.robustness.subjects import Classifier
 from tests import in_process
 
 PROGRAM = """
@@ -46,6 +52,7 @@ def cards(tmp_path_factory):
         f"--output_dir={folder}",
         "--attack=fgsm",
         "--epsilons=0.05",
+        "--nomasking",
     )
     assert ended.returncode == 0, ended.stderr
     assert f"{folder}/images.npz: 40 images, NHWC, floats in [-1, 1]" in ended.stdout
@@ -64,23 +71,38 @@ def withstands(means, boundary, radius):
 
 def test_a_card_says_all_that_another_needs(cards):
     folder, means = cards
-    card = read_card(paths(folder)[0])
-    assert card["model"]["name"] == "mine.py:plain" and len(card["model"]["source"]) > 16
-    assert card["threat_model"] == {"norm": "linf", "pixels": [-1, 1]}
-    assert card["clean_accuracy"] == 1.0
-    (row,) = card["radii"]
+    found = read_card(paths(folder)[0])
+    assert found["model"]["name"] == "mine.py:plain" and len(found["model"]["source"]) > 16
+    assert found["threat_model"] == {"norm": "linf", "pixels": [-1, 1]}
+    assert found["clean_accuracy"] == 1.0
+    (row,) = found["radii"]
     assert (row["epsilon"], row["epsilon_255"]) == pytest.approx((0.05, 6.375))
     expected = withstands(means, 0.0, 0.05)
     assert row["robust_accuracy"] == pytest.approx(expected.mean())
     assert row["interval_95"][0] < expected.mean() < row["interval_95"][1]
-    images = card["images"]
+    images = found["images"]
     assert images["index"] == list(range(40)) and images["label"] == [0] * 20 + [1] * 20
-    found = [name == "" for name in images["fooled_by"]["0.05"]]
-    np.testing.assert_array_equal(found, expected)
-    attack = card["attack"]
+    withstood = [name == "" for name in images["fooled_by"]["0.05"]]
+    np.testing.assert_array_equal(withstood, expected)
+    attack = found["attack"]
     assert attack["protocol"] == "fgsm" and not attack["carries_the_name_autoattack"]
     assert {"robgan_tf", "tensorflow", "version_of_attacks", "seed"} <= set(attack)
-    assert card["masking"]["checked"] and isinstance(card["masking"]["alarms"], list)
+    assert not found["masking"]["checked"] and found["masking"]["alarms"] == []
+
+
+def test_signs_of_masked_gradients_and_parts_that_were_replaced_are_on_the_card():
+    outcome = Outcome(np.array([0, 1]), np.array(["", "fgsm"]), np.zeros([2, 2, 2, 1]), 1.0)
+    found = Measured(Classifier("model", lambda images: images, "source"), ["a warning"])
+    found.outcomes = {0.0: outcome, 0.1: outcome}
+    found.replaced = ("of two classes a stands in for b",)
+    checks = [Check("finite", False, "3 of 4"), Check("steady", True, "0")]
+    found.masking = MaskingReport("two images", checks)
+    labels = np.array([0, 1])
+    made = card(found, Protocol("fgsm", (0.1,)), 3, {"digest": "x"}, labels, labels, labels)
+    assert made["masking"] == {"checked": True, "images": "two images", "alarms": ["finite"]}
+    assert made["attack"]["replaced"] == ["of two classes a stands in for b"]
+    assert made["warnings"] == ["a warning"] and made["images"]["id"] == ["0", "1"]
+    assert json.loads(json.dumps(made)) == made
 
 
 def test_the_paired_difference_of_two_cards(cards, tmp_path):
