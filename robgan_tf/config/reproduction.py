@@ -26,7 +26,12 @@ class ScaleSettings(Settings):
     train_evaluation_seconds: float | None = setting(
         "the same of one on training images, at one radius", None, above=0.0
     )
-    megabytes: float | None = setting("measured of a run directory, for the plan", None, above=0.0)
+    megabytes: float | None = setting(
+        "of a trained run's directory, measured, for the plan", None, above=0.0
+    )
+    evaluation_megabytes: float | None = setting(
+        "that an evaluation adds: the attacked images by which it can go on", None, above=0.0
+    )
     measured_on: str = setting("the machine that the times of the plan were measured on")
 
 

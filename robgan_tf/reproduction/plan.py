@@ -21,7 +21,7 @@ def plan(experiment: Experiment, found: Mapping[str, State]) -> str:
     """
     states = list(found.values())
     seconds = [seconds_left(experiment, state, states) for state in states]
-    disk = [_megabytes(experiment, state, states) for state in states]
+    disk = [_megabytes(experiment, state) for state in states]
     rows = [
         [state.member.label, state.member.plan.title, f"{state.steps:,}", state.shown,
          _time(left), _size(megabytes), state.why_not or "-"]
@@ -82,12 +82,17 @@ def seconds_left(experiment: Experiment, state: State, states: Sequence[State]) 
     return total
 
 
-def _megabytes(experiment: Experiment, state: State, states: Sequence[State]) -> float | None:
-    """What a run takes on disk, or will take."""
-    run_dir = experiment.run_dir(state.member)
-    if run_dir.is_dir():
-        return megabytes_of(run_dir)
-    return experiment.scale.megabytes if state.missing else 0.0
+def _megabytes(experiment: Experiment, state: State) -> float | None:
+    """What a run takes on disk once it is done; None where nothing is known of it."""
+    scale, run_dir = experiment.scale, experiment.run_dir(state.member)
+    total: float = megabytes_of(run_dir) if run_dir.is_dir() else 0.0
+    for job in state.missing:
+        more = scale.megabytes if job.kind == "training" else scale.evaluation_megabytes
+        if more is None:
+            return None
+        # An evaluation of one radius keeps as much less.
+        total += more / len(scale.radii) if job.kind == "train" else more
+    return total
 
 
 def _total(
