@@ -54,10 +54,10 @@ def in_float64():
     import keras
 
     def use(kind):
-        keras.config.set_floatx(kind)
-        keras.config.set_dtype_policy(kind)
+        keras.backend.set_floatx(kind)
+        keras.mixed_precision.set_global_policy(kind)
 
-    before = keras.config.floatx()
+    before = keras.backend.floatx()
     use("float64")
     yield
     use(before)

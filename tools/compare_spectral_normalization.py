@@ -70,7 +70,7 @@ class OwnLayer(keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Multiplies by the kernel and counts."""
         self.calls.assign(self.calls + 1)
-        return keras.ops.matmul(inputs, self.kernel)
+        return tf.matmul(inputs, self.kernel)
 
 
 def _initializer() -> keras.initializers.Initializer:
@@ -179,7 +179,7 @@ def fitted(
 
 def difference(case: Case, outputs: tf.Tensor) -> float:
     """The largest difference of outputs from the reference, in units of its largest output."""
-    expected = reference(case, keras.config.dtype_policy().name)
+    expected = reference(case, keras.mixed_precision.global_policy().name)
     found = np.asarray(outputs, np.float64)
     if found.shape != expected.shape:
         raise ValueError(f"outputs of shape {found.shape}, not {expected.shape}")
@@ -194,7 +194,9 @@ def reference(case: Case, policy: str) -> np.ndarray:
       case: the layer.
       policy: the name of Keras's dtype policy at present.
     """
-    assert policy == keras.config.dtype_policy().name, "a layer takes its policy from Keras"
+    assert policy == keras.mixed_precision.global_policy().name, (
+        "a layer takes its policy from Keras"
+    )
     plain, inputs = case.make(), case.inputs()
     plain(inputs)
     kernel = next(getattr(plain, name) for name in ("kernel", "embeddings") if hasattr(plain, name))
@@ -216,15 +218,13 @@ class Averages(keras.Model):
         outputs = (
             layer(inputs[name][0], training=training) for name, layer in self.wrapped.items()
         )
-        return keras.ops.stack([keras.ops.mean(keras.ops.cast(x, "float32")) for x in outputs])[
-            None
-        ]
+        return tf.stack([tf.reduce_mean(tf.cast(x, "float32")) for x in outputs])[None]
 
 
 def measure(policy: str) -> dict[str, dict[str, dict[str, float | str]]]:
     """Every case and place under a dtype policy: place -> case -> wrapper -> number or error."""
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
     try:
         found = {
             key: {
@@ -235,7 +235,7 @@ def measure(policy: str) -> dict[str, dict[str, dict[str, float | str]]]:
             for key, kind in WRAPPERS.items()
         }
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.mixed_precision.set_global_policy(before)
     return {
         place: {name: {key: found[key][place][name] for key in WRAPPERS} for name in CASES}
         for place in PLACES

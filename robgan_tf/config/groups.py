@@ -15,7 +15,9 @@ READING = "data.reading"
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("mirrored", "single_device")
 DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
-DISCRIMINATOR_NORMALIZATIONS = ("spectral", "batch", "none")
+# The first is this package's; the others are other packages' wrappers.
+SPECTRAL_NORMALIZATIONS = ("spectral", "keras_spectral", "tfa_spectral")
+DISCRIMINATOR_NORMALIZATIONS = (*SPECTRAL_NORMALIZATIONS, "batch", "none")
 DISCRIMINATOR_HEADS = ("class", "projection", "none")
 PREACT_NORMALIZATIONS = ("none", "batch")
 NETWORK_FORM_NAMES = ("own", "official_code", "sngan")
@@ -110,8 +112,9 @@ class DiscriminatorSettings(Settings):
     base_width: int = setting("unit of the widths", 64, minimum=1)
     widths: str = setting("as above, or a row such as `2, 2, 2-, 2-`", "official")
     normalization: str = setting(
-        "of every convolution and linear layer (spectral), or before each ReLU (batch; after each "
-        "convolution where the form is `official_code`)",
+        "of every convolution and linear layer (spectral; keras_spectral and tfa_spectral by the "
+        "wrappers of Keras and TensorFlow Addons, see [Two stacks](stacks.md)), or before each "
+        "ReLU (batch; after each convolution where the form is `official_code`)",
         "spectral",
         choices=DISCRIMINATOR_NORMALIZATIONS,
     )

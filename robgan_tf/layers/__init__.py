@@ -21,6 +21,7 @@ from robgan_tf.layers.spectral_normalization import (
     SpectralNormalization,
     hold_normalized_kernels,
     spectral_normalization_layers,
+    spectrally_normalized,
 )
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "check_precision",
     "hold_normalized_kernels",
     "spectral_normalization_layers",
+    "spectrally_normalized",
     "to_precision",
     "up_sample",
 ]

@@ -16,6 +16,7 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
+from robgan_tf.keras_versions import Variable, variable_dtype
 from robgan_tf.layers.class_labels import one_hot_labels
 from robgan_tf.typing import Shape
 
@@ -27,8 +28,8 @@ class _BatchStatistics(keras.layers.Layer):
         self, momentum: float = 0.9, epsilon: float = 2e-5, unbiased: bool = False, **kwargs: Any
     ) -> None:
         # Under a mixed policy a call that is within no other layer's would read half precision.
-        policy = keras.dtype_policies.get(kwargs.pop("dtype", None))
-        super().__init__(autocast=False, dtype=policy.variable_dtype, **kwargs)
+        dtype = variable_dtype(kwargs.pop("dtype", None))
+        super().__init__(autocast=False, dtype=dtype, **kwargs)
         self.momentum = momentum
         self.epsilon = epsilon
         self.unbiased = unbiased
@@ -41,6 +42,7 @@ class _BatchStatistics(keras.layers.Layer):
         self.moving_variance = self.add_weight(
             name="moving_variance", shape=shape, initializer="ones", trainable=False
         )
+        self.built = True
 
     def get_config(self) -> dict[str, Any]:
         names = ("momentum", "epsilon", "unbiased")
@@ -114,7 +116,7 @@ class _BatchStatistics(keras.layers.Layer):
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
 
-    def _move(self, average: keras.Variable, value: tf.Tensor) -> None:
+    def _move(self, average: Variable, value: tf.Tensor) -> None:
         average.assign(average * self.momentum + value * (1.0 - self.momentum))
 
 

@@ -8,7 +8,6 @@ that of the paper, orthogonal to the kernel, which the wrappers of Keras and Ten
 """
 
 import contextlib
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -17,12 +16,19 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
+from robgan_tf.keras_versions import (
+    Variable,
+    call_with_value,
+    is_floating_variable,
+    traced_output_spec,
+)
 from robgan_tf.layers.convolution import Convolution2D, PreparedKernel
 from robgan_tf.layers.eager import outside_graphs
+from robgan_tf.layers.held_kernels import held_kernel, held_kernels, hold
+from robgan_tf.layers.overwriting_wrappers import OverwritesKernel, overwriting_wrapper
 from robgan_tf.typing import Shape
 
 _SMALLEST_NORM = 1e-12
-_held = threading.local()
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
@@ -73,11 +79,11 @@ class SpectralNormalization(keras.layers.Wrapper):
             )
 
     @property
-    def kernel(self) -> keras.Variable:
+    def kernel(self) -> Variable:
         """The stored kernel, or the table of an embedding: what is trained."""
         for name in ("kernel", "embeddings"):
             variable = getattr(self.layer, name, None)
-            if isinstance(variable, keras.Variable) and tf.as_dtype(variable.dtype).is_floating:
+            if is_floating_variable(variable):
                 return variable
         raise ValueError(
             "SpectralNormalization wraps layers that have a floating variable `kernel` or "
@@ -98,7 +104,7 @@ class SpectralNormalization(keras.layers.Wrapper):
             # Under a mixed policy, a first call or one past `__call__`, as TimeDistributed makes,
             # reads variables in half precision; within another call they are read as stored.
             return self(inputs, training=training)
-        kernel = getattr(_held, "kernels", {}).get(id(self))
+        kernel = held_kernel(self)
         if kernel is None:
             if training:
                 self.advance()
@@ -116,7 +122,7 @@ class SpectralNormalization(keras.layers.Wrapper):
     @override
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         # Traced, since the wrapped layer may return another type than its policy says.
-        return keras.Operation.compute_output_spec(self, *args, **kwargs)
+        return traced_output_spec(self, *args, **kwargs)
 
     def advance(self) -> None:
         """Moves u by `power_iterations` steps of the power method on the present kernel."""
@@ -164,23 +170,9 @@ class SpectralNormalization(keras.layers.Wrapper):
 
     def _apply(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         """Calls the wrapped layer, to which its kernel's value is another."""
-        variables = self.layer.variables
-        stored = self.kernel
-        scope = keras.StatelessScope(
-            [(own, kernel if own is stored else own.value) for own in variables],
-            collect_losses=True,
-        )
-        given = [scope.get_current_value(own) for own in variables]
-        with scope:
-            outputs = self.layer(inputs)
-        # What the call changed and added stayed within the scope.
-        for own, value in zip(variables, given, strict=True):
-            changed = scope.get_current_value(own)
-            if changed is not value and own is not stored:
-                own.assign(changed)
-        for loss in scope.losses:
-            # A copy: where losses are collected by identity, the wrapped layer's would count too.
-            self.add_loss(tf.identity(loss))
+        outputs, losses = call_with_value(self.layer, self.kernel, kernel, inputs)
+        for loss in losses:
+            self.add_loss(loss)
         return outputs
 
     @property
@@ -204,10 +196,29 @@ class SpectralNormalization(keras.layers.Wrapper):
             return tf.reshape(tf.constant(vectors[:, -1], dtype=dtype), shape)
 
 
+def spectrally_normalized(
+    layer: keras.layers.Layer, normalization: str, power_iterations: int
+) -> keras.layers.Layer:
+    """Wraps a layer.
+
+    Args:
+      layer: a Dense or convolutional layer.
+      normalization: "spectral", this package's, or "keras_spectral" or "tfa_spectral", which
+        overwrite the kernel (`layers.overwriting_wrappers`).
+      power_iterations: steps of the power method in each advance, at least 1.
+
+    Raises:
+      ValueError: if the wrapper cannot be had with this version of TensorFlow.
+    """
+    if normalization == "spectral":
+        return SpectralNormalization(layer, power_iterations, name=layer.name)
+    return overwriting_wrapper(normalization)(layer, power_iterations, name=layer.name)
+
+
 @contextlib.contextmanager
 def hold_normalized_kernels(
     model: keras.Model | keras.layers.Layer, advance: bool = False
-) -> Iterator[list[SpectralNormalization]]:
+) -> Iterator[list[SpectralNormalization | OverwritesKernel]]:
     """Computes all normalized kernels of a model once, for every call inside the block.
 
     One D update attacks and then differentiates D: inside this block both use the same kernels;
@@ -222,24 +233,25 @@ def hold_normalized_kernels(
       The list of the model's SpectralNormalization layers.
     """
     layers = spectral_normalization_layers(model)
-    outer = getattr(_held, "kernels", {})
+    outer = held_kernels()
     held = dict(outer)
     for layer in layers:
         if advance:
             layer.advance()
         held[id(layer)] = layer.prepared_kernel()
-    _held.kernels = held
+    hold(held)
     try:
         yield layers
     finally:
-        _held.kernels = outer
+        hold(outer)
 
 
 def spectral_normalization_layers(
     model: keras.Model | keras.layers.Layer,
-) -> list[SpectralNormalization]:
-    """Returns every SpectralNormalization layer inside a Keras model or layer, as a list."""
-    return [layer for layer in model._flatten_layers() if isinstance(layer, SpectralNormalization)]
+) -> list[SpectralNormalization | OverwritesKernel]:
+    """Returns every layer that normalizes spectrally inside a Keras model or layer, as a list."""
+    kinds = (SpectralNormalization, OverwritesKernel)
+    return [layer for layer in model._flatten_layers() if isinstance(layer, kinds)]
 
 
 # Its own function, so that a training step of many updates holds one copy for each shape.

@@ -6,15 +6,16 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
+from robgan_tf.config.groups import SPECTRAL_NORMALIZATIONS
 from robgan_tf.layers import (
     BatchNormalization,
     ClassConditionalBatchNormalization,
     Convolution2D,
     PixelConvolution2D,
     PooledConv2D,
-    SpectralNormalization,
     UpSampledConv2D,
     average_pool,
+    spectrally_normalized,
     to_precision,
     up_sample,
 )
@@ -130,6 +131,7 @@ class GeneratorBlock(keras.layers.Layer):
         if self.resample or input_shape[-1] != self.width:
             self.shortcut = convolution_1x1(self.width, "shortcut", self.precision)
             self.shortcut.build(input_shape)
+        self.built = True
 
     @override
     def call(
@@ -174,7 +176,7 @@ class DiscriminatorBlock(keras.layers.Layer):
     Args:
       width: channels of the output.
       resample: whether the block halves height and width.
-      normalization: "spectral", "batch" or "none".
+      normalization: "spectral", "keras_spectral", "tfa_spectral", "batch" or "none".
       precision: "float32" or "bfloat16".
       first: whether this is the first block of D.
       use_bias: whether convolutions carry a bias (the official code's do not).
@@ -230,6 +232,7 @@ class DiscriminatorBlock(keras.layers.Layer):
             self.shortcut = self._wrapped(
                 convolution_1x1(self.width, "shortcut", of_inputs, self.use_bias), input_shape
             )
+        self.built = True
 
     @override
     def call(
@@ -245,8 +248,8 @@ class DiscriminatorBlock(keras.layers.Layer):
         return hidden + tf.cast(self._shortcut(inputs, training), hidden.dtype)
 
     def _wrapped(self, layer: keras.layers.Layer, input_shape: Shape) -> keras.layers.Layer:
-        if self.normalization == "spectral":
-            layer = SpectralNormalization(layer, self.power_iterations, name=layer.name)
+        if self.normalization in SPECTRAL_NORMALIZATIONS:
+            layer = spectrally_normalized(layer, self.normalization, self.power_iterations)
         layer.build(input_shape)
         return layer
 

@@ -7,11 +7,15 @@ import keras
 import tensorflow as tf
 from typing_extensions import override
 
-from robgan_tf.config.groups import DISCRIMINATOR_HEADS, DISCRIMINATOR_NORMALIZATIONS
+from robgan_tf.config.groups import (
+    DISCRIMINATOR_HEADS,
+    DISCRIMINATOR_NORMALIZATIONS,
+    SPECTRAL_NORMALIZATIONS,
+)
 from robgan_tf.layers import (
-    SpectralNormalization,
     check_precision,
     spectral_normalization_layers,
+    spectrally_normalized,
 )
 from robgan_tf.layers.class_labels import one_hot_labels
 from robgan_tf.models.blocks import DiscriminatorBlock
@@ -38,8 +42,9 @@ class ResNetDiscriminator(Network):
       num_classes: of the class head or the projection; 0 for neither.
       base_width: unit of the widths (`ch`; 64 in the paper).
       widths: a name in `widths.py` ("official", "sngan", ...) or a row such as "2, 2, 2-, 2-".
-      normalization: "spectral" (every convolution and linear layer), "batch" (before each ReLU
-        of the blocks, or as the form has it) or "none".
+      normalization: "spectral" (every convolution and linear layer; "keras_spectral" and
+        "tfa_spectral" with those packages' wrappers, which overwrite the kernel), "batch"
+        (before each ReLU of the blocks, or as the form has it) or "none".
       head: what there is besides the source head: "class", "projection" or "none".
       use_bias: whether convolutions carry a bias; the official code's do not.
       power_iterations: of spectral normalization, in each D update. SN-GAN makes 1, which is slow
@@ -110,15 +115,14 @@ class ResNetDiscriminator(Network):
                 name=self.block_names[-1],
             )
             setattr(self, self.block_names[-1], block)
-        iterations = power_iterations if normalization == "spectral" else None
         bias = bias_initializer(published.random_biases, fan_in=row.width)
-        self.source_head = _head(1, "source_head", iterations, bias, published.source_bias)
+        self.source_head = self._head(1, "source_head", bias, published.source_bias)
         self.class_head = self.projection = None
         if num_classes and head == "class":
-            self.class_head = _head(num_classes, "class_head", iterations, bias)
+            self.class_head = self._head(num_classes, "class_head", bias)
         if num_classes and head == "projection":
             # Column k is the embedding of class k.
-            self.projection = _head(num_classes, "projection", iterations, bias, use_bias=False)
+            self.projection = self._head(num_classes, "projection", bias, use_bias=False)
 
     @override
     def build_layers(self) -> None:
@@ -187,7 +191,7 @@ class ResNetDiscriminator(Network):
 
         Its kernels are the very ones that this D uses then: kernel / sigma.
         """
-        if self.normalization != "spectral":
+        if self.normalization not in SPECTRAL_NORMALIZATIONS:
             return super().folded()
         copy = type(self).from_config({**self.get_config(), "normalization": "none"})
         copy.build()
@@ -208,6 +212,24 @@ class ResNetDiscriminator(Network):
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
+    def _head(
+        self,
+        outputs: int,
+        name: str,
+        bias: keras.initializers.Initializer,
+        use_bias: bool = True,
+    ) -> keras.layers.Layer:
+        layer = keras.layers.Dense(
+            outputs,
+            use_bias=use_bias,
+            kernel_initializer=glorot_uniform(1.0),
+            bias_initializer=bias,
+            name=name,
+        )
+        if self.normalization not in SPECTRAL_NORMALIZATIONS:
+            return layer
+        return spectrally_normalized(layer, self.normalization, self.power_iterations)
+
     def _projected(self, features: tf.Tensor, labels: tf.Tensor, training: bool) -> tf.Tensor:
         if labels is None:
             raise ValueError("a discriminator with a projection head judges images of given labels")
@@ -224,22 +246,3 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
             f"ResNetDiscriminator {name} {value!r} does not exist; choose one of "
             f"{', '.join(choices)}"
         )
-
-
-def _head(
-    outputs: int,
-    name: str,
-    power_iterations: int | None,
-    bias: keras.initializers.Initializer,
-    use_bias: bool = True,
-) -> keras.layers.Layer:
-    layer = keras.layers.Dense(
-        outputs,
-        use_bias=use_bias,
-        kernel_initializer=glorot_uniform(1.0),
-        bias_initializer=bias,
-        name=name,
-    )
-    if power_iterations is None:
-        return layer
-    return SpectralNormalization(layer, power_iterations, name=name)

@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import keras
 
+from robgan_tf.keras_versions import keep_paths
 from robgan_tf.layers.eager import outside_graphs
 from robgan_tf.typing import Shape
 
@@ -27,12 +28,12 @@ class Network(keras.Model):
 
     def __init__(self, name: str, **kwargs: Any):
         super().__init__(name=name, **kwargs)
-        ours, theirs = self.dtype_policy.name, keras.config.dtype_policy().name
+        ours, theirs = self.dtype_policy.name, keras.mixed_precision.global_policy().name
         # The layers inside take theirs from Keras, so the two have to agree.
         if ours != theirs:
             raise ValueError(
                 f"{name} is a model in {ours} and Keras is set to {theirs}: call "
-                f"keras.config.set_dtype_policy({ours!r}) first"
+                f"keras.mixed_precision.set_global_policy({ours!r}) first"
             )
 
     @property
@@ -51,6 +52,7 @@ class Network(keras.Model):
             return  # A copy that Keras made is built already.
         with outside_graphs():
             self.build_layers()
+        keep_paths(self)
         self.built = True
 
     def get_build_config(self) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class NormalizedDiscriminatorBlock(DiscriminatorBlock):
             self.shortcut = convolution_1x1(self.width, "shortcut", of_inputs, self.use_bias)
             self.shortcut.build(input_shape)
             self.shortcut_normalization = _normalization("shortcut_normalization", shape)
+        self.built = True
 
     @override
     def call(

@@ -223,6 +223,7 @@ class PreActBlock(keras.layers.Layer):
         if hidden != tuple(input_shape):
             self.shortcut = self._convolution("shortcut", self.stride, 1)
             self.shortcut.build(input_shape)
+        self.built = True
 
     @override
     def compute_output_shape(self, input_shape: Shape) -> Shape:

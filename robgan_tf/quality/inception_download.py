@@ -88,16 +88,16 @@ def _fit_for_commands() -> Iterator[None]:
 
     It would wait for ever, and write a line twenty times a second into a log.
     """
-    timeout, bar = socket.getdefaulttimeout(), keras.config.is_interactive_logging_enabled()
+    timeout, bar = socket.getdefaulttimeout(), keras.utils.is_interactive_logging_enabled()
     socket.setdefaulttimeout(TIMEOUT_SECONDS)
     if not sys.stdout.isatty():
-        keras.config.disable_interactive_logging()
+        keras.utils.disable_interactive_logging()
     try:
         yield
     finally:
         socket.setdefaulttimeout(timeout)
         if bar:
-            keras.config.enable_interactive_logging()
+            keras.utils.enable_interactive_logging()
 
 
 def _graph(path: pathlib.Path, url: str) -> bytes:

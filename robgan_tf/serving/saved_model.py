@@ -9,6 +9,7 @@ import pathlib
 
 import tensorflow as tf
 
+from robgan_tf.keras_versions import tensorflow_variable
 from robgan_tf.serving.exported_parts import ExportedPart
 from robgan_tf.serving.model_card import as_json, as_markdown
 from robgan_tf.serving.warmup import write_warmup_requests
@@ -24,7 +25,7 @@ def write_saved_model(path: pathlib.Path, part: ExportedPart, card: JsonObject) 
       card: its model card.
     """
     module = tf.Module()
-    module.weights = [variable.value for variable in part.model.variables]
+    module.weights = [tensorflow_variable(variable) for variable in part.model.variables]
     signatures = dict(part.signatures)
     signatures["serving_default"] = next(iter(part.signatures.values()))
     tf.saved_model.save(module, str(path), signatures=signatures)

@@ -9,6 +9,7 @@ from robgan_tf.choices import NETWORKS, OBJECTIVES, TRAINING_ATTACKS
 from robgan_tf.config.finetune import FinetuneConfig, FinetuneSettings
 from robgan_tf.config.groups import AttackSettings, OptimizerSettings
 from robgan_tf.errors import UserError
+from robgan_tf.keras_versions import Variable
 from robgan_tf.models.network import Network
 from robgan_tf.training.adam import Adam, CorrectedAdam
 from robgan_tf.training.finetune_objective import FinetuneObjective
@@ -68,7 +69,7 @@ def build_objective(wanted: FinetuneSettings) -> FinetuneObjective:
 
 
 def build_optimizer(
-    settings: OptimizerSettings, variables: Sequence[keras.Variable], updates_per_step: int = 1
+    settings: OptimizerSettings, variables: Sequence[Variable], updates_per_step: int = 1
 ) -> keras.optimizers.Optimizer:
     """Builds Adam with all its variables.
 

@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.data.sources import ImageSource
+from robgan_tf.keras_versions import next_learning_rate
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.loop import Due
@@ -61,7 +62,7 @@ class FinetuneTask:
         del batch
         optimizer = self._step.players.classifier_optimizer
         return {
-            "learning_rate/classifier": tf.convert_to_tensor(optimizer.learning_rate),
+            "learning_rate/classifier": next_learning_rate(optimizer),
             "attack/epsilon": self._step.epsilon(step),
             "count/classifier_updates": step * self._step.replays,
         }

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.data.sources import ImageSource
+from robgan_tf.keras_versions import next_learning_rate
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting import sample_sheet
 from robgan_tf.runs.loop import Due
@@ -58,8 +58,8 @@ class JointTask:
             **self._diagnostics(batch["images"], batch["labels"], step),
             "count/discriminator_batches": batches,
             "count/discriminator_updates": batches * self._joint_step.adversary.replays,
-            "learning_rate/generator": _learning_rate(players.generator_optimizer),
-            "learning_rate/discriminator": _learning_rate(players.discriminator_optimizer),
+            "learning_rate/generator": next_learning_rate(players.generator_optimizer),
+            "learning_rate/discriminator": next_learning_rate(players.discriminator_optimizer),
         }
 
     def evaluate(self, step: int, due: Due) -> tuple[dict[str, float], dict[str, str]]:
@@ -92,7 +92,3 @@ class JointTask:
         ]
         names = [self._class_names[label] for label in classes] if generator.num_classes else [""]
         return sample_sheet(np.stack(rows), names)
-
-
-def _learning_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
-    return tf.convert_to_tensor(optimizer.learning_rate)

@@ -1,17 +1,14 @@
 """Adam (Kingma and Ba, ICLR 2015, Algorithm 1), with epsilon in either of two places."""
 
-from collections.abc import Iterable, Sequence
-
 import keras
 import tensorflow as tf
 from typing_extensions import override
 
-# What an update of all variables has in common, scalars.
-Factors = tuple[tf.Tensor, ...]
+from robgan_tf.keras_versions import Factors, SharedFactorsAdam
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
-class Adam(keras.optimizers.Adam):
+class Adam(SharedFactorsAdam):
     """Keras's Adam to the bit, in half as many operations.
 
     What is the same for all variables is computed once an update, which shortens the compilation
@@ -21,35 +18,7 @@ class Adam(keras.optimizers.Adam):
     """
 
     @override
-    def update_step(
-        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
-    ) -> None:
-        self._update(variable, gradient, *self._factors(learning_rate))
-
-    @override
-    def _backend_update_step(
-        self,
-        grads: Sequence[tf.Tensor],
-        trainable_variables: Sequence[keras.Variable],
-        learning_rate: tf.Tensor,
-    ) -> None:
-        # On the replica, where learning rate and update are single numbers.
-        super()._backend_update_step(grads, trainable_variables, self._factors(learning_rate))
-
-    @override
-    def _distributed_tf_update_step(
-        self,
-        distribution: tf.distribute.StrategyExtended,
-        grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]],
-        learning_rate: Factors,
-    ) -> None:
-        factors = learning_rate
-        for gradient, variable in grads_and_vars:
-            distribution.extended.update(
-                variable, self._update, args=(gradient, *factors), group=False
-            )
-
-    def _factors(self, learning_rate: tf.Tensor) -> Factors:
+    def factors(self, learning_rate: tf.Tensor) -> Factors:
         rate, of_mean, of_square = self._corrections(learning_rate)
         return (rate * tf.sqrt(of_square) / of_mean,)
 
@@ -62,9 +31,9 @@ class Adam(keras.optimizers.Adam):
         )
         return tf.cast(learning_rate, kind), of_mean, of_square
 
-    def _update(self, variable: tf.Variable, gradient: tf.Tensor, *factors: tf.Tensor) -> None:
-        index = self._get_variable_index(variable)
-        mean, square = self._momentums[index].value, self._velocities[index].value
+    @override
+    def update(self, variable: tf.Variable, gradient: tf.Tensor, *factors: tf.Tensor) -> None:
+        mean, square = self.moments(variable)
         gradient = tf.cast(gradient, mean.dtype)
         mean.assign_add((gradient - mean) * (1 - self.beta_1))
         square.assign_add((tf.square(gradient) - square) * (1 - self.beta_2))
@@ -88,7 +57,7 @@ class CorrectedAdam(Adam):
     """
 
     @override
-    def _factors(self, learning_rate: tf.Tensor) -> Factors:
+    def factors(self, learning_rate: tf.Tensor) -> Factors:
         return self._corrections(learning_rate)
 
     @override

@@ -117,7 +117,7 @@ def warmed_up(epsilon: float, warmup_steps: int, step: tf.Tensor) -> tf.Tensor:
       warmup_steps: steps that it takes to reach it; 0 for the full radius from the first step on.
       step: the step.
     """
-    kind = keras.config.floatx()
+    kind = keras.backend.floatx()
     full = tf.constant(epsilon, kind)
     if not warmup_steps:
         return full

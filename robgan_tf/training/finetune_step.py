@@ -21,6 +21,7 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.attacks.training_attack import TrainingAttack
+from robgan_tf.keras_versions import Variable
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.training.adversary import attacked_already, warmed_up
 from robgan_tf.training.distribution import share_out
@@ -75,7 +76,7 @@ class FinetunePlayers:
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-def trained_variables(classifier: keras.Model) -> list[keras.Variable]:
+def trained_variables(classifier: keras.Model) -> list[Variable]:
     """The trainable variables of a classifier but those of its source head (equation (10))."""
     of_source = {id(variable) for variable in classifier.source_head.trainable_variables}
     return [v for v in classifier.trainable_variables if id(v) not in of_source]

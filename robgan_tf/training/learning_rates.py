@@ -47,7 +47,7 @@ class StepLearningRate(keras.optimizers.schedules.LearningRateSchedule):
 
     def __call__(self, iterations: tf.Tensor) -> tf.Tensor:
         """Returns the rate of the update after `iterations` updates, a scalar of Keras's floatx."""
-        kind = keras.config.floatx()
+        kind = keras.backend.floatx()
         step = tf.cast(tf.cast(iterations, tf.int64) // self.updates_per_step, kind)
         rate = tf.constant(self.learning_rate, kind)
         return rate * SCHEDULES.get(self.schedule).share(step, self)

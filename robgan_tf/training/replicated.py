@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.errors import NonFiniteError
+from robgan_tf.keras_versions import Variable, variable_path
 from robgan_tf.typing import Scalars
 
 
@@ -83,7 +84,7 @@ def _replicas(numbers: Sequence[int], strategy: tf.distribute.Strategy) -> str:
 
 def apply_gradients(
     gradients: Sequence[tf.Tensor],
-    variables: Sequence[keras.Variable],
+    variables: Sequence[Variable],
     optimizer: keras.optimizers.Optimizer,
     checks: Scalars,
 ) -> None:
@@ -97,5 +98,5 @@ def apply_gradients(
     """
     for variable, gradient in zip(variables, gradients, strict=True):
         # A sum is finite only if every element is, and costs one pass.
-        checks[f"gradient of {variable.path}"] = tf.reduce_sum(gradient)
+        checks[f"gradient of {variable_path(variable)}"] = tf.reduce_sum(gradient)
     optimizer.apply_gradients(zip(gradients, variables, strict=True))

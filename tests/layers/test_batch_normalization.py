@@ -40,12 +40,12 @@ def test_averages_of_the_unbiased_variance(kind):
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("kind", ["float32", "bfloat16", "float16"])
 def test_under_a_mixed_policy_statistics_are_full_precision(policy, kind):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(policy)
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
     try:
         plain, conditional = BatchNormalization(), ClassConditionalBatchNormalization(3)
     finally:
-        keras.config.set_dtype_policy(before)
+        keras.mixed_precision.set_global_policy(before)
     inputs = tf.constant(INPUTS, kind)
     for outputs in (plain(inputs, training=True), conditional(inputs, LABELS, training=True)):
         assert outputs.dtype == kind

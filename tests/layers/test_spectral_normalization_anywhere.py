@@ -27,9 +27,9 @@ KERAS = keras.layers.SpectralNormalization
 @pytest.fixture
 def under():
     """Sets Keras's dtype policy for the test."""
-    before = keras.config.dtype_policy()
-    yield keras.config.set_dtype_policy
-    keras.config.set_dtype_policy(before)
+    before = keras.mixed_precision.global_policy()
+    yield keras.mixed_precision.set_global_policy
+    keras.mixed_precision.set_global_policy(before)
 
 
 @pytest.mark.parametrize("policy", comparison.POLICIES)

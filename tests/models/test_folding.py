@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.keras_versions import variable_path
 from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.models import PreActResNet18, ResNetDiscriminator
 
@@ -23,7 +24,7 @@ def discriminator(normalization="spectral", **options):
     )
     model.build()
     for number, variable in enumerate(model.variables):
-        if "vector_u" not in variable.path:
+        if "vector_u" not in variable_path(variable):
             variable.assign_add(tf.random.stateless_uniform(variable.shape, [number, 1], 0.0, 0.1))
     for layer in spectral_normalization_layers(model):
         layer.advance()
@@ -45,7 +46,7 @@ def test_folded_kernels_are_those_of_inference_and_of_norm_1(options):
     for kernel in kernels:
         matrix = np.reshape(kernel, [-1, kernel.shape[-1]])
         assert np.linalg.svd(matrix, compute_uv=False)[0] == pytest.approx(1.0, abs=0.01)
-    assert not any("vector" in v.path for v in folded.variables)
+    assert not any("vector" in variable_path(v) for v in folded.variables)
 
 
 def test_what_has_nothing_to_fold_is_copied():

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.keras_versions import variable_path
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
 from tools.plain_form import plain_form
@@ -19,11 +20,11 @@ RELU = tf.nn.relu
 
 @pytest.fixture
 def floatx():
-    before = keras.config.floatx()
+    before = keras.backend.floatx()
 
     def use(kind):
-        keras.config.set_floatx(kind)
-        keras.config.set_dtype_policy(kind)
+        keras.backend.set_floatx(kind)
+        keras.mixed_precision.set_global_policy(kind)
 
     yield use
     use(before)
@@ -152,4 +153,4 @@ def test_attacked_pixels(resolution, kind, floatx):
 def _matters(variable, normalization="batch"):
     """Whether the gradient is more than rounding: a bias before batch normalization has none."""
     names = ("block", "bias") if normalization == "batch" else ("nothing",)
-    return not all(name in variable.path for name in names)
+    return not all(name in variable_path(variable) for name in names)

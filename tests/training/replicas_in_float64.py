@@ -84,7 +84,7 @@ def largest_difference(train, strategies, normalization):
 
 def main():
     """Prints, for the training named on the command line, both differences by normalization."""
-    keras.config.set_floatx("float64")
+    keras.backend.set_floatx("float64")
     # Before all else: TensorFlow fixes its devices at the first use of any.
     two = make_strategy("mirrored", 2)
     strategies = (make_strategy("mirrored", 1), two)

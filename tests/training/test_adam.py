@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.config.groups import GeneratorOptimizerSettings
+from robgan_tf.keras_versions import Variable
 from robgan_tf.stages.build import build_optimizer
 from robgan_tf.training.adam import Adam, CorrectedAdam
 from robgan_tf.training.learning_rates import StepLearningRate
@@ -40,7 +41,7 @@ def test_each_place_and_size(bindings, epsilon, corrected, in_float64):
     settings = GeneratorOptimizerSettings(
         learning_rate=RATE, beta_1=BETA_1, beta_2=BETA_2, **bindings
     )
-    variable = keras.Variable(np.zeros(5))
+    variable = Variable(np.zeros(5))
     optimizer = build_optimizer(settings, [variable])
     apply = tf.function(lambda gradient: optimizer.apply_gradients([(gradient, variable)]))
     for gradient, expected in zip(GRADIENTS, by_hand(epsilon, corrected), strict=True):
@@ -59,7 +60,7 @@ def test_the_default_is_keras_s_adam_to_the_bit(replicas):
     updated = []
     for adam in (keras.optimizers.Adam, Adam):
         with strategy.scope():
-            variables = [keras.Variable(value) for value in start]
+            variables = [Variable(value) for value in start]
             optimizer = adam(StepLearningRate(RATE, "halving", halve_every=3), BETA_1, BETA_2)
             optimizer.build(variables)
 
@@ -87,7 +88,7 @@ def test_the_default_is_keras_s_adam_to_the_bit(replicas):
 
 
 def test_a_state_fits_both(tmp_path):
-    variable = keras.Variable(np.zeros(5))
+    variable = Variable(np.zeros(5))
     theirs, ours = keras.optimizers.Adam(RATE), CorrectedAdam(RATE)
     for optimizer in (theirs, ours):
         optimizer.build([variable])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.errors import NonFiniteError
+from robgan_tf.keras_versions import variable_path
 from robgan_tf.randomness import Purpose, derive_seed
 from tests import tiny_classifier as tiny
 
@@ -14,7 +15,7 @@ NO_ATTACK = ProjectedGradientDescent(0.0, 0, 0.0)
 
 
 def values_of(model):
-    return {variable.path: np.array(variable) for variable in model.variables}
+    return {variable_path(variable): np.array(variable) for variable in model.variables}
 
 
 def moved(step, real, generated, number=1):
@@ -64,7 +65,9 @@ def test_the_gradient_is_that_of_equation_6():
         ]
         total = tf.reduce_mean(losses[0]) + 0.3 * tf.reduce_mean(losses[1])
     variables = model.trainable_variables
-    expected = dict(zip((v.path for v in variables), tape.gradient(total, variables), strict=True))
+    expected = dict(
+        zip((variable_path(v) for v in variables), tape.gradient(total, variables), strict=True)
+    )
     of_numpy = [
         cross_entropy(logits[0], one_hot(real[1])).mean(),
         cross_entropy(logits[1], one_hot(generated[1], 0.2)).mean(),
@@ -101,11 +104,11 @@ def test_without_attack_training_is_clean():
 
 @pytest.fixture
 def float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    keras.backend.set_floatx("float64")
+    keras.mixed_precision.set_global_policy("float64")
     yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+    keras.backend.set_floatx("float32")
+    keras.mixed_precision.set_global_policy("float32")
 
 
 def test_the_penalty_is_that_of_equation_4(float64):
@@ -136,7 +139,7 @@ def test_the_penalty_is_that_of_equation_4(float64):
     kernel.assign(start)
     moves, metrics = moved(penalised, real, None)
     assert float(metrics["lipschitz_class/attacked"]) > 0.0
-    assert np.sum(moves[kernel.path] * direction) == pytest.approx(expected, rel=1e-4)
+    assert np.sum(moves[variable_path(kernel)] * direction) == pytest.approx(expected, rel=1e-4)
 
 
 def test_batch_normalization_is_in_inference_mode_in_the_attack_only():
@@ -227,7 +230,7 @@ def test_the_average_follows_the_weights():
     average = step.players.average_classifier
     pairs = zip(average.variables, step.players.classifier.variables, strict=True)
     for averaged, now in pairs:
-        expected = keep * before[now.path] + (1.0 - keep) * np.array(now)
+        expected = keep * before[variable_path(now)] + (1.0 - keep) * np.array(now)
         np.testing.assert_allclose(averaged, expected, rtol=1e-5, atol=1e-7)
     assert step.players.measured is average
 

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf import choices
+from robgan_tf.keras_versions import Variable
 from robgan_tf.training.learning_rates import StepLearningRate
 from robgan_tf.training.schedule import Schedule
 
@@ -32,7 +33,7 @@ def test_linear_decay_has_its_own_horizon():
 def test_moments_survive_a_cut():
     """The official code builds a new Adam at each cut, which forgets its moments."""
     optimizer = keras.optimizers.Adam(StepLearningRate(1.0, "halving", halve_every=1), 0.9, 0.9)
-    variable = keras.Variable([0.0])
+    variable = Variable([0.0])
     optimizer.build([variable])
     for _ in range(3):
         optimizer.apply_gradients([([1.0], variable)])

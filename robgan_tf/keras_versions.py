@@ -1,0 +1,234 @@
+"""What differs between Keras 3 and Keras 2.15; nothing else in the package asks for a version.
+
+Keras 3 comes with TensorFlow 2.16 and later. Keras 2.15 comes with TensorFlow 2.15, the last that
+TensorFlow Addons works with. docs/reference/stacks.md has what both offer under one name.
+"""
+
+import abc
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import keras
+import tensorflow as tf
+from typing_extensions import override
+
+IS_KERAS_2 = keras.__version__.startswith("2.")
+
+_VariableType = tf.Variable if IS_KERAS_2 else keras.Variable
+if TYPE_CHECKING:
+    Variable: TypeAlias = Any
+else:
+    # What a layer's weights are.
+    Variable = _VariableType
+# What an update of all variables has in common, scalars.
+Factors = tuple[tf.Tensor, ...]
+
+
+def is_floating_variable(value: Any) -> bool:
+    """Whether it is a weight of a floating type."""
+    return isinstance(value, _VariableType) and tf.as_dtype(value.dtype).is_floating
+
+
+def tensorflow_variable(variable: Variable) -> tf.Variable:
+    """The TensorFlow variable behind a weight."""
+    return variable if IS_KERAS_2 else variable.value
+
+
+def variable_dtype(policy: Any) -> str:
+    """The type of the variables of a layer that is given this `dtype`; None for Keras's policy."""
+    if not IS_KERAS_2:
+        return keras.dtype_policies.get(policy).variable_dtype
+    if policy is None:
+        return keras.mixed_precision.global_policy().variable_dtype
+    if isinstance(policy, dict):
+        return keras.mixed_precision.Policy.from_config(policy["config"]).variable_dtype
+    if isinstance(policy, str):
+        return keras.mixed_precision.Policy(policy).variable_dtype
+    return policy.variable_dtype
+
+
+def keep_paths(model: keras.layers.Layer) -> None:
+    """Gives every variable of a built model the path that `variable_path` returns.
+
+    Keras 3 does so itself. Keras 2 does where a layer is called, not where it is built.
+    """
+    if IS_KERAS_2:
+        _keep_paths(model, model.name)
+
+
+def variable_path(variable: Variable) -> str:
+    """A variable's name, with those of the layers it is in: model/block/convolution/kernel."""
+    return getattr(variable, "_path", variable.name) if IS_KERAS_2 else variable.path
+
+
+def _keep_paths(layer: keras.layers.Layer, prefix: str) -> None:
+    for variable in [*layer._trainable_weights, *layer._non_trainable_weights]:
+        if not hasattr(variable, "_path"):
+            name = variable.name.rpartition("/")[2].partition(":")[0]
+            variable._path = f"{prefix}/{name}"
+    for inner in layer._flatten_layers(recursive=False, include_self=False):
+        _keep_paths(inner, f"{prefix}/{inner.name}")
+
+
+def call_with_value(
+    layer: keras.layers.Layer, variable: Variable, value: tf.Tensor, inputs: Any
+) -> tuple[Any, list[tf.Tensor]]:
+    """Calls a layer to which one of its variables has another value.
+
+    Args:
+      layer: a built layer.
+      variable: one of its own variables, which stays as it is.
+      value: what the layer is to read instead.
+      inputs: of the layer.
+
+    Returns:
+      What the layer returns, and losses of the call that the layer itself does not keep.
+    """
+    call = _call_with_attribute if IS_KERAS_2 else _call_in_scope
+    return call(layer, variable, value, inputs)
+
+
+def _call_with_attribute(
+    layer: keras.layers.Layer, variable: Variable, value: tf.Tensor, inputs: Any
+) -> tuple[Any, list[tf.Tensor]]:
+    (name,) = [name for name, own in vars(layer).items() if own is variable]
+    # Past Keras's bookkeeping. A weight would be read in this type within the layer.
+    vars(layer)[name] = tf.cast(value, layer.compute_dtype) if layer._autocast else value
+    try:
+        return layer(inputs), []
+    finally:
+        vars(layer)[name] = variable
+
+
+def _call_in_scope(
+    layer: keras.layers.Layer, variable: Variable, value: tf.Tensor, inputs: Any
+) -> tuple[Any, list[tf.Tensor]]:
+    variables = layer.variables
+    scope = keras.StatelessScope(
+        [(own, value if own is variable else own.value) for own in variables],
+        collect_losses=True,
+    )
+    given = [scope.get_current_value(own) for own in variables]
+    with scope:
+        outputs = layer(inputs)
+    # What the call changed and added stayed within the scope.
+    for own, before in zip(variables, given, strict=True):
+        changed = scope.get_current_value(own)
+        if changed is not before and own is not variable:
+            own.assign(changed)
+    # Copies: where losses are collected by identity, the layer's would count too.
+    return outputs, [tf.identity(loss) for loss in scope.losses]
+
+
+def traced_output_spec(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+    """What a layer's call returns, found by tracing it; only Keras 3 asks."""
+    return keras.Operation.compute_output_spec(layer, *args, **kwargs)
+
+
+def normalize_in_place(wrapper: keras.layers.Layer) -> None:
+    """What Keras's SpectralNormalization does to its kernel and u in a call in training mode."""
+    if IS_KERAS_2:
+        # Its condition on a tensor is for autograph.
+        tf.function(wrapper.normalize_weights, autograph=True)()
+        return
+    vector_u, kernel = tf.cond(
+        tf.reduce_all(tf.equal(tf.convert_to_tensor(wrapper.kernel), 0)),
+        lambda: (wrapper.vector_u.value, wrapper.kernel.value),
+        wrapper.normalized_weights,
+    )
+    wrapper.vector_u.assign(vector_u)
+    wrapper.kernel.assign(kernel)
+
+
+class SharedFactorsAdam(keras.optimizers.Adam, abc.ABC):
+    """Adam whose updates of all variables share factors that are computed once.
+
+    Args are those of `keras.optimizers.Adam`, but `amsgrad`.
+    """
+
+    @abc.abstractmethod
+    def factors(self, learning_rate: tf.Tensor) -> Factors:
+        """What the update of every variable needs."""
+
+    @abc.abstractmethod
+    def update(self, variable: tf.Variable, gradient: tf.Tensor, *factors: tf.Tensor) -> None:
+        """Updates a variable and its moments."""
+
+    def moments(self, variable: tf.Variable) -> tuple[tf.Variable, tf.Variable]:
+        """The moving averages of a variable's gradient and of its square."""
+        if IS_KERAS_2:
+            index = self._index_dict[self._var_key(variable)]
+            return self._momentums[index], self._velocities[index]
+        index = self._get_variable_index(variable)
+        return self._momentums[index].value, self._velocities[index].value
+
+    @override
+    def update_step(
+        self,
+        gradient: tf.Tensor,
+        variable: Variable,
+        learning_rate: tf.Tensor | None = None,
+    ) -> None:
+        rate = self.learning_rate if learning_rate is None else learning_rate
+        self.update(variable, gradient, *self.factors(rate))
+
+    def _update_all(
+        self,
+        distribution: tf.distribute.StrategyExtended,
+        grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]],
+        factors: Factors,
+    ) -> None:
+        for gradient, variable in grads_and_vars:
+            distribution.extended.update(
+                variable, self.update, args=(gradient, *factors), group=False
+            )
+
+    # Keras 3 calls these two, on the replica, where learning rate and update are single numbers,
+    # and across replicas.
+    @override
+    def _backend_update_step(
+        self,
+        grads: Sequence[tf.Tensor],
+        trainable_variables: Sequence[Variable],
+        learning_rate: tf.Tensor,
+    ) -> None:
+        super()._backend_update_step(grads, trainable_variables, self.factors(learning_rate))
+
+    @override
+    def _distributed_tf_update_step(
+        self,
+        distribution: tf.distribute.StrategyExtended,
+        grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]],
+        learning_rate: Factors,
+    ) -> None:
+        self._update_all(distribution, grads_and_vars, learning_rate)
+
+    # Keras 2 calls these two, likewise.
+    @override
+    def _internal_apply_gradients(
+        self, grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]]
+    ) -> tf.Tensor:
+        return tf.__internal__.distribute.interim.maybe_merge_call(
+            self._distributed_apply_gradients_fn,
+            self._distribution_strategy,
+            grads_and_vars,
+            self.factors(self.learning_rate),
+        )
+
+    @override
+    def _distributed_apply_gradients_fn(
+        self,
+        distribution: tf.distribute.StrategyExtended,
+        grads_and_vars: Iterable[tuple[tf.Tensor, tf.Variable]],
+        factors: Factors,
+    ) -> tf.Tensor:
+        self._update_all(distribution, grads_and_vars, factors)
+        return self.iterations.assign_add(1)
+
+
+def next_learning_rate(optimizer: keras.optimizers.Optimizer) -> tf.Tensor:
+    """The learning rate of the optimizer's next update, a scalar."""
+    rate = optimizer._learning_rate if IS_KERAS_2 else optimizer.learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        rate = rate(optimizer.iterations)
+    return tf.convert_to_tensor(rate)
