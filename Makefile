@@ -2,13 +2,16 @@ PYTHON ?= python3
 VENV := .venv
 RUN_DIR ?= runs/quickstart
 WORKERS ?= 2
+TFA_VENV := .venv-tfa
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # A file of tests at a time to each worker, in the order of tests/slow_modules.py. A crashed worker
 # would leave the others waiting: no restart, so that the run ends and says so.
 PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder \
   --max-worker-restart=0 --durations=20
+TFA_PYTEST := $(TFA_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope \
+  --no-loadscope-reorder --max-worker-restart=0 --durations=20
 
-.PHONY: train test test-fast test-smoke test-package lint clean
+.PHONY: train test test-fast test-smoke test-package test-tfa test-tfa-part lint clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python -m robgan_tf.train --gin_file=gin/quickstart.gin --run_dir=$(RUN_DIR)
@@ -31,6 +34,14 @@ test-smoke: $(VENV)/installed-dev
 test-package: $(VENV)/installed-dev
 	$(VENV)/bin/python -m tools.check_package
 
+# The suite on the stack of TensorFlow Addons, in an environment of its own.
+test-tfa: $(TFA_VENV)/installed
+	$(TFA_PYTEST)
+
+# What can differ there: layers, models, steps, checkpoints, export, a run of each command.
+test-tfa-part: $(TFA_VENV)/installed
+	$(TFA_PYTEST) @tests/tfa_part.txt
+
 lint: $(VENV)/installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -50,5 +61,13 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(PIP_INSTALL) -e '.[dev,docs]'
 	touch $@
 
+# The wheel, as users get it, with the pins of that stack: its ranges have to admit them.
+$(TFA_VENV)/installed: requirements.txt requirements-tfa.txt pyproject.toml setup.py
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "TensorFlow 2.15 and this package both run on Python 3.11 only; set PYTHON=...")'
+	$(PYTHON) -m venv $(TFA_VENV)
+	$(TFA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-tfa.txt .
+	$(TFA_VENV)/bin/python -m pip check
+	touch $@
+
 clean:
-	rm -rf $(VENV)
+	rm -rf $(VENV) $(TFA_VENV)

@@ -5,7 +5,8 @@ TensorFlow Addons works with. docs/reference/stacks.md has what both offer under
 """
 
 import abc
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import keras
@@ -26,7 +27,9 @@ Factors = tuple[tf.Tensor, ...]
 
 def is_floating_variable(value: Any) -> bool:
     """Whether it is a weight of a floating type."""
-    return isinstance(value, _VariableType) and tf.as_dtype(value.dtype).is_floating
+    # At other values, a layer of Keras 2 has a tensor in its place.
+    kinds = (tf.Variable, tf.Tensor) if IS_KERAS_2 else _VariableType
+    return isinstance(value, kinds) and tf.as_dtype(value.dtype).is_floating
 
 
 def tensorflow_variable(variable: Variable) -> tf.Variable:
@@ -118,6 +121,65 @@ def _call_in_scope(
             own.assign(changed)
     # Copies: where losses are collected by identity, the layer's would count too.
     return outputs, [tf.identity(loss) for loss in scope.losses]
+
+
+@contextlib.contextmanager
+def at_values(
+    model: keras.Model, variables: Sequence[Variable], values: Sequence[tf.Tensor]
+) -> Iterator[None]:
+    """Within the block, calls of a model see other values of its variables; none is changed.
+
+    What else the calls change, such as moving averages, has changed when the block ends.
+
+    Args:
+      model: a built model.
+      variables: some of its variables.
+      values: a tensor for each, of its shape.
+    """
+    if IS_KERAS_2:
+        with _at_attributes(model, variables, values):
+            yield
+        return
+    scope = keras.StatelessScope(list(zip(variables, values, strict=True)))
+    with scope:
+        yield
+    for variable in model.non_trainable_variables:
+        moved = scope.get_current_value(variable)
+        if moved is not None:
+            variable.assign(moved)
+
+
+@contextlib.contextmanager
+def _at_attributes(
+    model: keras.Model, variables: Sequence[Variable], values: Sequence[tf.Tensor]
+) -> Iterator[None]:
+    by_identity = {id(v): value for v, value in zip(variables, values, strict=True)}
+    changed = [
+        (vars(layer), name, own)
+        for layer in model._flatten_layers()
+        for name, own in vars(layer).items()
+        if id(own) in by_identity
+    ]
+    for attributes, name, own in changed:
+        attributes[name] = by_identity[id(own)]
+    try:
+        yield
+    finally:
+        for attributes, name, own in changed:
+            attributes[name] = own
+
+
+@contextlib.contextmanager
+def without_trace(model: keras.Model) -> Iterator[None]:
+    """Within the block, calls of a model in training mode move no moving average."""
+    if not IS_KERAS_2:
+        with keras.StatelessScope():
+            yield
+        return
+    before = [tf.identity(variable) for variable in model.non_trainable_variables]
+    yield
+    for variable, value in zip(model.non_trainable_variables, before, strict=True):
+        variable.assign(value)
 
 
 def traced_output_spec(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:

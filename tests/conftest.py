@@ -14,7 +14,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(name, "1")
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
+from robgan_tf.keras_versions import IS_KERAS_2
 from tests import in_process
+from tests.skipped_on_keras_2 import REASONS
 from tests.slow_modules import SECONDS
 
 TINY_RUN = pathlib.Path(__file__).parent / "tiny_run"
@@ -27,6 +29,11 @@ def pytest_collection_modifyitems(items):
         return SECONDS.get(item.path.relative_to(item.config.rootpath).as_posix(), 0)
 
     for item in items:
+        path = item.path.relative_to(item.config.rootpath).as_posix()
+        if IS_KERAS_2:
+            reason = REASONS.get(path) or REASONS.get(f"{path}::{item.originalname}")
+            if reason:
+                item.add_marker(pytest.mark.skip(reason=f"on Keras 2: {reason}"))
         if seconds(item):
             item.add_marker(pytest.mark.slow)
     items.sort(key=seconds, reverse=True)

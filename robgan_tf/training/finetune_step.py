@@ -21,7 +21,7 @@ import keras
 import tensorflow as tf
 
 from robgan_tf.attacks.training_attack import TrainingAttack
-from robgan_tf.keras_versions import Variable
+from robgan_tf.keras_versions import Variable, without_trace
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.training.adversary import attacked_already, warmed_up
 from robgan_tf.training.distribution import share_out
@@ -43,7 +43,7 @@ from robgan_tf.training.replicated import (
     raise_if_not_finite,
     run_on_replicas,
 )
-from robgan_tf.training.weight_perturbation import at_weights, perturbed_weights, without_trace
+from robgan_tf.training.weight_perturbation import at_weights, perturbed_weights
 from robgan_tf.typing import LabelledImages, Scalars
 
 # From the classifier, while its kernels are held, to attacked images, and what tells whether the
@@ -232,7 +232,7 @@ class FinetuneStep:
                 attacked, of_attack = perturb(classifier)
             watched = [attacked] if self.objective.free else []
             tape.watch(watched)
-            with without_trace() if perturbs else contextlib.nullcontext():
+            with without_trace(classifier) if perturbs else contextlib.nullcontext():
                 loss = finetune_loss(classifier, self.objective, batch, attacked)
         gradients = tape.gradient(loss.total, [*self._variables, *watched])
         metrics = finetune_metrics(loss, batch)

@@ -13,11 +13,12 @@ from collections.abc import Iterator, Sequence
 import keras
 import tensorflow as tf
 
+from robgan_tf.keras_versions import Variable, at_values
 from robgan_tf.layers import hold_normalized_kernels
 
 
 def perturbed_weights(
-    variables: Sequence[keras.Variable], gradients: Sequence[tf.Tensor], gamma: float
+    variables: Sequence[Variable], gradients: Sequence[tf.Tensor], gamma: float
 ) -> list[tf.Tensor]:
     """Moves every kernel along its gradient by gamma times its own length.
 
@@ -44,7 +45,7 @@ def perturbed_weights(
 
 @contextlib.contextmanager
 def at_weights(
-    model: keras.Model, variables: Sequence[keras.Variable], values: Sequence[tf.Tensor]
+    model: keras.Model, variables: Sequence[Variable], values: Sequence[tf.Tensor]
 ) -> Iterator[None]:
     """Within the block, calls of a model see other values of its variables; none is changed.
 
@@ -57,19 +58,7 @@ def at_weights(
       variables: some of its variables.
       values: a tensor for each, of its shape.
     """
-    scope = keras.StatelessScope(list(zip(variables, values, strict=True)))
-    with scope, hold_normalized_kernels(model):
-        yield
-    for variable in model.non_trainable_variables:
-        moved = scope.get_current_value(variable)
-        if moved is not None:
-            variable.assign(moved)
-
-
-@contextlib.contextmanager
-def without_trace() -> Iterator[None]:
-    """Within the block, calls of a model in training mode move no moving average."""
-    with keras.StatelessScope():
+    with at_values(model, variables, values), hold_normalized_kernels(model):
         yield
 
 

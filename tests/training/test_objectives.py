@@ -57,11 +57,11 @@ def attacked_by_hand(model, name, images, labels, source):
 
 @pytest.fixture
 def float64():
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
+    keras.backend.set_floatx("float64")
+    keras.mixed_precision.set_global_policy("float64")
     yield
-    keras.config.set_floatx("float32")
-    keras.config.set_dtype_policy("float32")
+    keras.backend.set_floatx("float32")
+    keras.mixed_precision.set_global_policy("float32")
 
 
 @pytest.mark.parametrize("name", ["trades", "mart"])
