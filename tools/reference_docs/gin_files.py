@@ -18,6 +18,7 @@ TITLES = {
     "gin/baselines": "Baselines and published settings",
     "gin/experiments": "What the recorded experiments lay over",
     "gin/finetune": "Stage 2 and its baselines, for `finetune`",
+    "gin/layers": "How the kernels of D are normalized",
     "gin/losses": "The loss",
     "gin/reproduce": "What `reproduce` runs; each describes runs, and is no configuration itself",
 }
