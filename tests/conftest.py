@@ -1,5 +1,6 @@
 """Shared fixtures."""
 
+import importlib.metadata
 import os
 import pathlib
 import random
@@ -14,11 +15,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
         os.environ.setdefault(name, "1")
 
 import robgan_tf.cli.start  # noqa: F401  its environment settings, before TensorFlow is imported
-from robgan_tf.keras_versions import IS_KERAS_2
 from tests import in_process
 from tests.skipped_on_keras_2 import REASONS
 from tests.slow_modules import SECONDS
 
+# Asked so, a file that needs no TensorFlow does not wait for it.
+IS_KERAS_2 = importlib.metadata.version("keras").startswith("2.")
 TINY_RUN = pathlib.Path(__file__).parent / "tiny_run"
 
 
