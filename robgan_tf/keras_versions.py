@@ -51,7 +51,7 @@ def variable_dtype(policy: Any) -> str:
 
 
 def keep_paths(model: keras.layers.Layer) -> None:
-    """Gives every variable of a built model the path that `variable_path` returns.
+    """Gives every variable of a built model its path (`variable_path`) and Keras 3's names.
 
     Keras 3 does so itself. Keras 2 does where a layer is called, not where it is built.
     """
@@ -69,6 +69,9 @@ def _keep_paths(layer: keras.layers.Layer, prefix: str) -> None:
         if not hasattr(variable, "_path"):
             name = variable.name.rpartition("/")[2].partition(":")[0]
             variable._path = f"{prefix}/{name}"
+    if isinstance(vars(layer).get("kernel"), tf.Variable):
+        # So is it called in a checkpoint of Keras 3, which this one may read or be read by.
+        layer._track_trackable(layer.kernel, "_kernel", overwrite=True)
     for inner in layer._flatten_layers(recursive=False, include_self=False):
         _keep_paths(inner, f"{prefix}/{inner.name}")
 

@@ -58,11 +58,12 @@ def test_paths_are_those_of_the_layers():
     model.build()
     paths = [variable_path(variable) for variable in model.variables]
     assert len(set(paths)) == len(paths)
-    assert {
-        "discriminator/block_1/convolution_1/kernel",
-        "discriminator/block_1/convolution_1/vector_u",
-        "discriminator/class_head/bias",
-    } <= set(paths)
+    for start, end in (
+        ("discriminator/block_1/convolution_1/", "/kernel"),
+        ("discriminator/block_1/convolution_1", "/vector_u"),
+        ("discriminator/class_head/", "/bias"),
+    ):
+        assert any(path.startswith(start) and path.endswith(end) for path in paths)
 
 
 def test_a_layer_reads_another_value_and_keeps_its_own():

@@ -232,7 +232,10 @@ def test_the_source_head_of_sn_gan_has_no_bias():
         (lambda: ResNetGenerator(form="x"), "form 'x' does not exist; choose one of own, offi"),
         (lambda: ResNetDiscriminator(form="x"), "form 'x' does not exist; choose one of own, off"),
         (lambda: ResNetDiscriminator(32, widths="nope"), "has no widths 'nope'"),
-        (lambda: ResNetDiscriminator(normalization="layer"), "choose one of spectral, batch, none"),
+        (
+            lambda: ResNetDiscriminator(normalization="layer"),
+            "choose one of spectral, keras_spectral, tfa_spectral, batch, none",
+        ),
     ],
 )
 def test_refuses_what_does_not_fit(make, message):
