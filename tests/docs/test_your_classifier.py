@@ -27,7 +27,7 @@ def block(start):
 
 def command(*words):
     (found,) = [line for line in COMMANDS if set(words) <= set(line)]
-    return found
+    return list(found)
 
 
 @pytest.fixture(scope="module")
