@@ -193,8 +193,11 @@ def traced_output_spec(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> 
 def normalize_in_place(wrapper: keras.layers.Layer) -> None:
     """What Keras's SpectralNormalization does to its kernel and u in a call in training mode."""
     if IS_KERAS_2:
-        # Its condition on a tensor is for autograph.
-        tf.function(wrapper.normalize_weights, autograph=True)()
+        normalize = wrapper.normalize_weights
+        if not tf.executing_eagerly():
+            # Its condition on a tensor is for autograph.
+            normalize = tf.function(normalize, autograph=True)
+        normalize()
         return
     vector_u, kernel = tf.cond(
         tf.reduce_all(tf.equal(tf.convert_to_tensor(wrapper.kernel), 0)),
