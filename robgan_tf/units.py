@@ -1,7 +1,7 @@
 """Attack radii in the two units people use.
 
 Images here are on [-1, 1], twice as wide as the [0, 1] of most papers, so a radius of 8/255 there
-is 16/255 = 0.0627 here, in L-inf and in L2 alike.
+is 16/255 = 0.0627 here, in L-inf, L2 and L1 alike.
 """
 
 import math
@@ -47,11 +47,12 @@ def format_radius(epsilon: float, norm: str = "linf") -> str:
 
     Args:
       epsilon: the radius on [-1, 1] images; finite, at least 0.
-      norm: "linf" (the largest change of any value) or "l2" (the length of
-        the whole change).
+      norm: "linf" (the largest change of any value), "l2" (the length of the whole change), "l1"
+        (the sum of all changes), or another that exists.
 
     Returns:
-      For example "0.03125 (3.98/255)", or "0.5 in L2 (63.75/255 in L2)".
+      For example "0.03125 (3.98/255)", or "0.5 in L2 (63.75/255 in L2)". In L1, where radii are not
+      counted in levels of a pixel, that of [0, 1] itself: "24 in L1 (12 of [0, 1] in L1)".
 
     Raises:
       ValueError: if the radius is negative or not finite, or the norm unknown.
@@ -61,6 +62,8 @@ def format_radius(epsilon: float, norm: str = "linf") -> str:
     if norm not in NORMS:
         raise ValueError(f"the norm of a radius {NORMS.unknown(norm)}")
     suffix = "" if norm == "linf" else f" in {norm.upper()}"
+    if norm == "l1":
+        return f"{epsilon:g}{suffix} ({epsilon / SCALE:g} of [0, 1]{suffix})"
     return f"{epsilon:g}{suffix} ({_two_decimals(epsilon / SCALE * 255.0)}/255{suffix})"
 
 

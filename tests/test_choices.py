@@ -239,22 +239,24 @@ class Taxicab(Norm):
 
 
 def test_a_third_norm_is_itself_for_attack_verifier_and_reports(registered):
-    registered("attacks/norms", "l1", Taxicab())
+    registered("attacks/norms", "taxicab", Taxicab())
     images = tf.zeros([2, 2, 2, 1])
-    attack = ProjectedGradientDescent(1.0, 1, 5.0, norm="l1")
+    attack = ProjectedGradientDescent(1.0, 1, 5.0, norm="taxicab")
     attacked = attack(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), images).numpy()
     np.testing.assert_allclose(attacked, np.full([2, 2, 2, 1], 0.25))
-    np.testing.assert_allclose(perturbation_norms(images, attacked, "l1"), [1.0, 1.0])
-    assert format_radius(0.5, "l1") == "0.5 in L1 (63.75/255 in L1)"
-    assert attack.norm == "l1"
-    with pytest.raises(ValueError, match="SquareSearch knows no moves in the norm 'l1'"):
-        SquareSearch(1.0, norm="l1")
-    assert read_config(JointConfig, [], [*tiny.BINDINGS, "ProjectedGradientDescent.norm = 'l1'"])
+    np.testing.assert_allclose(perturbation_norms(images, attacked, "taxicab"), [1.0, 1.0])
+    assert format_radius(0.5, "taxicab") == "0.5 in TAXICAB (63.75/255 in TAXICAB)"
+    assert attack.norm == "taxicab"
+    with pytest.raises(ValueError, match="SquareSearch knows no moves in the norm 'taxicab'"):
+        SquareSearch(1.0, norm="taxicab")
+    assert read_config(
+        JointConfig, [], [*tiny.BINDINGS, "ProjectedGradientDescent.norm = 'taxicab'"]
+    )
 
 
 def test_a_third_norm_is_itself_in_an_evaluation(registered):
     """On a linear model its steps change the margin by the radius times the mean weight."""
-    registered("attacks/norms", "l1", Taxicab())
+    registered("attacks/norms", "taxicab", Taxicab())
     random, labels = np.random.default_rng(0), np.zeros(40, np.int32)
     images = random.uniform(-0.5, 0.5, [40, 3, 3, 1]).astype(np.float32)
     weights = random.normal(size=9).astype(np.float32)
@@ -265,7 +267,7 @@ def test_a_third_norm_is_itself_in_an_evaluation(registered):
 
     margins = 2.0 + images.reshape(40, 9) @ weights
     radius = float(np.median(margins) / np.abs(weights).mean())
-    attack, classifier = fgsm(radius, "l1"), Classifier("x", logits, "x")
+    attack, classifier = fgsm(radius, "taxicab"), Classifier("x", logits, "x")
     compiled = CompiledClassifier(classifier, (3, 3, 1))
     outcome = RobustnessEvaluation(compiled, [attack]).run(images, labels)
     moved = np.clip(images.reshape(40, 9) - radius / 9 * np.sign(weights), -1.0, 1.0) @ weights
@@ -274,7 +276,7 @@ def test_a_third_norm_is_itself_in_an_evaluation(registered):
 
     def check(epsilon):
         adversarial, survived = outcome.adversarial, outcome.survived
-        return verify(classifier, images, labels, adversarial, survived, epsilon, "l1")
+        return verify(classifier, images, labels, adversarial, survived, epsilon, "taxicab")
 
     change = (outcome.adversarial - images).reshape(40, 9)
     np.testing.assert_allclose(check(radius), np.abs(change).sum(axis=1), rtol=1e-5)
@@ -284,7 +286,7 @@ def test_a_third_norm_is_itself_in_an_evaluation(registered):
     with pytest.raises(PerturbationError, match="is farther than"):
         check(farthest - 1e-4)
     reported = Reported("fgsm", outcome.survived)
-    report = masking_report(compiled, images, labels, reported, radius, "l1")
+    report = masking_report(compiled, images, labels, reported, radius, "taxicab")
     names = [check.name for check in report]
     # Square search knows no moves in it, and says nothing.
     assert "white box is at least as strong as black box" not in names

@@ -1,84 +1,47 @@
 """Auto-PGD: projected gradient ascent that finds its own step size (Croce and Hein, ICML 2020)."""
 
 import copy
+import functools
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import tensorflow as tf
 
 from robgan_tf.attacks import objectives
-from robgan_tf.attacks.ball import (
-    check_ball,
-    check_images,
-    check_not_negative,
-    clip_to_box,
-    per_sample,
+from robgan_tf.attacks.auto_pgd_momentum import MomentumSteps
+from robgan_tf.attacks.auto_pgd_search import (
+    Batch,
+    Evaluate,
+    Goal,
+    Point,
+    Search,
+    StepRule,
+    record,
+    windows,
+    without_fooled,
 )
-from robgan_tf.attacks.samples import keep_where, put, shapes_of_any_batch, start_at_distance
+from robgan_tf.attacks.auto_pgd_sparse import SparseSteps
+from robgan_tf.attacks.ball import check_ball, check_images, check_not_negative
+from robgan_tf.attacks.samples import put, shapes_of_any_batch
 from robgan_tf.choices import NORMS
 from robgan_tf.typing import LogitsFunction
 
 _TARGETED = "targeted_dlr"
 _DEFAULT_TARGET_CLASSES = 9
-# The paper's constants: the first window between checkpoints, how much shorter each next one is
-# and the shortest, as shares of all steps; the share of steps that must raise the objective;
-# the weight of the gradient step against the momentum.
-_FIRST_WINDOW, _WINDOW_DECREASE, _SHORTEST_WINDOW = 0.22, 0.03, 0.06
-_SHARE_OF_RISES = 0.75
-_STEP_WEIGHT = 0.75
-
-
-# What the objective compares the logits with: labels [N], and targets [N] if any.
-_Goal = tuple[tf.Tensor, ...]
-
-
-class _Point(NamedTuple):
-    """Where samples stand: all [N, ...]."""
-
-    image: tf.Tensor
-    gradient: tf.Tensor
-    objective: tf.Tensor
-
-
-# Looks at images [N, ...]: where they are, and whether they fool the model, [N].
-_Evaluate = Callable[[tf.Tensor, _Goal], tuple[_Point, tf.Tensor]]
-
-
-class _Search(NamedTuple):
-    """What the attack carries from step to step, for each sample its own: all [N, ...]."""
-
-    current: _Point
-    previous_image: tf.Tensor
-    best: _Point
-    fooled: tf.Tensor
-    step_size: tf.Tensor
-    rises: tf.Tensor
-    objective_at_checkpoint: tf.Tensor
-    halved_at_checkpoint: tf.Tensor
-
-
-class _Batch(NamedTuple):
-    """The samples that are searched.
-
-    Attributes:
-      images: [M, ...] the originals.
-      goal: what the objective compares the logits with; labels [M] first.
-      search: their _Search.
-    """
-
-    images: tf.Tensor
-    goal: _Goal
-    search: _Search
+# With `large_radii`: in so many radii a search begins, and for so many tenths of all steps it stays
+# there; the rest of the steps are made in the ball itself.
+_LARGE_RADII, _TENTHS = (3.0, 2.0), 3
 
 
 class AutoPGD:
     """Maximises an objective of the logits within a ball around each image and within [-1, 1].
 
     The step size starts at 2 epsilon. At each checkpoint it is halved for those samples whose
-    objective stopped rising, and they go on from their best image. Only the gradient with
-    respect to the image is computed; no variable changes. A run costs (steps + 1) * eot forward and
-    backward passes, and one more forward pass with "targeted_dlr"; it stops early where all
-    samples of the batch are fooled.
+    objective stopped rising, and they go on from their best image (`MomentumSteps`). In a sparse
+    norm, which "l1" is, steps change few values, and how many follows the search (`SparseSteps`).
+    Only the gradient with respect to the image is computed; no variable changes. A run costs
+    (steps + 1) * eot forward and backward passes, two times eot more with `large_radii`, and one
+    more forward pass with "targeted_dlr"; it stops early where all samples of the batch are fooled.
 
     For a model that randomises, `eot` passes are made at each point, whose gradients and objectives
     are averaged: expectation over transformation (Athalye et al., ICML 2018). The mean of
@@ -94,10 +57,13 @@ class AutoPGD:
       target_classes: number of wrong classes to try, the most likely first. Only with
         "targeted_dlr", where it is 9 unless given.
       eot: number of passes averaged at each point; 1 for a model that is a function.
+      large_radii: begin in larger balls: 3 tenths of the steps in one of 3 radii, as many in one
+        of 2 radii, the rest in the ball itself, each from the best image of the one before. Only
+        in a sparse norm, where AutoAttack does so.
 
     Raises:
-      ValueError: if a name does not exist, a number makes no sense, or `target_classes` is given
-        with another objective.
+      ValueError: if a name does not exist, a number makes no sense, `target_classes` is given
+        with another objective, or `large_radii` with a norm that is not sparse.
     """
 
     def __init__(
@@ -109,12 +75,18 @@ class AutoPGD:
         restarts: int = 1,
         target_classes: int | None = None,
         eot: int = 1,
+        large_radii: bool = False,
     ) -> None:
         check_ball("AutoPGD", epsilon, norm)
         check_not_negative("AutoPGD", steps=steps)
         _check(objective, restarts, target_classes)
         if eot < 1:
             raise ValueError(f"AutoPGD.eot must be at least 1, got {eot}")
+        is_sparse = NORMS.get(norm).is_sparse
+        if large_radii and not is_sparse:
+            raise ValueError(
+                f"AutoPGD.large_radii goes with a sparse norm such as 'l1', not {norm!r}"
+            )
         if objective == _TARGETED and target_classes is None:
             target_classes = _DEFAULT_TARGET_CLASSES
         self.epsilon = epsilon
@@ -124,7 +96,11 @@ class AutoPGD:
         self.restarts = restarts
         self.target_classes = target_classes
         self.eot = eot
+        self.large_radii = large_radii
         self._norm = NORMS.get(norm)
+        self._rule: StepRule = (
+            SparseSteps(self._norm, large_radii) if is_sparse else MomentumSteps(self._norm)
+        )
         self._objective = objectives.OBJECTIVES[objective]
         self._does_nothing = steps == 0 or epsilon == 0
 
@@ -145,9 +121,9 @@ class AutoPGD:
 
     @property
     def form(self) -> Hashable:
-        """Norm, objective, steps, of which the checkpoints are made, and passes at a point."""
-        does_nothing = self._does_nothing
-        return self.norm, self.objective, self.steps, self.target_classes, self.eot, does_nothing
+        """Norm, objective, steps, of which the checkpoints are made, radii, passes at a point."""
+        goal = self.objective, self.target_classes
+        return self.norm, goal, self.steps, self.large_radii, self.eot, self._does_nothing
 
     @property
     def numbers(self) -> tuple[float, ...]:
@@ -193,21 +169,44 @@ class AutoPGD:
         labels = tf.convert_to_tensor(labels)
         goal = self._goal(logits_fn, images, labels, round_number)
 
-        def evaluate(attacked: tf.Tensor, goal: _Goal) -> tuple[_Point, tf.Tensor]:
+        def evaluate(attacked: tf.Tensor, goal: Goal) -> tuple[Point, tf.Tensor]:
             with tf.GradientTape(watch_accessed_variables=False) as tape:
                 tape.watch(attacked)
                 logits = self._checked(logits_fn(attacked))
                 objective = self._objective(logits, *goal)
             gradient = tape.gradient(objective, attacked, unconnected_gradients="zero")
             fooled = tf.ensure_shape(objectives.is_fooled(logits, goal[0]), [None])
-            return _Point(attacked, gradient, objective), fooled
+            return Point(attacked, gradient, objective), fooled
 
-        look: _Evaluate = _averaged(evaluate, self.eot) if self.eot > 1 else evaluate
-        start = start_at_distance(self._norm, images, self.epsilon, seeds, round_number)
-        point, fooled = look(start, goal)
-        search = _begin(point, fooled, 2.0 * self.epsilon)
-        found = self._search(_Batch(images, goal, search), look)
+        look: Evaluate = _averaged(evaluate, self.eot) if self.eot > 1 else evaluate
+        start = functools.partial(self._rule.start, seeds=seeds, round_number=round_number)
+        found = self._run(images, goal, start, look)
         return tf.stop_gradient(tf.ensure_shape(found, images.shape))
+
+    def _run(
+        self, images: tf.Tensor, goal: Goal, start: Callable[..., tf.Tensor], evaluate: Evaluate
+    ) -> tf.Tensor:
+        """Searches one ball after another, and returns the best images of the last."""
+        balls = self._balls()
+        attacked = start(images, balls[0][0] * self.epsilon)
+        for radii, steps in balls:
+            epsilon = radii * self.epsilon
+            if radii != balls[0][0]:
+                attacked = self._norm.project_within_box(images, attacked, epsilon)
+            look = evaluate if radii == 1.0 else _without_verdict(evaluate)
+            point, fooled = look(attacked, goal)
+            kept = self._rule.begin(images, point, epsilon)
+            search = Search(point, point.image, point, fooled, kept)
+            attacked = self._search(Batch(images, goal, search), look, steps, epsilon)
+        return attacked
+
+    def _balls(self) -> list[tuple[float, int]]:
+        """Returns in how many radii so many steps are made, in order; none has no step."""
+        if not self.large_radii:
+            return [(1.0, self.steps)]
+        each = _TENTHS * self.steps // 10
+        last = (1.0, self.steps - len(_LARGE_RADII) * each)
+        return [*((radii, each) for radii in _LARGE_RADII if each), last]
 
     def _goal(
         self,
@@ -215,7 +214,7 @@ class AutoPGD:
         images: tf.Tensor,
         labels: tf.Tensor,
         round_number: int | tf.Tensor,
-    ) -> _Goal:
+    ) -> Goal:
         """Returns what the objective compares the logits with: labels, and targets if any."""
         if self.objective != _TARGETED:
             return (labels,)
@@ -233,26 +232,30 @@ class AutoPGD:
             )
         return logits
 
-    def _search(self, batch: _Batch, evaluate: _Evaluate) -> tf.Tensor:
-        """Makes all steps, until every sample is fooled, and returns the best images.
+    def _search(
+        self, batch: Batch, evaluate: Evaluate, steps: int, epsilon: float | tf.Tensor
+    ) -> tf.Tensor:
+        """Makes all steps in one ball, until every sample is fooled, and returns the best images.
 
         Samples that are fooled leave the batch at the next checkpoint: nothing that they do later
         has an effect, and the steps that are left cost that much less.
         """
-        windows = tf.constant(_windows(self.steps))
+        rule = self._rule
+        lengths = tf.constant(windows(rule.checkpoints(steps), steps))
 
-        def continues(number: tf.Tensor, batch: _Batch, *_: Any) -> tf.Tensor:
-            return (number < self.steps) & ~tf.reduce_all(batch.search.fooled)
+        def continues(number: tf.Tensor, batch: Batch, *_: Any) -> tf.Tensor:
+            return (number < steps) & ~tf.reduce_all(batch.search.fooled)
 
         def body(
-            number: tf.Tensor, batch: _Batch, numbers: tf.Tensor, found: tf.Tensor
-        ) -> tuple[tf.Tensor, _Batch, tf.Tensor, tf.Tensor]:
-            moved = self._move(batch.images, batch.search, number)
-            search = _record(batch.search, *evaluate(moved, batch.goal))
-            batch = batch._replace(search=_adapt(search, windows[number]))
+            number: tf.Tensor, batch: Batch, numbers: tf.Tensor, found: tf.Tensor
+        ) -> tuple[tf.Tensor, Batch, tf.Tensor, tf.Tensor]:
+            moved = rule.move(batch.images, batch.search, number, epsilon)
+            search = record(rule, batch.search, *evaluate(moved, batch.goal))
+            search = rule.adapt(batch.images, search, lengths[number], epsilon)
+            batch = batch._replace(search=search)
             batch, numbers, found = tf.cond(
-                windows[number] > 0,
-                lambda: _without_fooled(batch, numbers, found),
+                lengths[number] > 0,
+                lambda: without_fooled(batch, numbers, found),
                 lambda: (batch, numbers, found),
             )
             return number + 1, batch, numbers, found
@@ -264,33 +267,18 @@ class AutoPGD:
             body,
             first,
             shape_invariants=(tf.TensorShape([]), *of_any_size),
-            maximum_iterations=self.steps,
+            maximum_iterations=steps,
         )
         return put(found, numbers, batch.search.best.image)
 
-    def _move(self, images: tf.Tensor, search: _Search, number: tf.Tensor) -> tf.Tensor:
-        """Returns the next images: a step of ascent, mixed with the movement before."""
-        image, gradient, _ = search.current
-        ascent = per_sample(search.step_size, image) * self._norm.ascent(gradient)
-        stepped = self._project(images, image + ascent)
-        # Nothing moved before the first step, which is made in full.
-        weight = tf.cast(tf.where(number > 0, _STEP_WEIGHT, 1.0), image.dtype)
-        momentum = (1.0 - weight) * (image - search.previous_image)
-        return self._project(images, image + weight * (stepped - image) + momentum)
 
-    def _project(self, images: tf.Tensor, attacked: tf.Tensor) -> tf.Tensor:
-        """Returns images in the ball and the box: clipping moves them towards the originals."""
-        epsilon = tf.convert_to_tensor(self.epsilon, images.dtype)
-        return clip_to_box(images + self._norm.project(attacked - images, epsilon))
-
-
-def _averaged(evaluate: _Evaluate, passes: int) -> _Evaluate:
+def _averaged(evaluate: Evaluate, passes: int) -> Evaluate:
     """Returns the function that makes so many passes, one after another in one graph.
 
     Objectives and gradients are the means, and fooled is who is so in every pass.
     """
 
-    def evaluate_all(attacked: tf.Tensor, goal: _Goal) -> tuple[_Point, tf.Tensor]:
+    def evaluate_all(attacked: tf.Tensor, goal: Goal) -> tuple[Point, tf.Tensor]:
         def add(
             number: tf.Tensor, gradient: tf.Tensor, objective: tf.Tensor, fooled: tf.Tensor
         ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -305,112 +293,19 @@ def _averaged(evaluate: _Evaluate, passes: int) -> _Evaluate:
             (0, tf.zeros_like(attacked), nothing, tf.ones_like(goal[0], tf.bool)),
             maximum_iterations=passes,
         )
-        return _Point(attacked, gradient / passes, objective / passes), fooled
+        return Point(attacked, gradient / passes, objective / passes), fooled
 
     return evaluate_all
 
 
-def checkpoints(steps: int) -> list[int]:
-    """Returns after how many steps the step size is looked at, a rising list."""
-    window = max(int(_FIRST_WINDOW * steps), 1)
-    decrease = max(int(_WINDOW_DECREASE * steps), 1)
-    shortest = max(int(_SHORTEST_WINDOW * steps), 1)
-    found, step = [], window
-    while step <= steps:
-        found.append(step)
-        window = max(window - decrease, shortest)
-        step += window
-    return found
+def _without_verdict(evaluate: Evaluate) -> Evaluate:
+    """Returns the function for balls that are too large: who is fooled there, is not yet."""
 
+    def look(attacked: tf.Tensor, goal: Goal) -> tuple[Point, tf.Tensor]:
+        point, fooled = evaluate(attacked, goal)
+        return point, tf.zeros_like(fooled)
 
-def _windows(steps: int) -> list[int]:
-    """Returns for each step the length of the window that it ends, 0 where it ends none."""
-    windows, last = [0] * steps, 0
-    for checkpoint in checkpoints(steps):
-        windows[checkpoint - 1] = checkpoint - last
-        last = checkpoint
-    return windows
-
-
-def _begin(start: _Point, fooled: tf.Tensor, step_size: float | tf.Tensor) -> _Search:
-    """Returns the search before its first step; the start counts as a checkpoint."""
-    return _Search(
-        current=start,
-        previous_image=start.image,
-        best=start,
-        fooled=fooled,
-        step_size=tf.fill(tf.shape(fooled), tf.convert_to_tensor(step_size, start.image.dtype)),
-        rises=tf.zeros_like(fooled, tf.int32),
-        objective_at_checkpoint=start.objective,
-        halved_at_checkpoint=tf.zeros_like(fooled),
-    )
-
-
-def _record(search: _Search, point: _Point, fooled: tf.Tensor) -> _Search:
-    """Returns the search at its next point.
-
-    The first point that fools the model becomes the best for good: whatever the sample does
-    afterwards has no effect on its result, so it does not matter how long its batch goes on.
-    """
-    better = ~search.fooled & (fooled | (point.objective > search.best.objective))
-    return search._replace(
-        current=point,
-        previous_image=search.current.image,
-        best=_choose(better, point, search.best),
-        fooled=search.fooled | fooled,
-        rises=search.rises + tf.cast(point.objective > search.current.objective, tf.int32),
-    )
-
-
-def _adapt(search: _Search, window: tf.Tensor) -> _Search:
-    """Returns the search with step sizes halved where a window that ends here went badly.
-
-    Args:
-      search: after a step.
-      window: number of steps since the last checkpoint; 0 where there is no checkpoint now.
-    """
-    is_checkpoint = window > 0
-    needed = _SHARE_OF_RISES * tf.cast(window, tf.float32)
-    oscillates = tf.cast(search.rises, tf.float32) <= needed
-    stands_still = search.best.objective <= search.objective_at_checkpoint
-    halved = is_checkpoint & (oscillates | (stands_still & ~search.halved_at_checkpoint))
-    return search._replace(
-        # Restarted samples count their next rise from the best objective, where they now stand.
-        current=_choose(halved, search.best, search.current),
-        step_size=tf.where(halved, search.step_size / 2.0, search.step_size),
-        rises=tf.where(is_checkpoint, 0, search.rises),
-        objective_at_checkpoint=tf.where(
-            is_checkpoint, search.best.objective, search.objective_at_checkpoint
-        ),
-        halved_at_checkpoint=tf.where(is_checkpoint, halved, search.halved_at_checkpoint),
-    )
-
-
-def _without_fooled(
-    batch: _Batch, numbers: tf.Tensor, found: tf.Tensor
-) -> tuple[_Batch, tf.Tensor, tf.Tensor]:
-    """Takes the samples that are fooled out of the batch.
-
-    Args:
-      batch: a _Batch of M samples.
-      numbers: [M], their positions in the whole batch.
-      found: [N, ...] results of the whole batch.
-
-    Returns:
-      The three without them, their best images put into `found`.
-    """
-    fooled = batch.search.fooled
-    found = put(
-        found, tf.boolean_mask(numbers, fooled), tf.boolean_mask(batch.search.best.image, fooled)
-    )
-    return *keep_where(~fooled, (batch, numbers)), found
-
-
-def _choose(condition: tf.Tensor, chosen: _Point, otherwise: _Point) -> _Point:
-    """Returns for each sample the one point or the other."""
-    return tf.nest.map_structure(
-        lambda one, other: tf.where(per_sample(condition, one), one, other), chosen, otherwise
-    )
+    return look
 
 
 def _check(objective: str, restarts: int, target_classes: int | None) -> None:

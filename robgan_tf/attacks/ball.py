@@ -69,6 +69,11 @@ def check_not_negative(owner: str, **numbers: float) -> None:
             raise ValueError(f"{owner}.{name} must not be negative, got {value}")
 
 
+def in_dtype(number: float | tf.Tensor, dtype: tf.DType) -> tf.Tensor:
+    """Returns a number as a tensor; Python's is not rounded to float32 on the way to float64."""
+    return tf.cast(tf.convert_to_tensor(number, dtype_hint=dtype), dtype)
+
+
 def flat(images: tf.Tensor) -> tf.Tensor:
     """Reshapes images [N, ...] to [N, values]."""
     return tf.reshape(images, [tf.shape(images)[0], -1])

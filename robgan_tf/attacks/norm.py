@@ -8,6 +8,8 @@ import abc
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.attacks.ball import clip_to_box
+
 
 class Norm(abc.ABC):
     """A norm of the change of an image.
@@ -15,9 +17,12 @@ class Norm(abc.ABC):
     Attributes:
       largest_epsilon: the distance that no two images in [-1, 1] exceed whatever their size; None
         where there is none.
+      is_sparse: whether few large changes go farther than many small ones, so that attacks do best
+        to change few values.
     """
 
     largest_epsilon: float | None = None
+    is_sparse: bool = False
 
     @abc.abstractmethod
     def norm(self, perturbation: tf.Tensor) -> tf.Tensor:
@@ -30,6 +35,34 @@ class Norm(abc.ABC):
     @abc.abstractmethod
     def project(self, perturbation: tf.Tensor, epsilon: float | tf.Tensor) -> tf.Tensor:
         """Returns the nearest perturbation within the ball of radius epsilon."""
+
+    def ascent_within_box(self, attacked: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
+        """Returns the unit step of ascent from images that have to stay in [-1, 1].
+
+        Here that of `ascent`: whatever it moves out of the box is clipped. In a sparse norm, where
+        a step is spent on few values, none may be spent on those that cannot move on.
+
+        Args:
+          attacked: [N, ...] where the step begins.
+          gradient: [N, ...].
+        """
+        del attacked
+        return self.ascent(gradient)
+
+    def project_within_box(
+        self, images: tf.Tensor, attacked: tf.Tensor, epsilon: float | tf.Tensor
+    ) -> tf.Tensor:
+        """Returns points of the ball that are in [-1, 1] too.
+
+        Here the projection on the ball, clipped: clipping brings every value nearer to the
+        original, so what is in the ball stays there. It need not be the nearest of such points.
+
+        Args:
+          images: [N, ...] the originals, in [-1, 1].
+          attacked: [N, ...].
+          epsilon: radius of the ball.
+        """
+        return clip_to_box(images + self.project(attacked - images, epsilon))
 
     @abc.abstractmethod
     def random(

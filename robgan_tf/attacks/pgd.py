@@ -164,5 +164,5 @@ class ProjectedGradientDescent(TrainingAttack):
         """
         epsilon = tf.cast(epsilon, images.dtype)
         size = self.step_size * epsilon if self.relative_step else self.step_size
-        moved = attacked + size * self._norm.ascent(gradient)
-        return clip_to_box(images + self._norm.project(moved - images, epsilon))
+        moved = attacked + size * self._norm.ascent_within_box(attacked, gradient)
+        return self._norm.project_within_box(images, moved, epsilon)

@@ -1,5 +1,6 @@
 """Batches within a graph that samples leave when they are done, and where samples start."""
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -27,6 +28,29 @@ def shapes_of_any_batch(samples: Any) -> Any:
     )
 
 
+def draw(
+    of_one: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
+    images: tf.Tensor,
+    seeds: tf.Tensor,
+    round_number: int | tf.Tensor,
+) -> tf.Tensor:
+    """Returns random tensors like images, [N, ...], that do not depend on the batch they are in.
+
+    Args:
+      of_one: makes one of its shape and a seed, int [2].
+      images: [N, ...].
+      seeds: integers [N, 2], one seed a sample.
+      round_number: another number gives others; an integer or a scalar tensor.
+    """
+    shape = tf.shape(images)[1:]
+    signature = tf.TensorSpec(images.shape[1:], images.dtype)
+
+    def of_seed(seed: tf.Tensor) -> tf.Tensor:
+        return of_one(shape, tf.random.experimental.stateless_fold_in(seed, round_number))
+
+    return tf.map_fn(of_seed, tf.convert_to_tensor(seeds), fn_output_signature=signature)
+
+
 def start_at_distance(
     norm: Norm,
     images: tf.Tensor,
@@ -43,13 +67,10 @@ def start_at_distance(
       seeds: integers [N, 2], one seed a sample.
       round_number: another number gives other points; an integer or a scalar tensor.
     """
-    shape = tf.shape(images)[1:]
 
-    def draw(seed: tf.Tensor) -> tf.Tensor:
-        seed = tf.random.experimental.stateless_fold_in(seed, round_number)
+    def of_one(shape: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         return norm.random(shape, 1.0, seed, images.dtype)
 
-    signature = tf.TensorSpec(images.shape[1:], images.dtype)
-    noise = tf.map_fn(draw, tf.convert_to_tensor(seeds), fn_output_signature=signature)
+    noise = draw(of_one, images, seeds, round_number)
     length = tf.maximum(norm.norm(noise), _SMALLEST_NORM)
     return clip_to_box(images + radius * noise / per_sample(length, noise))

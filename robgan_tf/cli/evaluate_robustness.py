@@ -74,8 +74,8 @@ def add_flags(parser: Parser) -> None:
     )
     parser.flag(
         "epsilons",
-        "Radii: numbers on [-1, 1], or k/255 of the [0, 1] scale (8/255 is 0.0627; in L2 likewise "
-        "twice as much as there).",
+        "Radii: numbers on [-1, 1], or k/255 of the [0, 1] scale (8/255 is 0.0627; in L2 and L1 "
+        "likewise twice as much as there).",
         values.radii,
         default=_USUAL_RADII,
         shown="0.02,0.04,0.08",

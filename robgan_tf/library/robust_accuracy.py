@@ -49,7 +49,7 @@ class RobustAccuracy:
       clean_interval: 95 % Wilson interval of `clean`, (low, high).
       interval: the same of `robust`.
       epsilon: the radius, on [-1, 1].
-      norm: "linf" or "l2".
+      norm: "linf", "l2" or "l1".
       protocol: name of the protocol, or what its results are called where a part of it was
         replaced or left out.
       predictions: int [N], predicted classes of the images as they are.
@@ -107,7 +107,7 @@ def robust_accuracy(
       images: [N, H, W, C] floats in [-1, 1], or uint8 pixels.
       labels: [N] integers.
       epsilon: radius on [-1, 1], or text such as "8/255" of the [0, 1] scale.
-      norm: "linf" or "l2".
+      norm: "linf", "l2" or "l1".
       protocol: name of a protocol: "published" (the paper's PGD-20), "strong", "fgsm", ...
       batch_size: images attacked at a time; changes no result.
       seed: of all random numbers.

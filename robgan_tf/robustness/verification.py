@@ -95,7 +95,7 @@ def perturbation_norms(images: np.ndarray, adversarial: np.ndarray, norm: str) -
     Args:
       images: float [N, H, W, C], the originals.
       adversarial: float [N, H, W, C].
-      norm: "linf" or "l2".
+      norm: name of the norm, such as "linf".
 
     Raises:
       ValueError: if the norm does not exist.

@@ -325,7 +325,7 @@ def test_name_and_rounds():
         ({"epsilon": -0.1}, "epsilon must not be negative, got -0.1"),
         ({"steps": -3}, "steps must not be negative, got -3"),
         ({"epsilon": 8}, "above 2.*8/255 of the .* scale is 0.0627"),
-        ({"norm": "l7"}, "norm 'l7' does not exist; choose one of 'l2', 'linf'"),
+        ({"norm": "l7"}, "norm 'l7' does not exist; choose one of 'l1', 'l2', 'linf'"),
         ({"objective": "hinge"}, "objective 'hinge' does not exist; choose one of cross_entropy"),
         ({"restarts": 0}, "restarts must be at least 1, got 0"),
         ({"target_classes": 3}, "only goes with objective 'targeted_dlr', not .*'cross_entropy'"),

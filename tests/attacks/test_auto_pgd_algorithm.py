@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from robgan_tf.attacks.auto_pgd import AutoPGD, checkpoints
+from robgan_tf.attacks.auto_pgd import AutoPGD
+from robgan_tf.attacks.auto_pgd_momentum import MomentumSteps
+from robgan_tf.attacks.norms.linf import CHOICE as LINF
 from tests.attacks.numpy_auto_pgd import NumpyAutoPGD
 from tests.attacks.test_auto_pgd import (
     IMAGES,
@@ -24,12 +26,12 @@ PUBLISHED_CHECKPOINTS = [22, 41, 57, 70, 80, 87, 93, 99]
 
 
 def test_published_checkpoints():
-    assert checkpoints(100) == PUBLISHED_CHECKPOINTS
+    assert MomentumSteps(LINF).checkpoints(100) == PUBLISHED_CHECKPOINTS
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 7])
 def test_few_steps(steps):
-    assert checkpoints(steps) == list(range(1, steps + 1))
+    assert MomentumSteps(LINF).checkpoints(steps) == list(range(1, steps + 1))
     logits_fn, seen = recorded(safe(curved, LABELS[:3]))
     AutoPGD(0.1, steps)(logits_fn, IMAGES[:3], LABELS[:3], SEEDS[:3])
     assert len(seen) == steps + 1

@@ -151,7 +151,7 @@ def test_no_gradient_flows_through_the_attack():
         ((0.1, -3, 0.1), "steps must not be negative"),
         ((0.1, 3, -0.1), "step_size must not be negative"),
         ((8, 3, 0.1), "above 2.*8/255 of the .* scale is 0.0627"),
-        ((0.1, 3, 0.1, "l7"), "norm 'l7' does not exist; choose one of 'l2', 'linf'"),
+        ((0.1, 3, 0.1, "l7"), "norm 'l7' does not exist; choose one of 'l1', 'l2', 'linf'"),
     ],
 )
 def test_refuses_numbers_that_make_no_sense(arguments, message):

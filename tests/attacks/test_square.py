@@ -382,7 +382,7 @@ def test_changes_no_variable_and_passes_no_gradient():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"norm": "l7"}, "norm 'l7' does not exist; choose one of 'l2', 'linf'"),
+        ({"norm": "l7"}, "norm 'l7' does not exist; choose one of 'l1', 'l2', 'linf'"),
         ({"epsilon": -0.1}, "epsilon must not be negative, got -0.1"),
         ({"queries": -1}, "queries must not be negative, got -1"),
         ({"epsilon": 8}, "above 2.*8/255 of the .* scale is 0.0627"),

@@ -152,7 +152,7 @@ def test_radii_are_taken_on_either_scale(run_dir):
         (["--epsilons=8/256"], "'8/256' is no radius"),
         (["--epsilons="], "--epsilons: give radii above 0"),
         (["--epsilons=0/255"], "--epsilons: give radii above 0"),
-        (["--norm=l1"], "--norm=l1: 'l1' does not exist; choose one of 'l2', 'linf'"),
+        (["--norm=l7"], "--norm=l7: 'l7' does not exist; choose one of 'l1', 'l2', 'linf'"),
         (["--images=0"], "--images=0: give at least 1"),
         (["--images=ten"], "--images=ten: not a whole number"),
         (["--epsilons=3"], "epsilon = 3.0 is above 2"),

@@ -105,7 +105,7 @@ def test_what_is_refused():
         (call(epsilon="8/256"), "epsilon: '8/256' is no radius: give"),
         (call(epsilon=0), "epsilon must be above 0"),
         (call(protocol="pgd"), "pgd.* does not exist"),
-        (call(norm="l1"), "norm 'l1' does not exist"),
+        (call(norm="l7"), "norm 'l7' does not exist"),
         (call(subject="a model"), "model a model does not exist"),
         (call(subject=7), "the model is a int; a function from images to logits is needed"),
         (call(subject=lambda x: tf.nn.softmax(by_mean(x))), "gives probabilities, not logits"),

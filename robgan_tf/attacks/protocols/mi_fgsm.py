@@ -10,7 +10,6 @@ from typing_extensions import override
 from robgan_tf.attacks.ball import (
     check_ball,
     check_images,
-    clip_to_box,
     flat,
     of_largest_one,
     per_sample,
@@ -29,8 +28,8 @@ class MomentumSearch:
     """Iterates g <- decay g + dl/dx / |dl/dx|_1 and moves along the steepest ascent of g.
 
     l is the cross-entropy, climbed as `objectives.log_odds`. Equations (6) and (7) of the paper in
-    the L-infinity norm, its equation (8) in L2. It starts at the image and returns where the last
-    step ends.
+    the L-infinity norm, its equation (8) in L2; in other norms the step of their steepest ascent.
+    It starts at the image and returns where the last step ends.
 
     Args:
       epsilon: radius of the ball, on images in [-1, 1].
@@ -104,8 +103,8 @@ class MomentumSearch:
             gradient = of_largest_one(gradient)
             length = tf.maximum(tf.reduce_sum(tf.abs(flat(gradient)), axis=1), _SMALLEST_NORM)
             accumulated = self.decay * accumulated + gradient / per_sample(length, gradient)
-            moved = attacked + self.step_size * norm.ascent(accumulated)
-            attacked = clip_to_box(images + norm.project(moved - images, self.epsilon))
+            moved = attacked + self.step_size * norm.ascent_within_box(attacked, accumulated)
+            attacked = norm.project_within_box(images, moved, self.epsilon)
             return number + 1, attacked, accumulated
 
         _, attacked, _ = tf.while_loop(
