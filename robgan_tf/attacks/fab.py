@@ -6,11 +6,11 @@ as in "Reliable evaluation of adversarial robustness", ICML 2020 (AutoAttack).
 
 import copy
 from collections.abc import Hashable, Sequence
-from typing import NamedTuple, Self, TypeVar
+from typing import NamedTuple, Self
 
 import tensorflow as tf
 
-from robgan_tf.attacks import hyperplane, objectives
+from robgan_tf.attacks import hyperplane, linear_boundary, objectives
 from robgan_tf.attacks.ball import (
     check_ball,
     check_images,
@@ -20,6 +20,7 @@ from robgan_tf.attacks.ball import (
     per_sample,
 )
 from robgan_tf.attacks.norm import Norm
+from robgan_tf.attacks.perturbed import FINAL_SEARCH_STEPS, Perturbed, final_search, nearer
 from robgan_tf.attacks.samples import keep_where, put, shapes_of_any_batch, start_at_distance
 from robgan_tf.choices import NORMS
 from robgan_tf.typing import LogitsFunction
@@ -27,22 +28,6 @@ from robgan_tf.typing import LogitsFunction
 # The paper's constants: the most that the original weighs in a step, by how much a step goes beyond
 # the hyperplane, how far from the original a step back from an adversarial image ends.
 MOST_OF_ORIGINAL, OVERSHOOT, STEP_BACK = 0.1, 1.05, 0.9
-FINAL_SEARCH_STEPS = 3
-
-_Samples = TypeVar("_Samples", bound=tuple[tf.Tensor, ...])
-
-
-class Perturbed(NamedTuple):
-    """The nearest adversarial images found.
-
-    Attributes:
-      images: [N, ...]; the originals where there is none.
-      distances: [N] in the norm of the attack, on [-1, 1]; 0 where the original is misclassified,
-        infinite where no adversarial image was found.
-    """
-
-    images: tf.Tensor
-    distances: tf.Tensor
 
 
 class _Batch(NamedTuple):
@@ -271,7 +256,7 @@ class FAB:
             first,
             shape_invariants=(tf.TensorShape([]), *shapes_of_any_batch(first[1:])),
         )
-        best = self._final_search(logits_fn, batch)
+        best = final_search(logits_fn, batch.originals, batch.labels, batch.best, self._norm)
         return _put(found, numbers, best)
 
     def _move(self, logits_fn: LogitsFunction, batch: _Batch) -> _Batch:
@@ -281,60 +266,23 @@ class FAB:
         fooled = objectives.is_fooled(logits_fn(moved), batch.labels)
         change = moved - batch.originals
         distances = self._norm.norm(change)
-        best = _nearer(fooled & (distances < batch.best.distances), moved, distances, batch.best)
+        best = nearer(fooled, moved, distances, batch.best)
         back = tf.where(per_sample(fooled, moved), batch.originals + STEP_BACK * change, moved)
         return batch._replace(current=back, best=best)
 
     def _hyperplanes(self, logits_fn: LogitsFunction, batch: _Batch) -> tuple[tf.Tensor, tf.Tensor]:
         """Normals [M, ...] and values [M] of the linear functions that the steps aim at 0."""
-        of_boundary = _nearest_hyperplanes if self.target_classes is None else _towards
-        normals, values = of_boundary(logits_fn, batch, self.norm)
+        current, labels = batch.current, batch.labels
+        if self.target_classes is None:
+            normals, values = linear_boundary.nearest(logits_fn, current, labels, self.norm)
+        else:
+            normals, values = linear_boundary.towards(logits_fn, current, labels, batch.targets)
         # One value that is not finite would take its whole image with it.
         finite = tf.math.is_finite(values) & tf.reduce_all(tf.math.is_finite(flat(normals)), axis=1)
         return (
             tf.where(per_sample(finite, normals), normals, 0.0),
             tf.where(finite, values, 0.0),
         )
-
-    def _final_search(self, logits_fn: LogitsFunction, batch: _Batch) -> Perturbed:
-        """Secant steps on the segment from each original to its adversarial image."""
-        return tf.cond(
-            tf.reduce_any(tf.math.is_finite(batch.best.distances) & (batch.best.distances > 0)),
-            lambda: self._secants(logits_fn, batch),
-            lambda: batch.best,
-        )
-
-    def _secants(self, logits_fn: LogitsFunction, batch: _Batch) -> Perturbed:
-        def narrow(
-            number: tf.Tensor, inner: _Seen, outer: _Seen, best: Perturbed
-        ) -> tuple[tf.Tensor, _Seen, _Seen, Perturbed]:
-            share = per_sample(_crossing(inner.logits, outer.logits, batch.labels), inner.images)
-            images = inner.images * (1.0 - share) + outer.images * share
-            between = _Seen(images, logits_fn(images))
-            fooled = objectives.is_fooled(between.logits, batch.labels)
-            distances = self._norm.norm(images - batch.originals)
-            best = _nearer(fooled & (distances < best.distances), images, distances, best)
-            return (
-                number + 1,
-                _choose(fooled, inner, between),
-                _choose(fooled, between, outer),
-                best,
-            )
-
-        inner, outer = (
-            _Seen(images, logits_fn(images)) for images in (batch.originals, batch.best.images)
-        )
-        *_, best = tf.while_loop(
-            lambda number, *_: number < FINAL_SEARCH_STEPS, narrow, (0, inner, outer, batch.best)
-        )
-        return best
-
-
-class _Seen(NamedTuple):
-    """Images [M, ...] and their logits [M, K]."""
-
-    images: tf.Tensor
-    logits: tf.Tensor
 
 
 def step(
@@ -365,87 +313,6 @@ def step(
     return tf.reshape(clip_to_box(moved), tf.shape(current))
 
 
-def _towards(logits_fn: LogitsFunction, batch: _Batch, norm: str) -> tuple[tf.Tensor, tf.Tensor]:
-    """The logit of the target less that of the label: gradients [M, ...] and values [M]."""
-    del norm
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(batch.current)
-        logits = logits_fn(batch.current)
-        values = _of_class(logits, batch.targets) - _of_class(logits, batch.labels)
-    return tape.gradient(values, batch.current, unconnected_gradients="zero"), values
-
-
-def _nearest_hyperplanes(
-    logits_fn: LogitsFunction, batch: _Batch, norm: str
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """The same of the wrong class whose hyperplane is nearest in the norm.
-
-    One backward pass a wrong class, on one forward pass; one gradient is kept.
-    """
-    with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-        tape.watch(batch.current)
-        logits = logits_fn(batch.current)
-    own = _of_class(logits, batch.labels)
-
-    def look(
-        rank: tf.Tensor, normals: tf.Tensor, values: tf.Tensor, nearest: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-        wrong = tf.cast(rank, batch.labels.dtype)
-        wrong += tf.cast(wrong >= batch.labels, batch.labels.dtype)
-        upstream = _one_hot(wrong, logits) - _one_hot(batch.labels, logits)
-        gradient = tape.gradient(
-            logits, batch.current, output_gradients=upstream, unconnected_gradients="zero"
-        )
-        difference = _of_class(logits, wrong) - own
-        apart = hyperplane.distances(flat(gradient), difference, norm)
-        nearer = apart < nearest
-        return (
-            rank + 1,
-            tf.where(per_sample(nearer, normals), gradient, normals),
-            tf.where(nearer, difference, values),
-            tf.where(nearer, apart, nearest),
-        )
-
-    nowhere = tf.fill(tf.shape(own), tf.constant(float("inf"), own.dtype))
-    _, normals, values, _ = tf.while_loop(
-        lambda rank, *_: rank < logits.shape[-1] - 1,
-        look,
-        (0, tf.zeros_like(batch.current), tf.zeros_like(own), nowhere),
-    )
-    return normals, values
-
-
-def _crossing(inner: tf.Tensor, outer: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-    """Where on a segment the logit of the label would meet that of the class at the outer end.
-
-    Args:
-      inner: logits [M, K] where the label is predicted.
-      outer: logits [M, K] where another class is.
-      labels: [M].
-
-    Returns:
-      [M] in [0, 1], 0 at the inner end; 1 where they would not meet.
-    """
-    rivals = tf.argmax(outer, axis=1, output_type=labels.dtype)
-    before = _of_class(inner, labels) - _of_class(inner, rivals)
-    beyond = _of_class(outer, rivals) - _of_class(outer, labels)
-    share = before / (before + beyond)
-    return tf.where((share >= 0.0) & (share <= 1.0), share, 1.0)
-
-
-def _nearer(
-    better: tf.Tensor, images: tf.Tensor, distances: tf.Tensor, best: Perturbed
-) -> Perturbed:
-    return _choose(better, Perturbed(images, distances), best)
-
-
-def _choose(condition: tf.Tensor, chosen: _Samples, otherwise: _Samples) -> _Samples:
-    """Returns for each sample the one or the other."""
-    return tf.nest.map_structure(
-        lambda one, other: tf.where(per_sample(condition, one), one, other), chosen, otherwise
-    )
-
-
 def _without(
     done: tf.Tensor, batch: _Batch, numbers: tf.Tensor, found: Perturbed
 ) -> tuple[_Batch, tf.Tensor, Perturbed]:
@@ -466,14 +333,6 @@ def _without(
 
 def _put(found: Perturbed, numbers: tf.Tensor, values: Perturbed) -> Perturbed:
     return tf.nest.map_structure(lambda whole, part: put(whole, numbers, part), found, values)
-
-
-def _of_class(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
-    return tf.gather(logits, classes, axis=1, batch_dims=1)
-
-
-def _one_hot(classes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    return tf.one_hot(classes, logits.shape[-1], dtype=logits.dtype)
 
 
 def _check(epsilon: float, norm: str, restarts: int, target_classes: int | None) -> None:

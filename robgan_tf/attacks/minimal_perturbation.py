@@ -5,7 +5,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from robgan_tf.attacks.ball import check_images
-from robgan_tf.attacks.fab import FAB, Perturbed
+from robgan_tf.attacks.fab import FAB
+from robgan_tf.attacks.perturbed import Perturbed
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.typing import LogitsFunction
 

@@ -29,7 +29,7 @@ def log_odds(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     Returns:
       [N].
     """
-    own = tf.gather(logits, labels, axis=1, batch_dims=1)
+    own = logit_of(logits, labels)
     return tf.reduce_logsumexp(_others(logits, labels), axis=1) - own
 
 
@@ -43,7 +43,7 @@ def margin(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     Returns:
       [N].
     """
-    own = tf.gather(logits, labels, axis=1, batch_dims=1)
+    own = logit_of(logits, labels)
     return tf.reduce_max(_others(logits, labels), axis=1) - own
 
 
@@ -76,8 +76,8 @@ def targeted_dlr(logits: tf.Tensor, labels: tf.Tensor, targets: tf.Tensor) -> tf
     """
     largest = tf.math.top_k(logits, 4).values
     spread = largest[:, 0] - (largest[:, 2] + largest[:, 3]) / 2.0
-    towards = tf.gather(logits, targets, axis=1, batch_dims=1)
-    own = tf.gather(logits, labels, axis=1, batch_dims=1)
+    towards = logit_of(logits, targets)
+    own = logit_of(logits, labels)
     return (towards - own) / _not_zero(spread, logits)
 
 
@@ -148,6 +148,11 @@ def target_classes(logits: tf.Tensor, labels: tf.Tensor, rank: int | tf.Tensor) 
     others = _others(logits, labels)
     order = tf.argsort(others, axis=1, direction="DESCENDING", stable=True)
     return tf.cast(order[:, rank], labels.dtype)
+
+
+def logit_of(logits: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
+    """The logits [N, K] of one class each, [N]."""
+    return tf.gather(logits, classes, axis=1, batch_dims=1)
 
 
 def _others(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

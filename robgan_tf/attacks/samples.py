@@ -1,7 +1,7 @@
 """Batches within a graph that samples leave when they are done, and where samples start."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
@@ -9,6 +9,8 @@ from robgan_tf.attacks.ball import clip_to_box, per_sample
 from robgan_tf.attacks.norm import Norm
 
 _SMALLEST_NORM = 1e-12
+
+_Samples = TypeVar("_Samples", bound=tuple[Any, ...])
 
 
 def put(images: tf.Tensor, numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
@@ -19,6 +21,13 @@ def put(images: tf.Tensor, numbers: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 def keep_where(condition: tf.Tensor, samples: Any) -> Any:
     """Returns a structure of tensors [N, ...] with the samples alone where bool [N] holds."""
     return tf.nest.map_structure(lambda values: tf.boolean_mask(values, condition), samples)
+
+
+def choose(condition: tf.Tensor, chosen: _Samples, otherwise: _Samples) -> _Samples:
+    """Returns for each sample, where bool [N] says so, the one of two like structures."""
+    return tf.nest.map_structure(
+        lambda one, other: tf.where(per_sample(condition, one), one, other), chosen, otherwise
+    )
 
 
 def shapes_of_any_batch(samples: Any) -> Any:
