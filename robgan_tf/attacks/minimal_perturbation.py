@@ -30,7 +30,7 @@ def minimal_perturbations(
         inference mode.
       images: [N, ...] floats in [-1, 1].
       labels: [N] integers.
-      batch_size: images at a time; changes no result.
+      batch_size: images at a time; changes results by rounding alone.
       seed: of random starts.
 
     Returns:
