@@ -57,7 +57,6 @@ ATTACKS = {
     "pgd": lambda: PGDSearch(0.01, 5, 0.004, keep="last"),
     "pgd-l2": lambda: PGDSearch(0.02, 5, 0.004, "l2", keep="last"),
     "apgd": lambda: AutoPGD(0.01, 8),
-    "fab": lambda: FAB(0.01, 5),
     "fab-t": lambda: FAB(0.01, 5, target_classes=2),
     "mi-fgsm": lambda: MomentumSearch(0.01),
 }
