@@ -22,6 +22,7 @@ SECONDS = {
     "tests/data/datasets/test_tfds.py": 42,
     "tests/stages/test_old_run.py": 39,
     "tests/robustness/test_masking.py": 35,
+    "tests/robustness/test_planted_fakes.py": 30,
     "tests/models/test_plain_form.py": 29,
     "tests/attacks/test_square.py": 27,
     "tests/robustness/test_run.py": 26,

@@ -108,7 +108,8 @@ def robust_accuracy(
       labels: [N] integers.
       epsilon: radius on [-1, 1], or text such as "8/255" of the [0, 1] scale.
       norm: "linf", "l2" or "l1".
-      protocol: name of a protocol: "published" (the paper's PGD-20), "strong", "fgsm", ...
+      protocol: name of a protocol: "published" (the paper's PGD-20), "autoattack", "fgsm", ...; a
+        model that answers by chance is taken by "autoattack-rand" alone.
       batch_size: images attacked at a time; changes no result.
       seed: of all random numbers.
       input_range: the range of pixels that the model wants, of which it then gets them; images and
