@@ -23,6 +23,8 @@ SECONDS = {
     "tests/stages/test_old_run.py": 39,
     "tests/robustness/test_masking.py": 35,
     "tests/robustness/test_planted_fakes.py": 30,
+    "tests/attacks/test_autoattack.py": 20,
+    "tests/robustness/test_replicas.py": 15,
     "tests/models/test_plain_form.py": 29,
     "tests/attacks/test_square.py": 27,
     "tests/robustness/test_run.py": 26,
