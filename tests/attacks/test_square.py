@@ -6,14 +6,17 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks.per_sample_random import uniform
-from robgan_tf.attacks.square import SCHEDULED_QUERIES, SquareSearch, eta
+from robgan_tf.attacks.square import SCHEDULED_QUERIES, SquareSearch
+from robgan_tf.attacks.square_l1 import L1Moves
+from robgan_tf.attacks.square_l2 import eta
+from tests.attacks.numpy_sparse_auto_pgd import nearest
 
 RANDOM = np.random.default_rng(0)
 SIZE = 8
 IMAGES = RANDOM.uniform(-1, 1, [100, SIZE, SIZE, 3]).astype(np.float32)
 WEIGHTS = RANDOM.normal(size=[SIZE, SIZE, 3]).astype(np.float32)
 SEEDS = RANDOM.integers(-(2**31), 2**31, [100, 2]).astype(np.int32)
-NORMS = [("linf", 0.3), ("l2", 1.5)]
+NORMS = [("linf", 0.3), ("l2", 1.5), ("l1", 6.0)]
 
 
 def two_classes(score, bias):
@@ -79,8 +82,9 @@ def gain(attacked, images, weights):
     return np.sum((attacked.astype(np.float64) - images) * weights, axis=(1, 2, 3))
 
 
-def lengths(perturbation):
-    return np.linalg.norm(perturbation.reshape(len(perturbation), -1), axis=1)
+def lengths(perturbation, norm="l2"):
+    order = {"linf": np.inf, "l2": 2, "l1": 1}[norm]
+    return np.linalg.norm(perturbation.reshape(len(perturbation), -1), axis=1, ord=order)
 
 
 # --- optimum of a linear model
@@ -174,6 +178,49 @@ def reference_l2_move(image, attacked, epsilon, draws, side):
     return image + nu
 
 
+def reference_l1_patch(side, turned):
+    """Like the L2 patch, with the fourth power of the distance and absolute sum 1."""
+    half, patch = side // 2, np.zeros([side, side])
+    for first, width, sign in ((0, half, 1), (half, side - half, -1)):
+        for row in range(side):
+            for column in range(width):
+                far = max(abs(row - side // 2), abs(column - width // 2))
+                terms = [1 / (1 + k) ** 4 for k in range(far, side // 2 + 1)]
+                patch[row, first + column] = sign * sum(terms)
+    return (patch.T if turned else patch) / np.abs(patch).sum()
+
+
+def reference_l1_start(image, epsilon, draws):
+    perturbation, draws = np.zeros_like(image), draws.reshape(4, 4, 4)
+    for row in range(4):
+        for column in range(4):
+            turned, *signs = draws[row, column] < 0.5
+            for channel, positive in enumerate(signs):
+                tile = reference_l1_patch(2, not turned) * (2 if positive else -2)
+                top, left = 2 * row, 2 * column
+                perturbation[top : top + 2, left : left + 2, channel] = tile
+    return nearest(image, image + perturbation, epsilon)
+
+
+def reference_l1_move(image, attacked, epsilon, draws, side):
+    """As in L2, with absolute sums, three times as much as is free, and a projection."""
+    row1, column1, row2, column2 = (draws[:4] * (SIZE - side + 1)).astype(int)
+    nu = attacked - image
+    unused = max(epsilon - np.abs(nu).sum(), 0)
+    for channel in range(3):
+        plane = nu[:, :, channel]
+        first = plane[row1 : row1 + side, column1 : column1 + side]
+        second = plane[row2 : row2 + side, column2 : column2 + side]
+        patch = reference_l1_patch(side, draws[4] < 0.5) * (1 if draws[5 + channel] < 0.5 else -1)
+        direction = patch + first / max(np.abs(first).sum(), 1e-12)
+        before = np.abs(plane).sum()
+        first[:] = 0
+        second[:] = 0
+        available = 3 * (before - np.abs(plane).sum() + unused / 3)
+        first[:] = direction / np.abs(direction).sum() * available
+    return nearest(image, image + nu, epsilon)
+
+
 @tf.function(autograph=False)
 def draws_of(seeds, query, lanes):
     return uniform(seeds, 0, query, lanes)
@@ -183,6 +230,7 @@ def reference_search(image, margin, seed, epsilon, queries, norm):
     start, move, least = {
         "linf": (reference_linf_start, reference_linf_move, 1),
         "l2": (reference_l2_start, reference_l2_move, 3),
+        "l1": (reference_l1_start, reference_l1_move, 3),
     }[norm]
 
     def draw(query, lanes):
@@ -209,13 +257,19 @@ def test_follows_the_papers_algorithm(norm, epsilon):
             return np.sum(np.sin(9.0 * image) * weights) - 1000.0
 
         expected = reference_search(image, margin, SEEDS[number], epsilon, 150, norm)
-        # The L2 move takes roots of differences, whose rounding depends on the order of summing.
+        # Moves take roots and thresholds of sums, whose rounding depends on the order of summing.
         np.testing.assert_allclose(attacked[number], expected, atol=1e-7)
 
 
 @pytest.mark.parametrize("side", [1, 2, 3, 4, 7])
 def test_patch_is_that_of_the_paper(side):
     np.testing.assert_allclose(eta(side), reference_patch(side, turned=False), atol=1e-12)
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4, 7])
+def test_patch_in_l1_has_sharper_peaks(side):
+    expected = reference_l1_patch(side, turned=False)
+    np.testing.assert_allclose(L1Moves.patch(side), expected, atol=1e-12)
 
 
 def test_schedule_of_ten_thousand_queries():
@@ -247,16 +301,19 @@ def test_schedule_is_scaled_to_the_number_of_queries():
 # --- bounds and samples that are left alone
 
 
-@pytest.mark.parametrize(("norm", "epsilon"), [*NORMS, ("linf", 2.0), ("l2", 0.5), ("l2", 8.0)])
+LARGE = [("linf", 2.0), ("l2", 0.5), ("l2", 8.0), ("l1", 0.5), ("l1", 100.0)]
+
+
+@pytest.mark.parametrize(("norm", "epsilon"), [*NORMS, *LARGE])
 def test_stays_in_ball_and_box(norm, epsilon):
     attacked = run_on_curved(SquareSearch(epsilon, 300, norm))
     change = attacked.astype(np.float64) - IMAGES
-    largest = np.abs(change).max() if norm == "linf" else lengths(change).max()
-    assert 0.5 * min(epsilon, 2.0) < largest <= epsilon + 1e-6
+    largest = lengths(change, norm).max()
+    assert 0.5 * min(epsilon, 2.0) < largest <= epsilon * (1.0 + 1e-6)
     assert np.abs(attacked).max() <= 1.0
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_no_radius_and_no_queries_are_no_attack(norm):
     def fail(images):
         raise AssertionError
@@ -348,14 +405,14 @@ def test_works_in_a_graph_with_unknown_batch_size(norm, epsilon):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 11])
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", ["linf", "l2", "l1"])
 def test_works_with_any_size_of_image(size, norm):
     images = RANDOM.uniform(-1, 1, [3, size, size, 1]).astype(np.float32)
     search = SquareSearch(0.2, 10, norm)
     attacked = search(linear(1.0), images, np.zeros(3, np.int32), SEEDS[:3]).numpy()
     assert np.abs(attacked).max() <= 1.0
     assert np.all(np.any(attacked != images, axis=(1, 2, 3)))
-    assert lengths(attacked - images).max() <= 0.2 * (size if norm == "linf" else 1) + 1e-6
+    assert lengths(attacked - images, norm).max() <= 0.2 + 1e-6
 
 
 def test_changes_no_variable_and_passes_no_gradient():
