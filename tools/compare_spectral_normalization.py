@@ -89,6 +89,11 @@ def _cases() -> dict[str, Case]:
     dense = of(layers.Dense, 5)
     table = of(layers.Embedding, 9, 5, start_of="embeddings")
     einsum = of(layers.EinsumDense, "abc,cd->abd", output_shape=(None, 5), bias_axes="d")
+    reversible = {}
+    if hasattr(layers, "ReversibleEmbedding"):  # Of Keras 3 alone.
+        reversible["ReversibleEmbedding of int32"] = Case(
+            of(layers.ReversibleEmbedding, 9, 5, start_of="embeddings"), (4, 3), "int32"
+        )
     return {
         "Dense": Case(dense, (4, 6)),
         "Dense on rows, ReLU": Case(of(layers.Dense, 5, activation="relu"), (2, 4, 6)),
@@ -96,9 +101,7 @@ def _cases() -> dict[str, Case]:
         "Dense of int32": Case(dense, (4, 6), "int32"),
         "EinsumDense": Case(einsum, (2, 3, 6)),
         "Embedding of int32": Case(table, (4, 3), "int32"),
-        "ReversibleEmbedding of int32": Case(
-            of(layers.ReversibleEmbedding, 9, 5, start_of="embeddings"), (4, 3), "int32"
-        ),
+        **reversible,
         "Conv1D": Case(of(layers.Conv1D, 5, 3), (2, 8, 4)),
         "Conv1D, causal": Case(
             of(layers.Conv1D, 5, 3, padding="causal", dilation_rate=2), (2, 8, 4)
