@@ -99,7 +99,7 @@ def test_pgd_stays_in_ball_and_box_and_climbs(epsilon):
     assert length(attacked).max() <= epsilon + rounding(VALUES, epsilon, "l1")
     reached = np.sum((attacked - IMAGES).reshape(COUNT, VALUES) * WEIGHTS, axis=1)
     best = knapsack(IMAGES.reshape(COUNT, VALUES), WEIGHTS, epsilon)
-    assert np.all(reached > 0.4 * best)
+    assert np.all(reached > 0.3 * best)
     assert np.all(reached <= best * (1.0 + 1e-5))
 
 
