@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
@@ -123,8 +124,13 @@ class SparseSteps(StepRule):
 
 
 def _changed(images: tf.Tensor, attacked: tf.Tensor) -> tf.Tensor:
-    """Returns how many values of each image differ from the original's, int32 [N]."""
-    return tf.math.count_nonzero(flat(attacked - images), axis=1, dtype=tf.int32)
+    """Returns how many values of each image differ from the original's, int32 [N].
+
+    Steps have few lengths, so that values come back to the original's; what rounding leaves there
+    would decide on the sparsity of all further steps.
+    """
+    rounding = 2.0 * np.finfo(images.dtype.as_numpy_dtype).eps
+    return tf.math.count_nonzero(flat(tf.abs(attacked - images)) > rounding, axis=1, dtype=tf.int32)
 
 
 def _values_of_step(changed: tf.Tensor) -> tf.Tensor:

@@ -25,6 +25,11 @@ def nearest(image, attacked, epsilon):
     return image + np.sign(change) * left(threshold)
 
 
+def changed_values(attacked, image):
+    """How many values are another, beyond what rounding leaves of steps to and fro."""
+    return np.count_nonzero(np.abs(attacked - image) > 2 * np.finfo(float).eps)
+
+
 class NumpySparseAutoPGD:
     """Algorithm 2 of Croce and Hein (2021) with a checkpoint after every `window` steps."""
 
@@ -44,7 +49,7 @@ class NumpySparseAutoPGD:
         step_size, changed = self.epsilon, image.size
         moved = int(np.ceil(0.2 * image.size))
         if self.from_start:
-            changed = np.count_nonzero(start != image)
+            changed = changed_values(start, image)
             moved = max(int(np.ceil(changed / 1.5)), 1)
         iterates = [start]
         for step in range(1, self.steps + 1):
@@ -57,7 +62,7 @@ class NumpySparseAutoPGD:
             if value > best_value:
                 best, best_value, best_gradient = point, value, gradient
             if step % self.window == 0:
-                now = np.count_nonzero(best != image)
+                now = changed_values(best, image)
                 sparser = now < 0.95 * changed
                 step_size = self.epsilon if sparser else max(step_size / 1.5, self.epsilon / 10)
                 moved, changed = max(int(np.ceil(now / 1.5)), 1), now
