@@ -94,7 +94,10 @@ def test_distance_and_grey_radius():
 def test_pgd_stays_in_ball_and_box_and_climbs(epsilon):
     """Steps that move several values by the same come towards the optimum, not quite to it."""
     attack = ProjectedGradientDescent(epsilon, 60, epsilon / 6, norm="l1", random_start=True)
-    attacked = tf.function(attack)(score, IMAGES, SEEDS).numpy()
+    # As an evaluation is compiled, for any number of images.
+    signature = [tf.TensorSpec([None, *SHAPE]), tf.TensorSpec([None, 2], tf.int32)]
+    run = tf.function(lambda *given: attack(score, *given), input_signature=signature)
+    attacked = run(IMAGES, SEEDS).numpy()
     assert np.abs(attacked).max() <= 1.0
     assert length(attacked).max() <= epsilon + rounding(VALUES, epsilon, "l1")
     reached = np.sum((attacked - IMAGES).reshape(COUNT, VALUES) * WEIGHTS, axis=1)

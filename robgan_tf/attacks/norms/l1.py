@@ -33,7 +33,7 @@ class L1(Norm):
         need thousands of those, so it moves a share of the values, all by the same (Tramer and
         Boneh, NeurIPS 2019).
         """
-        return signs_of_largest(gradient, math.ceil(SHARE_OF_STEP * flat(gradient).shape[1]))
+        return signs_of_largest(gradient, math.ceil(SHARE_OF_STEP * math.prod(gradient.shape[1:])))
 
     @override
     def ascent_within_box(self, attacked: tf.Tensor, gradient: tf.Tensor) -> tf.Tensor:
