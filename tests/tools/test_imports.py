@@ -11,6 +11,7 @@ OF_PYTORCH = (
     "attack_worker",
     "attack_libraries_worker",
     "autoattack_worker",
+    "pytorch_crossing",
     "pytorch_discriminator",
     "pytorch_training_worker",
     "pytorch_training",
