@@ -5,10 +5,10 @@ from typing import NamedTuple
 import tensorflow as tf
 from typing_extensions import override
 
-from robgan_tf.attacks.auto_pgd_search import Point, Search, StepRule, choose
+from robgan_tf.attacks.auto_pgd_search import Point, Search, StepRule
 from robgan_tf.attacks.ball import per_sample
 from robgan_tf.attacks.norm import Norm
-from robgan_tf.attacks.samples import start_at_distance
+from robgan_tf.attacks.samples import choose, start_at_distance
 
 # The paper's constants: the first window between checkpoints, how much shorter each next one is
 # and the shortest, as shares of all steps; the share of steps that must raise the objective;

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from robgan_tf.attacks.ball import per_sample
-from robgan_tf.attacks.samples import keep_where, put
+from robgan_tf.attacks.samples import choose, keep_where, put
 
 # What the objective compares the logits with: labels [N], and targets [N] if any.
 Goal = tuple[tf.Tensor, ...]
@@ -171,10 +170,3 @@ def without_fooled(
         found, tf.boolean_mask(numbers, fooled), tf.boolean_mask(batch.search.best.image, fooled)
     )
     return *keep_where(~fooled, (batch, numbers)), found
-
-
-def choose(condition: tf.Tensor, chosen: Point, otherwise: Point) -> Point:
-    """Returns for each sample the one point or the other."""
-    return tf.nest.map_structure(
-        lambda one, other: tf.where(per_sample(condition, one), one, other), chosen, otherwise
-    )

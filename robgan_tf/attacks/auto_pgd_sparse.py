@@ -6,10 +6,10 @@ import numpy as np
 import tensorflow as tf
 from typing_extensions import override
 
-from robgan_tf.attacks.auto_pgd_search import Point, Search, StepRule, choose
+from robgan_tf.attacks.auto_pgd_search import Point, Search, StepRule
 from robgan_tf.attacks.ball import IMAGE_MAXIMUM, IMAGE_MINIMUM, flat, in_dtype, per_sample
 from robgan_tf.attacks.norm import Norm
-from robgan_tf.attacks.samples import draw
+from robgan_tf.attacks.samples import choose, draw
 from robgan_tf.attacks.sparse_ascent import signs_of_largest
 
 # The paper's constants: the share of steps between checkpoints; the share of values that the first

@@ -45,6 +45,18 @@ def test_the_budgets_are_the_published_ones(norm):
     assert [attack.eot for attack in make_attacks("autoattack-rand", 0.06, norm, 10)] == [20, 20]
 
 
+def test_the_budgets_in_l1_are_those_of_its_own_paper():
+    """As `set_version` has them: 5 starts, 5 targets, and larger balls first."""
+    assert parts("autoattack", "l1") == [
+        ("apgd-cross_entropy", 5),
+        ("apgd-targeted_dlr", 5),
+        ("fab-t", 9),
+        ("square", 1),
+    ]
+    standard = make_attacks("autoattack", 0.06, "l1", 10)
+    assert [attack.large_radii for attack in standard[:2]] == [True, True]
+
+
 def test_of_few_classes_all_are_targets_and_the_name_stays():
     for classes in (4, 7):
         assert parts("autoattack", classes=classes)[1:3] == [

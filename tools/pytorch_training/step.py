@@ -5,13 +5,12 @@ Forms:
   guides: as PyTorch's own guides say: channels last, parameters frozen in attack and G update,
     normalized kernels cached, foreach and fused optimizers, bfloat16 by autocast.
   rewrites: this project's exact rewrites carried over, bfloat16 by explicit casts.
-  compiled: the same, and what torch.compile makes of it.
 """
 
 import contextlib
 import copy
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from pytorch_training.rewritten import RewrittenLayers, constant_kernels, hold
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
-FORMS = ("as_written", "guides", "rewrites", "compiled")
+FORMS = ("as_written", "guides", "rewrites")
 _BETAS, _ADAM_EPSILON = (0.0, 0.9), 1e-8
 
 
@@ -80,7 +79,7 @@ class TrainingStep:
     ) -> None:
         self._settings = settings
         self._written = settings.form == "as_written"
-        self._rewritten = settings.form in ("rewrites", "compiled")
+        self._rewritten = settings.form == "rewrites"
         dtype = torch.bfloat16 if settings.bfloat16 and self._rewritten else torch.float32
         self._generator = Generator(
             self._layers(generator, dtype), [bool(up) for up in generator["resample"]], dtype
@@ -103,12 +102,6 @@ class TrainingStep:
             for model in (self._generator, self._discriminator)
         }
         self._updates = 0
-        self._judge: Callable = self._discriminator
-        self._generate: Callable = self._generator
-        if settings.form == "compiled":
-            self._judge, self._generate = (
-                torch.compile(model) for model in (self._discriminator, self._generator)
-            )
 
     def __call__(
         self, images: torch.Tensor, labels: torch.Tensor, draws: Draws
@@ -148,7 +141,7 @@ class TrainingStep:
         attacked = start
         for _ in range(settings.steps):
             attacked = attacked.detach().requires_grad_(True)
-            loss = _real_loss(self._judge(attacked), labels).sum()
+            loss = _real_loss(self._discriminator(attacked), labels).sum()
             if self._written:
                 loss.backward()
                 gradient = attacked.grad
@@ -174,10 +167,10 @@ class TrainingStep:
                 attacked = self.attack(images, labels, start)
             optimizer.zero_grad(set_to_none=not self._written)
             with torch.no_grad(), self._kernels_of_generator():
-                fakes = self._generate(latents, fake_labels)
+                fakes = self._generator(latents, fake_labels)
             with self._cached():
-                real = _real_loss(self._judge(attacked), labels)
-                fake = functional.softplus(self._judge(fakes)[0])
+                real = _real_loss(self._discriminator(attacked), labels)
+                fake = functional.softplus(self._discriminator(fakes)[0])
             loss = real.mean() + fake.mean()
             loss.backward()
         optimizer.step()
@@ -188,7 +181,7 @@ class TrainingStep:
         optimizer.zero_grad(set_to_none=not self._written)
         frozen = contextlib.nullcontext() if self._written else self._frozen()
         with frozen, self._cached(), self._kernels(advance=False), self._kernels_of_generator():
-            source, classes = self._judge(self._generate(latents, labels))
+            source, classes = self._discriminator(self._generator(latents, labels))
             loss = functional.softplus(-source).mean() + functional.cross_entropy(classes, labels)
             loss.backward()
         optimizer.step()
