@@ -20,12 +20,13 @@ from typing_extensions import override
 
 from robgan_tf.keras_versions import normalize_in_place
 from robgan_tf.layers.held_kernels import held_kernel
+from robgan_tf.layers.restored_wrapper import RestoredWrapper
 from robgan_tf.typing import Shape
 
 _SMALLEST_NORM = 1e-12
 
 
-class OverwritesKernel:
+class OverwritesKernel(RestoredWrapper):
     """What the wrappers need to take the place of `SpectralNormalization`.
 
     Args:

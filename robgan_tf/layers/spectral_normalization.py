@@ -26,13 +26,14 @@ from robgan_tf.layers.convolution import Convolution2D, PreparedKernel
 from robgan_tf.layers.eager import outside_graphs
 from robgan_tf.layers.held_kernels import held_kernel, held_kernels, hold
 from robgan_tf.layers.overwriting_wrappers import OverwritesKernel, overwriting_wrapper
+from robgan_tf.layers.restored_wrapper import RestoredWrapper
 from robgan_tf.typing import Shape
 
 _SMALLEST_NORM = 1e-12
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
-class SpectralNormalization(keras.layers.Wrapper):
+class SpectralNormalization(RestoredWrapper, keras.layers.Wrapper):
     """Divides the kernel of the wrapped layer by its largest singular value.
 
     It takes the place of `keras.layers.SpectralNormalization` around any layer, under any dtype

@@ -68,6 +68,17 @@ class Network(keras.Model):
         del config
         self.build()
 
+    def __reduce__(self) -> Any:
+        """What a pickle is made of: that of a built model, or a copy would draw other weights."""
+        self.build()
+        return super().__reduce__()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Returns a copy by way of `__reduce__`, as Keras 3 does."""
+        make, arguments = self.__reduce__()[:2]
+        memo[id(self)] = make(*arguments)
+        return memo[id(self)]
+
     def folded(self) -> Self:
         """Returns a copy that computes the same in inference mode, in its plainest form."""
         copy = type(self).from_config(self.get_config())

@@ -8,6 +8,7 @@ import signal
 import numpy as np
 import pytest
 
+from robgan_tf.keras_versions import variable_path
 from robgan_tf.reporting import MetricsFile, read_metrics
 from robgan_tf.stages.finished import open_run
 from tests import kept_steps, made_run, tiny
@@ -34,7 +35,7 @@ OVERLAY = (
 
 def weights(run_dir, checkpoint="last"):
     model = open_run(run_dir, checkpoint).load_classifier()
-    return {variable.path: np.array(variable) for variable in model.variables}
+    return {variable_path(variable): np.array(variable) for variable in model.variables}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -75,7 +75,7 @@ def test_gradients_are_those_of_a_machine_with_instructions(layer_class, monkeyp
         with tf.GradientTape() as tape:
             tape.watch(inputs)
             loss = tf.reduce_sum(tf.sin(tf.cast(layer(inputs), tf.float32)))
-        sources = [inputs, *(variable.value for variable in layer.trainable_variables)]
+        sources = [inputs, *layer.trainable_variables]
         gradients[machine] = tape.gradient(loss, sources)
     for one, other in zip(*gradients.values(), strict=True):
         assert one.dtype == tf.float32
@@ -86,7 +86,7 @@ def test_variables_are_float32_in_bfloat16_and_the_bias_is_added():
     layer = built(Convolution2D, 2, 1)
     layer.bias.assign([1.0, -2.0])
     layer.kernel.assign(tf.zeros_like(layer.kernel))
-    assert {variable.dtype for variable in layer.variables} == {"float32"}
+    assert {tf.as_dtype(variable.dtype) for variable in layer.variables} == {tf.float32}
     np.testing.assert_array_equal(np.asarray(layer(images()), np.float32)[0, 0, 0], [1.0, -2.0])
 
 
@@ -143,7 +143,7 @@ def test_a_1x1_convolution_with_strides_and_its_gradients(side):
         tape.watch(images)
         outputs = layer(images)
         loss = tf.reduce_sum(tf.square(outputs))
-    of_images, of_kernel = map(np.asarray, tape.gradient(loss, [images, layer.kernel.value]))
+    of_images, of_kernel = map(np.asarray, tape.gradient(loss, [images, layer.kernel]))
     seen, matrix = np.asarray(images)[:, ::2, ::2], np.asarray(layer.kernel)[0, 0]
     np.testing.assert_allclose(outputs, seen @ matrix, rtol=1e-5, atol=1e-6)
     upstream = 2.0 * np.asarray(outputs)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robgan_tf.keras_versions import IS_KERAS_2
 from robgan_tf.layers import (
+    PooledConv2D,
     SpectralNormalization,
     hold_normalized_kernels,
     spectral_normalization_layers,
@@ -117,6 +118,14 @@ def test_the_folded_copy_computes_the_same(normalization):
     folded = model.folded()
     assert folded.normalization == "none"
     np.testing.assert_allclose(folded(images)[0], model(images)[0], rtol=1e-5, atol=1e-6)
+
+
+@wrappers
+def test_it_is_made_again_around_a_layer_of_this_package(normalization):
+    layer = spectrally_normalized(PooledConv2D(3), normalization, 2)
+    again = type(layer).from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    assert type(again.layer) is PooledConv2D
 
 
 @pytest.mark.skipif(IS_KERAS_2, reason="TensorFlow Addons can be had with this TensorFlow")

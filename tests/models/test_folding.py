@@ -41,7 +41,7 @@ def test_folded_kernels_are_those_of_inference_and_of_norm_1(options):
     for one, two in zip(normalized(images(), LABELS), folded(images(), LABELS), strict=True):
         if one is not None:
             np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
-    kernels = [v for v in folded.variables if v.name == "kernel"]
+    kernels = [v for v in folded.variables if variable_path(v).endswith("/kernel")]
     assert len(kernels) == len(spectral_normalization_layers(normalized))
     for kernel in kernels:
         matrix = np.reshape(kernel, [-1, kernel.shape[-1]])

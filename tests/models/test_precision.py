@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.keras_versions import variable_path
 from robgan_tf.layers import Convolution2D, SpectralNormalization, spectral_normalization_layers
 from robgan_tf.layers.batch_normalization import ClassConditionalBatchNormalization
 from robgan_tf.losses.adversarial import class_loss
@@ -52,7 +53,7 @@ def relative_distance(one, other):
 
 def test_variables_images_and_logits_are_float32(generators, discriminators):
     for model in (generators[1], discriminators[1]):
-        assert {variable.dtype for variable in model.variables} == {"float32"}
+        assert {tf.as_dtype(variable.dtype) for variable in model.variables} == {tf.float32}
     fakes = generators[1](latents(), LABELS, training=True)
     outputs = [fakes, *discriminators[1](fakes)]
     assert {values.dtype for values in outputs} == {tf.float32}
@@ -70,7 +71,7 @@ def test_close_to_float32_and_not_the_same(generators, discriminators, images):
 def test_convolutions_between_pixels_and_heads_are_bfloat16(discriminators, generators):
     def precisions(model):
         return {
-            "/".join(layer.path.split("/")[1:3]): layer.precision
+            "/".join(variable_path(layer.kernel).split("/")[1:-1][:2]): layer.precision
             for layer in model._flatten_layers()
             if isinstance(layer, Convolution2D)
         }

@@ -63,7 +63,7 @@ def differences(published, case, mode, outputs_of, first, input_name):
             tf.reduce_sum(values * projection_weights(values.shape, phase))
             for values, phase in terms
         )
-    of_first, *gradients = tape.gradient(projected, [first, *[v.value for v in variables]])
+    of_first, *gradients = tape.gradient(projected, [first, *variables])
     found = {f"{mode}.{key}": in_their_axes(value) for key, value in outputs.items()}
     found[f"{mode}.projection"] = projected
     found[f"{mode}.gradient.{input_name}"] = in_their_axes(of_first)

@@ -185,7 +185,10 @@ def test_models_build_themselves_inside_a_graph():
         inputs = first[:, 0, :8, 0] if name == "generator" else first[..., : model.channels]
         call = tf.function(lambda x, model=model: model(x, LABELS, training=False), autograph=False)
         found = call(inputs)
-        assert_equal(*(tf.nest.flatten(x) for x in (found, model(inputs, LABELS, training=False))))
+        expected = model(inputs, LABELS, training=False)
+        for one, other in zip(*map(tf.nest.flatten, (found, expected)), strict=True):
+            # What a graph fuses may round otherwise.
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_a_classifier_is_trained_by_fit():
@@ -230,7 +233,7 @@ def test_a_network_that_was_not_built_is_trained_inside_another_model(name):
     model = Classifier(CASES[name]())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # Plain descent has fewest operations to compile.
-    model.compile(keras.optimizers.SGD(0.1), loss)
+    model.compile(keras.optimizers.SGD(0.01), loss)
     history = model.fit(images, LABELS, epochs=5, verbose=0).history["loss"]
     assert history[-1] < history[0]
     assert model.predict(images, verbose=0).shape == (3, 3)

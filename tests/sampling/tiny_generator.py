@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from robgan_tf.keras_versions import variable_path
 from robgan_tf.models import ResNetGenerator
 
 
@@ -20,6 +21,6 @@ def build(num_classes=3, channels=1):
 def vary_classes(generator):
     """Makes the gammas and betas of a G, all the same at first, random."""
     for number, variable in enumerate(generator.variables):
-        if variable.path.endswith(("gamma", "beta")):
+        if variable_path(variable).endswith(("gamma", "beta")):
             noise = tf.random.stateless_normal(variable.shape, [number, 0], stddev=0.5)
             variable.assign_add(noise)

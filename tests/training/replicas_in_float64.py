@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from robgan_tf.keras_versions import tensorflow_variable
 from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.losses.objective.trades import Trades
 from robgan_tf.training.distribution import make_strategy
@@ -71,7 +72,9 @@ def largest_difference(train, strategies, normalization):
         losses.append(of_steps)
         variables.append([np.array(v) for model in models for v in model.variables])
     between_replicas = [
-        np.abs(np.subtract(*(np.array(copy) for copy in layer.vector_u.value.values))).max()
+        np.abs(
+            np.subtract(*(np.array(copy) for copy in tensorflow_variable(layer.vector_u).values))
+        ).max()
         for layer in spectral_normalization_layers(models[0])
     ]
     pairs = [

@@ -41,7 +41,7 @@ def test_each_place_and_size(bindings, epsilon, corrected, in_float64):
     settings = GeneratorOptimizerSettings(
         learning_rate=RATE, beta_1=BETA_1, beta_2=BETA_2, **bindings
     )
-    variable = Variable(np.zeros(5))
+    variable = Variable(np.zeros(5, np.float32))
     optimizer = build_optimizer(settings, [variable])
     apply = tf.function(lambda gradient: optimizer.apply_gradients([(gradient, variable)]))
     for gradient, expected in zip(GRADIENTS, by_hand(epsilon, corrected), strict=True):
@@ -88,7 +88,7 @@ def test_the_default_is_keras_s_adam_to_the_bit(replicas):
 
 
 def test_a_state_fits_both(tmp_path):
-    variable = Variable(np.zeros(5))
+    variable = Variable(np.zeros(5, np.float32))
     theirs, ours = keras.optimizers.Adam(RATE), CorrectedAdam(RATE)
     for optimizer in (theirs, ours):
         optimizer.build([variable])

@@ -53,7 +53,7 @@ def test_the_g_update_has_a_batch_size_of_its_own(eagerly):
         loss = step.loss.generator(*players.discriminator(images), labels).total
         mean = tf.reduce_mean(loss)
     assert loss.shape == (24,)
-    expected = tape.gradient(mean, [v.value for v in generator.trainable_variables])
+    expected = tape.gradient(mean, generator.trainable_variables)
     # With beta_1 = 0 Adam's first moment is the gradient.
     moments = players.generator_optimizer._momentums
     for moment, gradient in zip(moments, expected, strict=True):

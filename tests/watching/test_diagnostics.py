@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.keras_versions import variable_path
 from robgan_tf.watching.diagnostics import Diagnostics
 from tests import tiny
 
@@ -55,7 +56,7 @@ def test_largest_sigma_is_that_of_the_stored_kernels():
     kernels = [
         np.asarray(variable)
         for variable in players.discriminator.trainable_variables
-        if variable.path.endswith("kernel")
+        if variable_path(variable).endswith("kernel")
     ]
     largest = max(np.linalg.norm(k.reshape(-1, k.shape[-1]), 2) for k in kernels)
     assert float(values["spectral/largest_sigma"]) == pytest.approx(largest, rel=1e-4)
