@@ -1,0 +1,1 @@
+"""What a training step asks of a machine, counted in its graph, and what follows for others."""
