@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from robgan_tf.adapters.numpy_functions import user_errors
+from robgan_tf.corruptions.kept import KeptScores
 from robgan_tf.corruptions.picture import heat_map
 from robgan_tf.corruptions.scores import Accuracies, Score, mean_error, of_kinds, relative_errors
 from robgan_tf.corruptions.sets import CorruptedImages, CorruptionSets
@@ -15,6 +16,7 @@ from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.json_file import read_object
 from robgan_tf.reporting.markdown import table
+from robgan_tf.robustness.answers import answers
 from robgan_tf.robustness.compiled import CompiledClassifier
 from robgan_tf.robustness.input_range import range_warning
 from robgan_tf.robustness.subject_check import check_classifier
@@ -36,6 +38,9 @@ def evaluate_corruptions(
 ) -> str:
     """Measures accuracy by kind and severity, and writes `<name>.json`, `.md` and `.png`.
 
+    Scores are kept in `<name>/scores.json` as they are measured: the same call goes on where an
+    earlier one was interrupted.
+
     Args:
       classifiers: Classifiers, names of which differ.
       folder: of the sets, see `corruptions.sets`.
@@ -55,9 +60,12 @@ def evaluate_corruptions(
     of_baseline = None if baseline is None else _read_baseline(baseline)
     kinds = f"{len(sets.kinds)} kinds" if len(sets.kinds) > 1 else "1 kind"
     print(f"Corrupted images of {kinds} in {folder}: {', '.join(sets.kinds)}", flush=True)
-    scores = _scores(classifiers, sets, count, batch_size)
+    path = pathlib.Path(directory)
+    kept = KeptScores(path / name / "scores.json")
+    scores = _scores(classifiers, sets, count, batch_size, kept)
     record = {
         "data_dir": str(folder),
+        "images": _described(scores, count),
         "images_of_each": count,
         "models": [
             _record(classifier, scores[classifier.name], of_baseline) for classifier in classifiers
@@ -66,7 +74,6 @@ def evaluate_corruptions(
     }
     accuracies = {name: of_kinds(found) for name, found in scores.items()}
     text = _markdown(record, accuracies)
-    path = pathlib.Path(directory)
     path.mkdir(parents=True, exist_ok=True)
     write_atomically(path / f"{name}.json", json.dumps(record, indent=1) + "\n")
     write_atomically(path / f"{name}.md", text)
@@ -76,7 +83,11 @@ def evaluate_corruptions(
 
 
 def _scores(
-    classifiers: Sequence[Classifier], sets: CorruptionSets, count: int | None, batch_size: int
+    classifiers: Sequence[Classifier],
+    sets: CorruptionSets,
+    count: int | None,
+    batch_size: int,
+    kept: KeptScores,
 ) -> dict[str, list[Score]]:
     scores: dict[str, list[Score]] = {classifier.name: [] for classifier in classifiers}
     compiled: dict[str, CompiledClassifier] = {}
@@ -91,12 +102,27 @@ def _scores(
         for classifier in classifiers:
             if classifier.name not in compiled:
                 compiled[classifier.name] = _opened(classifier, some)
-            accuracy = _accuracy(compiled[classifier.name], some, batch_size)
-            score = Score(some.kind, some.severity, accuracy, len(some.labels), some.digest)
+            answered = answers(classifier, some.images)
+            score = kept.find(classifier.source, answered, some.digest)
+            note = "" if score is None else ", measured before"
+            if score is None:
+                accuracy = _accuracy(compiled[classifier.name], some, batch_size)
+                score = Score(some.kind, some.severity, accuracy, len(some.labels), some.digest)
+                kept.add(classifier.source, answered, score)
             scores[classifier.name].append(score)
             of_model = f" of {classifier.name}" if len(classifiers) > 1 else ""
-            print(f"  {some.kind}, severity {some.severity}: {accuracy:.1%}{of_model}", flush=True)
+            told = f"{some.kind}, severity {some.severity}: {score.accuracy:.1%}"
+            print(f"  {told}{of_model}{note}", flush=True)
     return scores
+
+
+def _described(scores: Mapping[str, Sequence[Score]], count: int | None) -> str:
+    """Which images of each set were used; sets are shared in the order of their test images."""
+    sizes = sorted({score.images for found in scores.values() for score in found})
+    sized = " to ".join(f"{size}" for size in (sizes[0], sizes[-1])[: len(sizes)])
+    if count is None:
+        return f"all {sized} of each set"
+    return f"the first {sized} of each set, classes as they come"
 
 
 def _opened(classifier: Classifier, first: CorruptedImages) -> CompiledClassifier:
@@ -154,7 +180,7 @@ def _read_baseline(path: PathLike) -> Accuracies:
 
 def _markdown(record: JsonObject, models: Mapping[str, Accuracies]) -> str:
     severities = sorted({x for of in models.values() for each in of.values() for x in each})
-    lines: list[str] = []
+    lines = [f"Images: {record['images']}.", ""]
     for model in record["models"]:
         of = models[model["model"]]
         relative = model.get("corruption_errors_relative_to_baseline")
@@ -181,10 +207,6 @@ def _mean(model: JsonObject, baseline: str | None) -> str:
         return line
     relative = model["mean_corruption_error_relative_to_baseline"]
     return f"{line} Mean corruption error relative to {baseline}: {relative:.2%}."
-
-
-def _mean_of(accuracies: Mapping[int, float]) -> float:
-    return float(np.mean(list(accuracies.values())))
 
 
 def _cell(value: float | None) -> str:

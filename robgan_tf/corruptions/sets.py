@@ -7,6 +7,7 @@ and KIND/SEVERITY.npz.
 """
 
 import dataclasses
+import functools
 import pathlib
 import re
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ class CorruptedImages:
     labels: np.ndarray
     found: str
 
-    @property
+    @functools.cached_property
     def digest(self) -> str:
         """Hexadecimal digits that tell images and labels from others."""
         return digest(self.images, self.labels)

@@ -18,6 +18,7 @@ from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.subsets import representative_rows
 from robgan_tf.files import digest, write_atomically
 from robgan_tf.reporting import format_radius
+from robgan_tf.robustness.answers import check_answers
 from robgan_tf.robustness.asked import Protocol, choose_images, radius_key, stand_ins
 from robgan_tf.robustness.attack_progress import AttackProgress
 from robgan_tf.robustness.card import card
@@ -120,6 +121,8 @@ class RobustnessRun:
             "version_of_attacks": VERSION_OF_ATTACKS,
         }
         stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
+        if not self._kind.randomised:
+            check_answers(classifier, self._images, directory / name / "answers.json")
         found = Measured(classifier, self._warnings(classifier, has_gradient))
         found.replaced = self._kind.replaced(num_classes)
         for line in found.replaced:

@@ -1,5 +1,7 @@
 """Sets of corrupted digits, as CIFAR-10-C is shared, against numbers computed by hand."""
 
+import dataclasses
+import itertools
 import json
 import pathlib
 
@@ -84,9 +86,33 @@ def test_accuracies_and_both_mean_errors(shared, tmp_path, capsys):
     relative = errors.sum(axis=1) / found["one"][1].sum(axis=1)
     expected = pytest.approx(relative.mean())
     assert model["mean_corruption_error_relative_to_baseline"] == expected
+    assert text.startswith(f"Images: all {COUNT} of each set.\n")
     assert "| gaussian_noise |" in text and "mean corruption error, unnormalised: " in text
     assert (tmp_path / "other.png").read_bytes().startswith(b"\x89PNG")
     assert "Corrupted images of 2 kinds in" in capsys.readouterr().out
+
+
+def test_what_was_measured_before_an_interruption_is_not_measured_again(shared, tmp_path, capsys):
+    one = nearest(2.0)
+    whole = evaluate_corruptions([one], shared, tmp_path, "whole", batch_size=COUNT)
+
+    read = CorruptionSets.read
+
+    def until_the_fourth(self, count=None):
+        yield from itertools.islice(read(self, count), 3)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(CorruptionSets, "read", until_the_fourth)
+        evaluate_corruptions([one], shared, tmp_path, "again", batch_size=COUNT)
+    assert not (tmp_path / "again.json").exists()
+    capsys.readouterr()
+    assert evaluate_corruptions([one], shared, tmp_path, "again", batch_size=COUNT) == whole
+    assert capsys.readouterr().out.count("measured before") == 3
+    # Scores of other weights under the same name are not those of this classifier.
+    other = dataclasses.replace(nearest(1.0), source=one.source)
+    evaluate_corruptions([other], shared, tmp_path, "again", batch_size=COUNT)
+    assert "measured before" not in capsys.readouterr().out
 
 
 def test_published_definition():

@@ -200,6 +200,23 @@ def test_results_of_other_images_are_refused(tmp_path):
         evaluated(tmp_path, source(pixels=PIXELS[::-1]), masking=False)
 
 
+def test_results_of_other_weights_under_the_same_name_are_refused(tmp_path):
+    """A program's digest does not tell which weights it loads."""
+    protocol = Protocol("published", (0.02,), masking=False)
+
+    def evaluate_with(scale):
+        of_weights = Classifier("mean", lambda images: scale * logits(images), "test")
+        return evaluate_robustness([(of_weights, tmp_path, "x")], source(), protocol, 20)
+
+    first = evaluate_with(1.0)
+    assert evaluate_with(1.0001) == first  # Rounding.
+    with pytest.raises(UserError, match=r"with other weights: .* Give another --name"):
+        evaluate_with(2.0)
+    (tmp_path / "x" / "answers.json").write_text("{}")
+    with pytest.raises(UserError, match="holds no logits; move it away"):
+        evaluate_with(1.0)
+
+
 def test_results_of_weaker_attacks_are_not_continued(tmp_path):
     evaluated(tmp_path, source(), masking=False)
     path = tmp_path / "result" / "protocol.json"
