@@ -1,5 +1,6 @@
 """evaluate quality: a generator's images against real ones."""
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ def add_flags(parser: Parser) -> None:
     parser.flag("splits", "Of the Inception Score.", values.whole(1), default=10, form="NUMBER")
     flags.add_seed(parser)
     flags.add_batch_size(parser)
+    flags.add_replicas(parser)
     parser.group("Results")
     parser.flag(
         "name",
@@ -88,10 +90,12 @@ def evaluate(given: Values) -> int:
         from robgan_tf.stages.features import open_features
         from robgan_tf.stages.finished import trained_classes
 
+    devices = flags.devices(given)
     settings, measured_images, directory, statistics = (
         _of_stored_images(given) if given.generated else _of_run(given)
     )
-    extractor = open_features(given.features, settings.resolution, settings.channels)
+    opened = open_features(given.features, settings.resolution, settings.channels)
+    extractor = dataclasses.replace(opened, devices=devices)
     classes = None if given.generated else trained_classes(given.run_dir[0])
     data = flags.load_data(settings, given, classes)
     real = getattr(data, given.split)

@@ -89,14 +89,7 @@ def add_flags(parser: Parser) -> None:
     )
     flags.add_seed(parser)
     flags.add_batch_size(parser)
-    parser.flag(
-        "replicas",
-        "Devices that share the images, each with --batch_size of them at a time: GPUs, or without "
-        "one parts of the CPU. They change no result.",
-        values.whole(1),
-        default=1,
-        form="NUMBER",
-    )
+    flags.add_replicas(parser)
     parser.switch("masking", "Look for signs of masked gradients too.", default=True)
     parser.group("Results")
     parser.flag(
@@ -129,11 +122,10 @@ def evaluate(given: Values) -> int:
         import tensorflow as tf
 
         from robgan_tf.robustness.run import Protocol, evaluate_robustness
-        from robgan_tf.training.distribution import replica_devices
 
     # Every attack at every radius is compiled once: the advice against that is no news.
     tf.get_logger().setLevel("ERROR")
-    devices = replica_devices(given.replicas, "--replicas") if given.replicas > 1 else ()
+    devices = flags.devices(given)
     protocol = Protocol(
         attack=given.attack,
         epsilons=given.epsilons,

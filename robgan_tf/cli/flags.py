@@ -138,6 +138,25 @@ def add_batch_size(parser: Parser) -> None:
     parser.flag("batch_size", "Images at a time.", values.whole(1), default=100, form="NUMBER")
 
 
+def add_replicas(parser: Parser) -> None:
+    """The flag of how many devices an evaluation is spread over; read it by `devices`."""
+    parser.flag(
+        "replicas",
+        "Devices that share the images, each with --batch_size of them at a time: GPUs, or without "
+        "one parts of the CPU. They change no result.",
+        values.whole(1),
+        default=1,
+        form="NUMBER",
+    )
+
+
+def devices(given: Values) -> Sequence[str]:
+    """Names of the devices of --replicas; none for the one that TensorFlow chooses."""
+    from robgan_tf.training.distribution import replica_devices
+
+    return replica_devices(given.replicas, "--replicas") if given.replicas > 1 else ()
+
+
 def add_run_dirs(parser: Parser, meaning: str) -> None:
     """The flag of the runs that are measured."""
     parser.flag("run_dir", meaning, values.path, repeated=True, form="DIR")

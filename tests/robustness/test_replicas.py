@@ -10,7 +10,9 @@ from robgan_tf.robustness.replicas import spread
 
 # Devices are set up once in a process.
 PROGRAM = """
+import dataclasses
 import numpy as np, tensorflow as tf, keras
+from robgan_tf.quality.extractors.extractor import FeatureExtractor
 from robgan_tf.attacks.auto_pgd import AutoPGD
 from robgan_tf.attacks.square import SquareSearch
 from robgan_tf.robustness.compiled import CompiledClassifier
@@ -44,10 +46,20 @@ np.testing.assert_array_equal(one.adversarial, two.adversarial)
 assert parts == parts_of_two and counts == counts_of_two
 assert all(0 < part["fooled"] < part["images"] for part in parts), parts
 print(devices, parts)
+
+pixels = np.random.default_rng(1).integers(0, 256, [1003, 8, 8, 3]).astype(np.uint8)
+call = tf.function(
+    lambda x: model(tf.cast(x, tf.float32) / 255.0),
+    input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.uint8)],
+)
+of_one = FeatureExtractor("x", call, 5, None, (8, 8, 3), "x", np.zeros([1, 5], np.float32))
+features = [dataclasses.replace(of_one, devices=names)(pixels)[0] for names in ((), devices)]
+assert features[0].shape == (1003, 5) and features[0].std() > 0
+np.testing.assert_array_equal(*features)
 """
 
 
-def test_1003_images_on_two_replicas_give_the_same_counts():
+def test_1003_images_on_two_replicas_give_the_same_counts_and_features():
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False
     )

@@ -1,13 +1,17 @@
 """A function from images to features, called a batch at a time and checked at each."""
 
+import contextlib
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.quality.moments import row_blocks
+from robgan_tf.robustness.replicas import spread
 
 BATCH_SIZE = 50
 
@@ -29,6 +33,8 @@ class FeatureExtractor:
       image_shape: (H, W, C) of the images it was opened for.
       source: what identifies its weights, for records.
       probe: float32 [n, d], the features of images that are the same for every extractor.
+      devices: names of devices that share the batches, each computed whole on one of them, which
+        changes no result; none for the one that TensorFlow chooses.
     """
 
     name: str
@@ -38,6 +44,7 @@ class FeatureExtractor:
     image_shape: ImageShape
     source: str
     probe: np.ndarray
+    devices: Sequence[str] = ()
 
     @property
     def identity(self) -> str:
@@ -71,8 +78,10 @@ class FeatureExtractor:
         probabilities = None
         if self.classes is not None:
             probabilities = np.empty([len(images), self.classes], np.float32)
-        for rows in row_blocks(len(images), batch_size):
-            some_features, logits = outputs(self.name, self.call, images[rows])
+        blocks = [np.arange(len(images))[rows] for rows in row_blocks(len(images), batch_size)]
+        devices: Sequence[str | None] = self.devices or [None]
+        calls = [functools.partial(self._outputs, images, device) for device in devices]
+        for rows, _, (some_features, logits) in spread(blocks, calls):
             widths = some_features.shape[1], None if logits is None else logits.shape[1]
             if widths != (self.dimensions, self.classes):
                 raise UserError(
@@ -83,6 +92,13 @@ class FeatureExtractor:
             if logits is not None and probabilities is not None:
                 probabilities[rows] = _softmax(logits)
         return features, probabilities
+
+    def _outputs(
+        self, images: np.ndarray, device: str | None, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """What `outputs` returns of the images at some positions."""
+        with tf.device(device) if device else contextlib.nullcontext():
+            return outputs(self.name, self.call, images[rows])
 
 
 def outputs(
