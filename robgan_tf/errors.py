@@ -29,6 +29,10 @@ class CollapseError(Exception):
     """An alarm stopped the run, which was saved; the message says what was seen."""
 
 
+class LostWorkerError(Exception):
+    """Another worker of the run has ended; the message names it where it is known."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an exception's message, for a message of one line."""
     lines = str(error).strip().splitlines()

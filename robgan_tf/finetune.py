@@ -81,6 +81,8 @@ def finetune(given: Values) -> int:
     stop = stage.train(deadline)
     if stop is not None:
         return stop.exit_status
+    if not stage.workers.is_chief:
+        return 0
     measure = command_line(
         "evaluate",
         "robustness",

@@ -67,6 +67,8 @@ def train(given: Values) -> int:
     stop = stage.train(deadline)
     if stop is not None:
         return stop.exit_status
+    if not stage.workers.is_chief:
+        return 0
     longer = continuation("train", given, "train.steps", 2 * config.train.steps)
     print(f"Next: train longer with\n  {longer}")
     return 0

@@ -39,6 +39,7 @@ def build(
     strategy=None,
     average_decay=0.0,
     seed=0,
+    accumulation_steps=1,
 ):
     """Builds the step of a tiny D."""
     keras.utils.set_random_seed(1)
@@ -58,6 +59,7 @@ def build(
         strategy=strategy,
         seed=seed,
         average_decay=average_decay,
+        accumulation_steps=accumulation_steps,
     )
 
 

@@ -5,6 +5,7 @@ COMMANDS = {
     "configs": ("robgan_tf.configs", "List the configurations that come with the package."),
     "train": ("robgan_tf.train", "Train generator, discriminator and attacker jointly."),
     "finetune": ("robgan_tf.finetune", "Train a robust classifier from the discriminator."),
+    "launch": ("robgan_tf.launch", "Train with several worker processes on this machine."),
     "evaluate": (
         "robgan_tf.evaluate",
         "Measure accuracy under attack, the gap to test images, or image quality.",

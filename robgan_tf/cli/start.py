@@ -12,18 +12,28 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow turns oneDNN on by itself only on some processors; on others its convolutions are
 # about half as fast without it, and a run's low bits would depend on the machine.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# TensorFlow would take all memory of every GPU at once, also what an evaluation beside training,
+# or somebody else's program, needs. TF_FORCE_GPU_ALLOW_GROWTH=false has it so.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 from absl import app, logging
 from absl.testing import flagsaver
 
 from robgan_tf.cli.command import KEPT, Command, Kinds
-from robgan_tf.errors import CollapseError, NonFiniteError, UserError, machine_fault
+from robgan_tf.errors import (
+    CollapseError,
+    LostWorkerError,
+    NonFiniteError,
+    UserError,
+    machine_fault,
+)
 from robgan_tf.runs.stopping import StoppedError, interruptible, kept
 
 USER_ERROR_STATUS = 2
 NON_FINITE_STATUS = 3
 COLLAPSE_STATUS = 4
 MACHINE_STATUS = 5
+LOST_WORKER_STATUS = 6
 # As the shell shows a program that SIGPIPE has ended.
 BROKEN_PIPE_STATUS = 141
 
@@ -72,7 +82,8 @@ def finish(call: Callable[[], int]) -> int:
 
     A UserError ends as one line on standard error and status 2, a NonFiniteError likewise with
     status 3, a CollapseError with status 4, without tracebacks; a full disk, lack of memory, other
-    faults of the machine as one line with what is safe, and status 5; where nobody reads the output
+    faults of the machine as one line with what is safe, and status 5; a LostWorkerError likewise
+    with status 6; where nobody reads the output
     any more (`| head`), the command ends in silence with status 141. Any other exception is a
     fault of this package and shows one.
 
@@ -98,6 +109,9 @@ def finish(call: Callable[[], int]) -> int:
     except CollapseError as error:
         print(f"stopped by an alarm and saved: {error}", file=sys.stderr)
         return COLLAPSE_STATUS
+    except LostWorkerError as error:
+        print(f"stopped: {error}. Start all workers again: {kept(error) or KEPT}", file=sys.stderr)
+        return LOST_WORKER_STATUS
     except Exception as error:
         fault = machine_fault(error)
         if fault is None:

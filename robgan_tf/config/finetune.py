@@ -32,6 +32,13 @@ class FinetuneSettings(Settings):
 
     steps: int = setting("the last step; a higher value continues a finished run", minimum=1)
     batch_size: int = setting("images in each batch, real and generated together", 128, minimum=1)
+    accumulation_steps: int = setting(
+        "micro-batches that each batch is worked through in, one after the other, their gradients "
+        "added up: memory of a part of the batch, the update of all of it; see "
+        "[Several machines](../guides/several_machines.md)",
+        1,
+        minimum=1,
+    )
     seed: int = setting(
         "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
     )
@@ -114,7 +121,17 @@ class FinetuneSettings(Settings):
         0.0,
         minimum=0.0,
     )
-    distribution: str = setting("`MirroredStrategy` or one device", "mirrored", choices=STRATEGIES)
+    deterministic: bool = setting(
+        "operations that give the same bits every time, also on GPUs, where they are slower; on "
+        "CPUs they do anyway",
+        False,
+    )
+    distribution: str = setting(
+        "`mirrored`: `MirroredStrategy`, or where TF_CONFIG names several workers "
+        "`MultiWorkerMirroredStrategy`; or `single_device`",
+        "mirrored",
+        choices=STRATEGIES,
+    )
     replicas: int | None = setting("as in `train`", None, minimum=1)
 
     @property

@@ -39,6 +39,13 @@ class TrainSettings(Settings):
     generator_batch_size: int | None = setting(
         "images in the G update alone; None for `train.batch_size`", None, minimum=1
     )
+    accumulation_steps: int = setting(
+        "micro-batches that each batch is worked through in, one after the other, their gradients "
+        "added up: memory of a part of the batch, the update of all of it; see "
+        "[Several machines](../guides/several_machines.md)",
+        1,
+        minimum=1,
+    )
     seed: int = setting(
         "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
     )
@@ -66,9 +73,20 @@ class TrainSettings(Settings):
         0.0,
         minimum=0.0,
     )
-    distribution: str = setting("`MirroredStrategy` or one device", "mirrored", choices=STRATEGIES)
+    deterministic: bool = setting(
+        "operations that give the same bits every time, also on GPUs, where they are slower; on "
+        "CPUs they do anyway",
+        False,
+    )
+    distribution: str = setting(
+        "`mirrored`: `MirroredStrategy`, or where TF_CONFIG names several workers "
+        "`MultiWorkerMirroredStrategy`; or `single_device`",
+        "mirrored",
+        choices=STRATEGIES,
+    )
     replicas: int | None = setting(
-        "None: every GPU, or one CPU; a number of logical CPU devices where there is no GPU",
+        "None: every GPU, or one CPU; a number of logical CPU devices where there is no GPU; of "
+        "each worker where there are several",
         None,
         minimum=1,
     )

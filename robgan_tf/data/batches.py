@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.data.augmentation import (
+    Rows,
     area_boxes,
     random_flip,
     random_pad_crop_flip,
@@ -35,6 +36,7 @@ def training_batches(
     start_step: int = 0,
     augmentation: str = "none",
     dequantize: bool = True,
+    rows: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """Builds the endless stream of training steps.
 
@@ -49,11 +51,15 @@ def training_batches(
       start_step: the first step to yield.
       augmentation: one of `DATASET_AUGMENTATIONS`.
       dequantize: whether to add noise, uniform in [0, 1/128), and clip to [-1, 1].
+      rows: positions of the samples of each batch that are read, where other workers read the
+        others; None for all. What is read is the same whichever way.
 
     Returns:
       A `tf.data.Dataset` of dicts: "images", float32 `[updates_per_step, batch_size, H,
-      W, C]` in [-1, 1], and "labels", int32 `[updates_per_step, batch_size]`.
+      W, C]` in [-1, 1], and "labels", int32 `[updates_per_step, batch_size]`; of `rows`, their
+      number takes the place of batch_size.
     """
+    wanted = None if rows is None else _rows_of_step(rows, updates_per_step, batch_size)
     with tf.device("CPU:0"):
         labels = tf.constant(source.labels, tf.int32)
 
@@ -62,15 +68,20 @@ def training_batches(
     def make_step(step: tf.Tensor) -> Scalars:
         positions = sample_positions(step, updates_per_step, batch_size)
         indices = example_indices(positions, len(source), seed)
-        images = _augmented_images(source, indices, seed, step, augmentation)
+        if wanted is not None:
+            indices = wanted.of(indices)
+        images = _augmented_images(source, indices, seed, step, augmentation, wanted)
         images = scale_images(images)
         if dequantize:
             noise_seed = derive_seed(seed, Purpose.DEQUANTIZATION, step)
+            of_all = images.shape if wanted is None else [wanted.total, *images.shape[1:]]
             noise = tf.random.stateless_uniform(
-                images.shape, noise_seed, 0.0, DEQUANTIZATION_WIDTH, alg="philox"
+                of_all, noise_seed, 0.0, DEQUANTIZATION_WIDTH, alg="philox"
             )
+            if wanted is not None:
+                noise = wanted.of(noise)
             images = tf.minimum(images + noise, 1.0)  # the noise cannot go below -1
-        outer = [updates_per_step, batch_size]
+        outer = [updates_per_step, batch_size if rows is None else len(rows)]
         return {
             "images": tf.reshape(images, outer + images.shape[1:].as_list()),
             "labels": tf.reshape(tf.gather(labels, indices), outer),
@@ -83,20 +94,33 @@ def training_batches(
     return batches.prefetch(_WAITING_STEPS).with_options(options)
 
 
+def _rows_of_step(rows: np.ndarray, updates_per_step: int, batch_size: int) -> Rows:
+    """The same rows of each batch of a step, as rows of the step."""
+    starts = np.arange(updates_per_step)[:, np.newaxis] * batch_size
+    chosen = (starts + rows).reshape(-1).astype(np.int32)
+    with tf.device("CPU:0"):
+        return Rows(updates_per_step * batch_size, tf.constant(chosen))
+
+
 def _augmented_images(
-    source: ImageSource, indices: tf.Tensor, seed: int, step: tf.Tensor, augmentation: str
+    source: ImageSource,
+    indices: tf.Tensor,
+    seed: int,
+    step: tf.Tensor,
+    augmentation: str,
+    rows: Rows | None,
 ) -> tf.Tensor:
     """Fetches uint8 images `[n, H, W, C]` and applies the augmentation of `step`."""
     draw = derive_seed(seed, Purpose.AUGMENTATION, step)
     if augmentation == "area_crop_flip":
         box_seed, flip_seed = two_seeds(draw)
-        boxes = area_boxes(box_seed, indices.shape[0])
-        return random_flip(source.fetch_tensor(indices, boxes), flip_seed)
+        boxes = area_boxes(box_seed, indices.shape[0], rows)
+        return random_flip(source.fetch_tensor(indices, boxes), flip_seed, rows)
     images = source.fetch_tensor(indices)
     if augmentation == "flip":
-        return random_flip(images, draw)
+        return random_flip(images, draw, rows)
     if augmentation == "pad_crop_flip":
-        return random_pad_crop_flip(images, draw)
+        return random_pad_crop_flip(images, draw, rows)
     if augmentation == "none":
         return images
     raise ValueError(f"unknown augmentation {augmentation!r}")

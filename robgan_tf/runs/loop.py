@@ -92,6 +92,7 @@ class TrainingLoop:
       images_per_step: real images in one step, for the rate shown.
       description: markdown shown in TensorBoard: the run's configuration.
       stop_at_alarm: whether an alarm ends the run.
+      agree: whether to stop after a step, which several workers have to agree on.
     """
 
     def __init__(
@@ -104,7 +105,9 @@ class TrainingLoop:
         images_per_step: int,
         description: str,
         stop_at_alarm: bool = False,
+        agree: Callable[[StopRequest], bool] = StopRequest.is_due,
     ) -> None:
+        self._agree = agree
         self._task = task
         self._run = run
         self._checkpoints = checkpoints
@@ -150,7 +153,7 @@ class TrainingLoop:
         self._progress.message("Compiling the first step (about 10 s for small networks) ...")
         for step in range(start_step + 1, self._rhythm.steps + 1):
             self._step(next(batches), step)
-            if stop.is_due():
+            if self._agree(stop):
                 self._save(step)
                 return stop
         return None

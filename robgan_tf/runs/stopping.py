@@ -99,6 +99,7 @@ class StopRequest:
         self, deadline: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self.received: signal.Signals | None = None
+        self._of_other = 0
         self._deadline = deadline
         self._clock = clock
         self._between, self._longest = clock(), 0.0
@@ -123,14 +124,25 @@ class StopRequest:
         out_of_time = self._deadline is not None and now + self._longest >= self._deadline
         return self.received is not None or out_of_time
 
+    def take_over(self, exit_status: int) -> None:
+        """Stops for another worker's reason, which ends it with this status."""
+        self._of_other = exit_status
+
     @property
     def reason(self) -> str:
         """What the run was stopped by."""
+        if self._of_other:
+            name = "--max_hours"
+            if self._of_other > 128:
+                name = signal.Signals(self._of_other - 128).name
+            return f"{name} of another worker"
         return "--max_hours" if self.received is None else self.received.name
 
     @property
     def exit_status(self) -> int:
         """The shell's exit status for a process ended by the signal; 75 where time was up."""
+        if self._of_other:
+            return self._of_other
         return TIME_STATUS if self.received is None else 128 + self.received
 
     def _receive(self, number: int, frame: FrameType | None) -> None:

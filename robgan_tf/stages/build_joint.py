@@ -13,7 +13,8 @@ from robgan_tf.stages.build import (
     build_optimizer,
 )
 from robgan_tf.training.adversary import TrainingAdversary
-from robgan_tf.training.joint_step import JointPlayers, JointStep
+from robgan_tf.training.joint_gradients import JointPlayers
+from robgan_tf.training.joint_step import JointStep
 
 
 def build_players(
@@ -118,19 +119,26 @@ def build_step(
       players: of `build_players`.
       adversary: of `build_adversary`.
       strategy: the distribution strategy in whose scope the players were built.
+
+    Raises:
+      UserError: if the adversary cannot be had with micro-batches.
     """
     train = config.train
-    return JointStep(
-        players,
-        adversary,
-        _loss(config),
-        strategy=strategy,
-        batch_size=train.batch_size,
-        generator_batch_size=train.images_in_generator_update,
-        discriminator_updates=train.discriminator_updates,
-        seed=train.seed,
-        average_decay=train.average_decay,
-    )
+    try:
+        return JointStep(
+            players,
+            adversary,
+            _loss(config),
+            strategy=strategy,
+            batch_size=train.batch_size,
+            generator_batch_size=train.images_in_generator_update,
+            discriminator_updates=train.discriminator_updates,
+            seed=train.seed,
+            average_decay=train.average_decay,
+            accumulation_steps=train.accumulation_steps,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def _loss(config: JointConfig) -> AdversarialLoss:

@@ -107,16 +107,23 @@ class FinetuneStage(Stage):
                 strategy=self.strategy,
                 seed=wanted.seed,
                 average_decay=wanted.average_decay,
+                accumulation_steps=wanted.accumulation_steps,
             )
         except ValueError as error:
             raise UserError(str(error)) from error
 
     @override
     def build(
-        self, run: RunDirectory, data: ImageData, players: FinetunePlayers, step: FinetuneStep
+        self,
+        run: RunDirectory | None,
+        data: ImageData,
+        players: FinetunePlayers,
+        step: FinetuneStep,
     ) -> Built:
         generated = self._open_generated(data)
-        best = BestCheckpoint(run.best_checkpoint_path, {"classifier": players.measured})
+        best = None
+        if run is not None:
+            best = BestCheckpoint(run.best_checkpoint_path, {"classifier": players.measured})
         meter = gap_meter(self.config, data, players.measured)
         shown = data.validation if len(data.validation) else data.train
         return Built(
@@ -172,7 +179,12 @@ class FinetuneStage(Stage):
             ("real", wanted.batch_size - generated),
             ("generated", generated),
         ):
-            check_batch_size(count, self.strategy, f"the number of {kind} images in a batch,")
+            check_batch_size(
+                count,
+                self.strategy,
+                f"the number of {kind} images in a batch,",
+                wanted.accumulation_steps,
+            )
 
     def _open_generated(self, data: ImageData) -> Callable[..., Iterator] | None:
         """Function from steps made to batches of generated images; None without any."""
@@ -186,6 +198,7 @@ class FinetuneStage(Stage):
             data,
             wanted.generated_count,
             wanted.seed,
+            self.workers.rows(wanted.generated_count, wanted.accumulation_steps),
         )
 
     def _batches(
@@ -193,14 +206,16 @@ class FinetuneStage(Stage):
     ) -> Iterator[tuple]:
         """Yields ((images, labels) of real images, the same of generated ones or None)."""
         wanted, prepared = self.config.finetune, self.config.data
+        count = wanted.batch_size - wanted.generated_count
         real = training_batches(
             data.train,
-            batch_size=wanted.batch_size - wanted.generated_count,
+            batch_size=count,
             updates_per_step=1,
             seed=wanted.seed,
             start_step=start_step,
             augmentation=prepared.augmentation,
             dequantize=prepared.dequantize,
+            rows=self.workers.rows(count, wanted.accumulation_steps),
         )
         stream = None if generated is None else generated(start_step=start_step)
         for batch in real:

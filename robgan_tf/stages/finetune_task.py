@@ -25,7 +25,7 @@ class FinetuneTask:
       source: an ImageSource whose first images are shown attacked; best not trained on.
       gap_meter: a GapMeter of the model that is measured.
       gap_every: steps between its measurements.
-      best: a BestCheckpoint.
+      best: a BestCheckpoint; None where nothing is evaluated.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class FinetuneTask:
         source: ImageSource,
         gap_meter: GapMeter,
         gap_every: int,
-        best: BestCheckpoint,
+        best: BestCheckpoint | None,
     ) -> None:
         self._step = finetune_step
         self._gap_meter = gap_meter
@@ -72,6 +72,7 @@ class FinetuneTask:
         if not due(self._gap_every):
             return {}, {}
         values = self._gap_meter()
+        assert self._best is not None, "who evaluates keeps the best"
         self._best.offer(values.get("gap/validation_attacked"), step)
         return values, {}
 

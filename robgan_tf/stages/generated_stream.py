@@ -11,6 +11,7 @@ import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from robgan_tf.config.groups import DataSettings
@@ -35,6 +36,7 @@ def open_generated(
     data: ImageData,
     count: int,
     seed: int,
+    rows: np.ndarray | None = None,
 ) -> Callable[..., Iterator[LabelledImages]]:
     """Opens generated images where they are asked for.
 
@@ -45,6 +47,7 @@ def open_generated(
       data: ImageData of the real images.
       count: images a step.
       seed: the run's seed.
+      rows: positions of those of each batch that are made, as in `data.training_batches`.
 
     Returns:
       Function from the number of steps already made to the iterator of batches.
@@ -67,6 +70,7 @@ def open_generated(
             seed=seed,
             augmentation=settings.augmentation,
             dequantize=settings.dequantize,
+            rows=rows,
         )
     if path is None:
         assert gan is not None, "generated images of neither a run nor a path"
@@ -77,7 +81,13 @@ def open_generated(
             path, num_classes=settings.num_classes, **shape
         )
     return functools.partial(
-        stream_of_generator, generate, latent_size, settings.num_classes, count=count, seed=seed
+        stream_of_generator,
+        generate,
+        latent_size,
+        settings.num_classes,
+        count=count,
+        seed=seed,
+        rows=rows,
     )
 
 
@@ -89,6 +99,7 @@ def stream_of_generator(
     count: int,
     seed: int,
     start_step: int,
+    rows: np.ndarray | None = None,
 ) -> Iterator[LabelledImages]:
     """Images of a generator, for latents and classes drawn anew at each step.
 
@@ -100,6 +111,7 @@ def stream_of_generator(
       count: images a step.
       seed: the run's seed.
       start_step: steps already made.
+      rows: as in `open_generated`.
     """
 
     @tf.function(autograph=False)
@@ -110,6 +122,8 @@ def stream_of_generator(
         labels = tf.random.stateless_uniform(
             [count], derive_seed(seed, Purpose.LABELS, step), maxval=num_classes, dtype=tf.int32
         )
+        if rows is not None:
+            latents, labels = tf.gather(latents, rows), tf.gather(labels, rows)
         images = tf.cast(generate(latents, labels), tf.float32)
         return tf.clip_by_value(images, -1.0, 1.0), labels
 
@@ -125,6 +139,7 @@ def stream_of_stored(
     start_step: int,
     augmentation: str,
     dequantize: bool,
+    rows: np.ndarray | None = None,
 ) -> Iterator[LabelledImages]:
     """Stored images in random order, prepared as the real ones are.
 
@@ -135,6 +150,7 @@ def stream_of_stored(
       start_step: steps already made.
       augmentation: as in `data.training_batches`.
       dequantize: as in `data.training_batches`.
+      rows: likewise.
     """
     batches = training_batches(
         source,
@@ -144,6 +160,7 @@ def stream_of_stored(
         start_step=start_step,
         augmentation=augmentation,
         dequantize=dequantize,
+        rows=rows,
     )
     for batch in batches:
         yield batch["images"][0], batch["labels"][0]

@@ -21,7 +21,9 @@ from robgan_tf.stages.features import open_features
 from robgan_tf.stages.joint_task import JointTask
 from robgan_tf.stages.stage import Built, Stage
 from robgan_tf.training.distribution import check_batch_size
-from robgan_tf.training.joint_step import JointPlayers, JointStep
+from robgan_tf.training.joint_gradients import JointPlayers
+from robgan_tf.training.joint_step import JointStep
+from robgan_tf.training.workers import ONE_WORKER, Workers
 from robgan_tf.watching.evaluations import JointEvaluations
 from robgan_tf.watching.final_evaluation import gap_meter
 from robgan_tf.watching.quality import quality_meter
@@ -61,9 +63,13 @@ class JointStage(Stage):
         self._adversary = build_adversary(config)
         _check_best(config.quality, config.train.steps)
         super().__init__(config, run_dir, data_dir, extensions, allowed_changes)
-        check_batch_size(config.train.batch_size, self.strategy)
+        parts = config.train.accumulation_steps
+        check_batch_size(config.train.batch_size, self.strategy, accumulation_steps=parts)
         check_batch_size(
-            config.train.images_in_generator_update, self.strategy, "train.generator_batch_size ="
+            config.train.images_in_generator_update,
+            self.strategy,
+            "train.generator_batch_size =",
+            parts,
         )
         self.images_per_step = config.train.discriminator_updates * config.train.batch_size
         self.stop_at_alarm = config.alarms.stop
@@ -85,17 +91,21 @@ class JointStage(Stage):
 
     @override
     def build(
-        self, run: RunDirectory, data: ImageData, players: JointPlayers, step: JointStep
+        self, run: RunDirectory | None, data: ImageData, players: JointPlayers, step: JointStep
     ) -> Built:
         best = None
-        if self.config.quality.best != "none":
+        if run is not None and self.config.quality.best != "none":
             best = BestCheckpoint(run.best_checkpoint_path, _models(players))
-        evaluations = self._evaluations(run, data, players, best)
+        evaluations = JointEvaluations(None, 0, None, 0, None)
+        if run is not None:
+            evaluations = self._evaluations(run, data, players, best)
         shown = data.validation if len(data.validation) else data.train
         return Built(
             task=JointTask(step, shown, evaluations),
             saved=vars(players),
-            batches=lambda start_step: joint_batches(self.config, data.train, start_step),
+            batches=lambda start_step: joint_batches(
+                self.config, data.train, start_step, self.workers
+            ),
             measured=players.discriminator if self._has_class_head else None,
             best=best,
             description=evaluations.description(),
@@ -157,7 +167,10 @@ class JointStage(Stage):
 
 
 def joint_batches(
-    config: JointConfig, source: ImageSource, start_step: int = 0
+    config: JointConfig,
+    source: ImageSource,
+    start_step: int = 0,
+    workers: Workers = ONE_WORKER,
 ) -> Iterable[dict[str, tf.Tensor]]:
     """The real images of joint training from a step on, as `data.training_batches` gives them.
 
@@ -165,6 +178,7 @@ def joint_batches(
       config: of the run.
       source: ImageSource of the training images.
       start_step: steps already made.
+      workers: of the run, of whose part of each batch they are.
     """
     train, prepared = config.train, config.data
     return training_batches(
@@ -175,6 +189,7 @@ def joint_batches(
         start_step=start_step,
         augmentation=prepared.augmentation,
         dequantize=prepared.dequantize,
+        rows=workers.rows(train.batch_size, train.accumulation_steps),
     )
 
 

@@ -12,7 +12,7 @@ from robgan_tf.reporting import format_radius
 from robgan_tf.runs.best_checkpoint import BestCheckpoint
 from robgan_tf.runs.directory import RunDirectory
 from robgan_tf.stages.report import print_conditions, print_results
-from robgan_tf.training.joint_step import JointPlayers
+from robgan_tf.training.joint_gradients import JointPlayers
 from robgan_tf.typing import PathLike
 
 

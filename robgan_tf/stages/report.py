@@ -60,7 +60,9 @@ def print_conditions(
     devices = ", ".join(device.split("device:")[-1] for device in strategy.extended.worker_devices)
     print(f"Data       {data.description}")
     print(f"Attack     {_attack(attack, is_free)}")
-    print(f"Replicas   {strategy.num_replicas_in_sync} ({devices})")
+    workers = strategy.num_replicas_in_sync // len(strategy.extended.worker_devices)
+    of_each = f" of each of {workers} workers" if workers > 1 else ""
+    print(f"Replicas   {strategy.num_replicas_in_sync} ({devices}{of_each})")
 
 
 def _attack(attack: AttackSettings, is_free: bool) -> str:

@@ -2,13 +2,16 @@
 
 import abc
 import dataclasses
+import json
 import math
 import pathlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 
+from robgan_tf import __version__
 from robgan_tf.config import numerics
 from robgan_tf.config.configuration import as_markdown
 from robgan_tf.config.finetune import FinetuneConfig
@@ -20,8 +23,10 @@ from robgan_tf.extensions import CONFIG_KEY, Extension, keep_copies, recorded
 from robgan_tf.json_file import read_object
 from robgan_tf.reporting.metrics_lines import mend
 from robgan_tf.runs.best_checkpoint import BestCheckpoint
-from robgan_tf.runs.checkpoints import Checkpoints
-from robgan_tf.runs.directory import RunDirectory
+from robgan_tf.runs.checkpoints import Checkpoints, checkpoint_of_step, load_weights
+from robgan_tf.runs.data_record import DataRecord
+from robgan_tf.runs.directory import CHECKPOINTS, RunDirectory
+from robgan_tf.runs.following import FollowingLoop
 from robgan_tf.runs.kept_records import (
     lost_lines,
     refuse_change_of_the_past,
@@ -33,6 +38,7 @@ from robgan_tf.runs.stopping import StopRequest, keeping
 from robgan_tf.stages.finished import data_record, trained_classes
 from robgan_tf.stages.report import print_corrupt_files
 from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.workers import Agreement, lost_workers_named, workers_of_environment
 from robgan_tf.watching.final_evaluation import (
     build_evaluation_attack,
     final_accuracy,
@@ -99,7 +105,11 @@ class Stage(abc.ABC):
         self._extensions = extensions
         build_evaluation_attack(config)  # Its numbers are refused now, not at the end.
         wanted = config.stage
+        self.workers = workers_of_environment()
+        if wanted.deterministic:
+            tf.config.experimental.enable_op_determinism()
         self.strategy = make_strategy(wanted.distribution, wanted.replicas, wanted.gin_name)
+        self._agreement = Agreement(self.strategy)
 
     def describe(self) -> None:
         """Prints configuration, models and data shapes, and writes nothing.
@@ -125,7 +135,16 @@ class Stage(abc.ABC):
           UserError: if the run directory, the data or another run cannot be used.
           NonFiniteError: if a loss or gradient becomes infinite or NaN.
           CollapseError: at an alarm, if alarms are to end the run.
+          LostWorkerError: if another worker of the run has ended.
         """
+        with lost_workers_named(self.workers):
+            stop = self._lead(deadline) if self.workers.is_chief else self._follow(deadline)
+            # Nobody leaves while another still needs an answer.
+            self._agreed(0)
+        return stop
+
+    def _lead(self, deadline: float | None) -> StopRequest | None:
+        """Trains, and writes what there is to be written."""
         run = RunDirectory(
             self.run_dir,
             {
@@ -142,7 +161,10 @@ class Stage(abc.ABC):
             },
             keeps=[numerics.KEY],
             # The batch and all that is random are the same on any number of them.
-            free=[f"{self.config.stage.gin_name}.{name}" for name in ("replicas", "distribution")],
+            free=[
+                f"{self.config.stage.gin_name}.{name}"
+                for name in ("replicas", "distribution", "deterministic")
+            ],
             allowed=self._allowed,
         )
         if run.metrics_path.exists():
@@ -151,6 +173,7 @@ class Stage(abc.ABC):
         players = self.build_players()
         built = self.build(run, data, players, self.build_step(players))
         of_data = data_record(data, with_fingerprint=True)
+        self._check_alike(of_data)
         run.check_data(of_data)
         best = {} if built.best is None else built.best.objects()
         checkpoints = Checkpoints(
@@ -172,6 +195,7 @@ class Stage(abc.ABC):
         if checkpoints.latest is None and self.load_other_weights(players):
             # The other run may train on; this one shall always start from the same weights.
             checkpoints.save(0)
+        self._agreed(2 * start_step + (checkpoints.latest is not None))
         self.print_start(run, data, built, start_step)
         with keeping(lambda: _saved(checkpoints)):
             stop = self._loop(run, built, checkpoints, start_step, deadline)
@@ -187,6 +211,55 @@ class Stage(abc.ABC):
         print_corrupt_files(data)
         return stop
 
+    def _follow(self, deadline: float | None) -> StopRequest | None:
+        """Makes the steps that the chief makes too, from the checkpoint that it goes on from."""
+        data = self._load_data()
+        players = self.build_players()
+        built = self.build(None, data, players, self.build_step(players))
+        self._check_alike(data_record(data, with_fingerprint=True))
+        start_step, is_saved = divmod(self._agreed(0), 2)
+        print(
+            f"Worker {self.workers.index} of {self.workers.count} trains from step "
+            f"{start_step + 1} on; worker 0 writes to {self.run_dir}",
+            flush=True,
+        )
+        if is_saved:
+            kept = checkpoint_of_step(pathlib.Path(self.run_dir) / CHECKPOINTS, str(start_step))
+            load_weights(kept, built.saved)
+        loop = FollowingLoop(built.task, self._rhythm, self._stop_is_due)
+        with keeping("worker 0 has what was saved; the same commands continue from it"):
+            return loop.run(built.batches(start_step), start_step, deadline)
+
+    def _agreed(self, value: int) -> int:
+        """The chief's value, once all workers are here; this one's where it is alone."""
+        return value if self.workers.count == 1 else self._agreement.of_chief(value)
+
+    def _check_alike(self, data: DataRecord) -> None:
+        """Refuses workers of other settings, other data or another version."""
+        if self.workers.count == 1:
+            return
+        same = {**self.config.flat(), **self.origin(), "version": __version__}
+        settings = json.dumps(same, default=str, sort_keys=True)
+        self._agreement.check_alike("the configuration", settings)
+        self._agreement.check_alike("the data", repr(data))
+
+    def _stop_is_due(self, stop: StopRequest) -> bool:
+        """Whether any worker has to stop after the step that all have just made."""
+        due = stop.is_due()
+        if self.workers.count == 1:
+            return due
+        status = self._agreement.highest(stop.exit_status if due else 0)
+        if status and not due:
+            stop.take_over(status)
+        return status > 0
+
+    @property
+    def _rhythm(self) -> Rhythm:
+        wanted = self.config.stage
+        return Rhythm(
+            wanted.steps, wanted.log_every, wanted.pictures_every, wanted.checkpoint_every
+        )
+
     @abc.abstractmethod
     def origin(self) -> dict[str, str | None]:
         """What the run is made from besides its configuration, by the flag that names it."""
@@ -200,11 +273,11 @@ class Stage(abc.ABC):
         """Builds the compiled training step."""
 
     @abc.abstractmethod
-    def build(self, run: RunDirectory, data: ImageData, players: Any, step: Any) -> Built:
+    def build(self, run: RunDirectory | None, data: ImageData, players: Any, step: Any) -> Built:
         """Builds what the loop runs and what watches it.
 
         Args:
-          run: the run directory.
+          run: the run directory; None for a worker that watches and writes nothing.
           data: the images.
           players: of `build_players`.
           step: of `build_step`.
@@ -291,10 +364,11 @@ class Stage(abc.ABC):
             built.task,
             run,
             checkpoints,
-            Rhythm(wanted.steps, wanted.log_every, wanted.pictures_every, wanted.checkpoint_every),
+            self._rhythm,
             images_per_step=self.images_per_step,
             description=as_markdown(self.config.as_gin()),
             stop_at_alarm=self.stop_at_alarm,
+            agree=self._stop_is_due,
         )
         begin_session(run.path, start_step)
         stop = loop.run(built.batches(start_step), start_step, deadline)

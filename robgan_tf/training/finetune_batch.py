@@ -22,6 +22,7 @@ class FinetuneBatch:
       counts: how many of them are real, and generated.
       weights: [N] of the losses in the sum that is minimised.
       smoothing: [N] of the labels.
+      accumulation_steps: micro-batches that make an update, of which this is one.
     """
 
     images: tf.Tensor
@@ -30,6 +31,7 @@ class FinetuneBatch:
     counts: list[int]
     weights: tf.Tensor
     smoothing: tf.Tensor
+    accumulation_steps: int = 1
 
 
 def local_batch(
@@ -40,38 +42,42 @@ def local_batch(
     seed: int,
     step: tf.Tensor,
     dtype: str,
+    part: int | tf.Tensor = 0,
+    accumulation_steps: int = 1,
 ) -> FinetuneBatch:
-    """Puts a replica's batch together.
+    """Puts a replica's batch, or a micro-batch of it, together.
 
     Args:
-      parts: this replica's real images and labels, and generated ones if there are any.
+      parts: this replica's real images and labels, and generated ones if there are any; of
+        several micro-batches, with an axis of them in front.
       global_counts: how many of each all replicas have together.
       objective: which has the weights and the smoothing.
       seed: the run's seed.
       step: number of the step.
       dtype: that images are to have.
+      part: number of the micro-batch.
+      accumulation_steps: how many make the batch.
     """
+    if accumulation_steps > 1:
+        parts = [(images[part], labels[part]) for images, labels in parts]
     weights = [1.0 / global_counts[0]]
     weights += [objective.generated_weight / count for count in global_counts[1:]]
     smoothing = [objective.label_smoothing, objective.generated_label_smoothing]
-    counts = [part[1].shape[0] for part in parts]
+    counts = [labels.shape[0] for _, labels in parts]
+    # Of the start of the attack on real (0) and on generated (1) images.
+    seeds = [
+        tf.random.split(derive_seed(seed, Purpose.RANDOM_START, step, source), count)
+        for source, count in enumerate(global_counts)
+    ]
     return FinetuneBatch(
-        tf.concat([tf.cast(part[0], dtype) for part in parts], axis=0),
-        tf.concat([tf.cast(part[1], tf.int32) for part in parts], axis=0),
-        tf.concat(
-            [_seeds(seed, step, source, count) for source, count in enumerate(global_counts)],
-            axis=0,
-        ),
+        tf.concat([tf.cast(images, dtype) for images, _ in parts], axis=0),
+        tf.concat([tf.cast(labels, tf.int32) for _, labels in parts], axis=0),
+        tf.concat([local_part(x, part, accumulation_steps) for x in seeds], axis=0),
         counts,
         _per_sample(counts, weights, dtype),
         _per_sample(counts, smoothing, dtype),
+        accumulation_steps,
     )
-
-
-def _seeds(seed: int, step: tf.Tensor, source: int, count: int) -> tf.Tensor:
-    """Seeds of the random start of this replica's real (0) or generated (1) images."""
-    of_source = derive_seed(seed, Purpose.RANDOM_START, step, source)
-    return local_part(tf.random.split(of_source, count))
 
 
 def _per_sample(counts: Sequence[int], values: Sequence[float], dtype: str) -> tf.Tensor:

@@ -94,14 +94,14 @@ def finetune_metrics(loss: FinetuneLoss, batch: FinetuneBatch) -> Scalars:
     }
     # Of one term the mean says all.
     if loss.terms.others:
-        metrics[TOTAL] = whole(loss)
+        metrics[TOTAL] = whole(loss, batch)
     return metrics
 
 
-def whole(loss: FinetuneLoss) -> tf.Tensor:
-    """A scalar whose mean over replicas is the sum of their parts of the loss."""
+def whole(loss: FinetuneLoss, batch: FinetuneBatch) -> tf.Tensor:
+    """A scalar whose mean over replicas and micro-batches is the sum of their parts of the loss."""
     replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-    return replicas * loss.total
+    return replicas * batch.accumulation_steps * loss.total
 
 
 def _correct(logits: tf.Tensor, batch: FinetuneBatch) -> tf.Tensor:

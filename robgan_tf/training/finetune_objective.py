@@ -49,6 +49,19 @@ class FinetuneObjective:
         if self.free:
             self._check_free(attack, name)
 
+    def check_accumulation(self) -> None:
+        """Raises ValueError if an update needs its whole batch at once."""
+        if self.free:
+            raise ValueError(
+                "free adversarial training moves the images of a whole batch by the gradient of "
+                "each update: bind finetune.free = False or finetune.accumulation_steps = 1"
+            )
+        if self.weight_perturbation:
+            raise ValueError(
+                "weight perturbation takes a second gradient of the whole batch: bind "
+                "finetune.weight_perturbation = 0 or finetune.accumulation_steps = 1"
+            )
+
     def perturbs_weights(self, step: int) -> bool:
         """Whether a step (counted from 1) is made with weight perturbation."""
         return self.weight_perturbation > 0.0 and step > self.weight_perturbation_warmup_steps

@@ -22,9 +22,10 @@ import tensorflow as tf
 
 from robgan_tf.attacks.training_attack import TrainingAttack
 from robgan_tf.keras_versions import Variable, without_trace
-from robgan_tf.layers import hold_normalized_kernels
+from robgan_tf.layers import hold_normalized_kernels, spectral_normalization_layers
+from robgan_tf.training.accumulation import GradientSums, accumulated
 from robgan_tf.training.adversary import attacked_already, warmed_up
-from robgan_tf.training.distribution import share_out
+from robgan_tf.training.distribution import micro_batches, share_out
 from robgan_tf.training.finetune_attack import attack_start, attacked_images
 from robgan_tf.training.finetune_batch import FinetuneBatch, local_batch
 from robgan_tf.training.finetune_loss import (
@@ -40,10 +41,12 @@ from robgan_tf.training.moving_average import update_moving_average
 from robgan_tf.training.replicated import (
     Names,
     apply_gradients,
+    check_on_replicas,
     raise_if_not_finite,
     run_on_replicas,
 )
 from robgan_tf.training.weight_perturbation import at_weights, perturbed_weights
+from robgan_tf.training.workers import workers_of_environment
 from robgan_tf.typing import LabelledImages, Scalars
 
 # From the classifier, while its kernels are held, to attacked images, and what tells whether the
@@ -94,10 +97,12 @@ class FinetuneStep:
       strategy: the distribution strategy in whose scope the players were built.
       seed: the run's seed.
       average_decay: decay of the moving average, where there is one.
+      accumulation_steps: micro-batches that a batch is worked through in
+        (`training.accumulation`), each with its part of the real and of the generated images.
 
     Raises:
-      ValueError: if the attack cannot be made on the objective, or free adversarial training is
-        asked for where it cannot be had.
+      ValueError: if the attack cannot be made on the objective, free adversarial training is
+        asked for where it cannot be had, or micro-batches where an update needs the whole batch.
     """
 
     def __init__(
@@ -109,15 +114,22 @@ class FinetuneStep:
         strategy: tf.distribute.Strategy,
         seed: int,
         average_decay: float = 0.0,
+        accumulation_steps: int = 1,
     ) -> None:
         objective.check(attack)
+        if accumulation_steps > 1:
+            objective.check_accumulation()
         self.players = players
         self.attack = attack
         self.objective = objective
         self.strategy = strategy
         self.seed = seed
         self.average_decay = average_decay
+        self.accumulation_steps = accumulation_steps
+        self._workers = workers_of_environment().count
         self._variables = trained_variables(players.classifier)
+        if accumulation_steps > 1:
+            self._sums = GradientSums(self._variables, strategy)
         # With and without weight perturbation the step is compiled apart.
         self._names: dict[bool, Names] = {}
         self._compiled = tf.function(self._distributed_step, autograph=False)
@@ -133,7 +145,8 @@ class FinetuneStep:
         """Makes one step.
 
         Args:
-          real: (images [global count, H, W, C] in [-1, 1], labels [global count]).
+          real: (images [global count, H, W, C] in [-1, 1], labels [global count]); of several
+            workers, this one's part of them.
           generated: the same for generated images, labels being the classes they were asked for;
             None for none.
           step: number of this step, counted from 1; a scalar int64 tensor.
@@ -145,11 +158,8 @@ class FinetuneStep:
           NonFiniteError: if a loss or a gradient of any replica is infinite or NaN.
         """
         parts = [real] if generated is None else [real, generated]
-        shared = [
-            tuple(share_out(self.strategy, values, batch_axis=0) for values in part)
-            for part in parts
-        ]
-        counts = tuple(len(labels) for _, labels in parts)
+        shared = [tuple(self._share_out(values) for values in part) for part in parts]
+        counts = tuple(len(labels) * self._workers for _, labels in parts)
         perturbs = self.objective.perturbs_weights(int(step))
         metrics, non_finite = self._compiled(shared, counts, perturbs, step)
         names = self._names[perturbs]
@@ -160,16 +170,70 @@ class FinetuneStep:
         """Radius at a step, on [-1, 1]; a scalar tensor."""
         return warmed_up(self.attack.epsilon, self.objective.warmup_steps, step)
 
+    def _share_out(self, values: tf.Tensor) -> Any:
+        """Shares [global batch, ...] out over replicas; of several micro-batches a row each."""
+        if self.accumulation_steps == 1:
+            return share_out(self.strategy, values, batch_axis=0)
+        rows = micro_batches(values, self.accumulation_steps)
+        return share_out(self.strategy, rows, batch_axis=1)
+
     def _distributed_step(
         self, parts: Any, counts: tuple[int, ...], perturbs: bool, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        self._names[perturbs], metrics, non_finite = run_on_replicas(
-            self.strategy,
-            lambda *arguments: self._replica_step(counts, perturbs, *arguments),
-            parts,
-            step,
-        )
+        if self.accumulation_steps > 1:
+            made = self._accumulated_step(parts, counts, step)
+        else:
+            made = run_on_replicas(
+                self.strategy,
+                lambda *arguments: self._replica_step(counts, perturbs, *arguments),
+                parts,
+                step,
+            )
+        self._names[perturbs], metrics, non_finite = made
         return metrics, non_finite
+
+    def _accumulated_step(
+        self, parts: Any, counts: tuple[int, ...], step: tf.Tensor
+    ) -> tuple[Names, tf.Tensor, tf.Tensor]:
+        """Makes a step micro-batch by micro-batch, in a loop.
+
+        Vectors u of spectral normalization advance once, as in any update.
+        """
+        classifier, sums = self.players.classifier, self._sums
+
+        def begin() -> None:
+            sums.clear()
+            for layer in spectral_normalization_layers(classifier):
+                layer.advance()
+
+        def micro_batch(
+            parts: Sequence[LabelledImages], step: tf.Tensor, part: tf.Tensor
+        ) -> tuple[Scalars, Scalars]:
+            batch = self._local_batch(parts, counts, step, part)
+            perturb = self._perturb_whole(batch, self.epsilon(step))
+            gradients, metrics, checks, _ = self._gradients(perturb, batch)
+            sums.add(gradients)
+            return metrics, checks
+
+        def apply() -> Scalars:
+            checks: Scalars = {}
+            optimizer = self.players.classifier_optimizer
+            apply_gradients(sums.values(), self._variables, optimizer, checks)
+            self._move_average(step)
+            return checks
+
+        self.strategy.run(begin)
+        names, metrics, non_finite = accumulated(
+            self.accumulation_steps,
+            lambda part: run_on_replicas(self.strategy, micro_batch, parts, step, part),
+            tf.as_dtype(classifier.compute_dtype),
+        )
+        more_names, more_non_finite = check_on_replicas(self.strategy, apply)
+        return (
+            Names(names.metrics, names.checks + more_names),
+            metrics,
+            tf.concat([non_finite, more_non_finite], axis=0),
+        )
 
     def _replica_step(
         self,
@@ -179,24 +243,45 @@ class FinetuneStep:
         step: tf.Tensor,
     ) -> tuple[Scalars, Scalars]:
         """This replica's part of a step; `counts` are the global numbers of real and generated."""
-        dtype = self.players.classifier.compute_dtype
-        batch = local_batch(parts, counts, self.objective, seed=self.seed, step=step, dtype=dtype)
+        batch = self._local_batch(parts, counts, step)
         epsilon = self.epsilon(step)
         if self.objective.free:
             metrics, checks = self._replayed(batch, epsilon)
         else:
-            metrics, checks, _ = self._update(
-                lambda classifier: attacked_images(
-                    classifier, self.attack, self.objective.loss, batch, epsilon
-                ),
-                batch,
-                perturbs,
-            )
-        if self.players.average_classifier is not None:
-            update_moving_average(
-                self.players.average_classifier, self.players.classifier, self.average_decay, step
-            )
+            metrics, checks, _ = self._update(self._perturb_whole(batch, epsilon), batch, perturbs)
+        self._move_average(step)
         return metrics, checks
+
+    def _local_batch(
+        self,
+        parts: Sequence[LabelledImages],
+        counts: tuple[int, ...],
+        step: tf.Tensor,
+        part: int | tf.Tensor = 0,
+    ) -> FinetuneBatch:
+        return local_batch(
+            parts,
+            counts,
+            self.objective,
+            seed=self.seed,
+            step=step,
+            dtype=self.players.classifier.compute_dtype,
+            part=part,
+            accumulation_steps=self.accumulation_steps,
+        )
+
+    def _perturb_whole(self, batch: FinetuneBatch, epsilon: tf.Tensor) -> Perturb:
+        """The whole attack on a batch."""
+        return lambda classifier: attacked_images(
+            classifier, self.attack, self.objective.loss, batch, epsilon
+        )
+
+    def _move_average(self, step: tf.Tensor) -> None:
+        players = self.players
+        if players.average_classifier is not None:
+            update_moving_average(
+                players.average_classifier, players.classifier, self.average_decay, step
+            )
 
     def _replayed(self, batch: FinetuneBatch, epsilon: tf.Tensor) -> tuple[Scalars, Scalars]:
         """Free adversarial training: the gradients of each update also move the images."""
@@ -226,8 +311,34 @@ class FinetuneStep:
           Metrics, checks, and in free adversarial training the gradient of the loss with respect
           to the attacked images.
         """
+        gradients, metrics, checks, (loss, attacked) = self._gradients(
+            perturb, batch, advance=True, perturbs=perturbs
+        )
+        of_variables = gradients[: len(self._variables)]
+        if perturbs:
+            perturbed, of_variables = self._at_perturbed_weights(of_variables, batch, attacked)
+            metrics |= {TOTAL: whole(loss, batch), PERTURBED_TOTAL: whole(perturbed, batch)}
+            checks["classifier: loss at perturbed weights"] = perturbed.total
+        apply_gradients(of_variables, self._variables, self.players.classifier_optimizer, checks)
+        return metrics, checks, gradients[-1]
+
+    def _gradients(
+        self, perturb: Perturb, batch: FinetuneBatch, advance: bool = False, perturbs: bool = False
+    ) -> tuple[list[tf.Tensor], Scalars, Scalars, tuple[FinetuneLoss, tf.Tensor]]:
+        """Gradients of the loss of a batch or micro-batch.
+
+        Args:
+          perturb: a Perturb.
+          batch: the batch.
+          advance: whether spectral normalization advances first.
+          perturbs: whether they are those that weights are perturbed by.
+
+        Returns:
+          Gradients of the trained variables, and last, in free adversarial training, that of the
+          attacked images; metrics; checks; the loss and the attacked images.
+        """
         classifier = self.players.classifier
-        with tf.GradientTape() as tape, hold_normalized_kernels(classifier, advance=True):
+        with tf.GradientTape() as tape, hold_normalized_kernels(classifier, advance=advance):
             with tape.stop_recording():
                 attacked, of_attack = perturb(classifier)
             watched = [attacked] if self.objective.free else []
@@ -241,13 +352,7 @@ class FinetuneStep:
         checks["classifier: loss"] = loss.total
         if watched:
             checks[ATTACK_CHECK] = tf.reduce_sum(gradients[-1])
-        of_variables = gradients[: len(self._variables)]
-        if perturbs:
-            perturbed, of_variables = self._at_perturbed_weights(of_variables, batch, attacked)
-            metrics |= {TOTAL: whole(loss), PERTURBED_TOTAL: whole(perturbed)}
-            checks["classifier: loss at perturbed weights"] = perturbed.total
-        apply_gradients(of_variables, self._variables, self.players.classifier_optimizer, checks)
-        return metrics, checks, gradients[-1]
+        return gradients, metrics, checks, (loss, attacked)
 
     def _at_perturbed_weights(
         self, gradients: Sequence[tf.Tensor], batch: FinetuneBatch, attacked: tf.Tensor

@@ -1,54 +1,32 @@
 """One training step of the three players: n D updates, then one G update (paper section 3.3)."""
 
-import dataclasses
-from collections.abc import Callable
 from typing import Any
 
-import keras
 import tensorflow as tf
 
-from robgan_tf.layers import hold_normalized_kernels
-from robgan_tf.losses.adversarial import AdversarialLoss, LossTerms
-from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
-from robgan_tf.randomness import Purpose, derive_seed
+from robgan_tf.layers import spectral_normalization_layers
+from robgan_tf.losses.adversarial import AdversarialLoss
+from robgan_tf.training.accumulation import GradientSums, accumulated, in_loop
 from robgan_tf.training.adversary import TrainingAdversary, attacked_already
-from robgan_tf.training.distribution import local_part, share_out
+from robgan_tf.training.distribution import micro_batches, share_out
+from robgan_tf.training.joint_gradients import (
+    ATTACK_CHECK,
+    JointGradients,
+    JointPlayers,
+    Perturb,
+)
 from robgan_tf.training.moving_average import update_moving_average
 from robgan_tf.training.replicated import (
     Names,
     apply_gradients,
+    check_on_replicas,
     raise_if_not_finite,
     run_on_replicas,
 )
 from robgan_tf.typing import Scalars
 
-# From D, while its kernels are held, to attacked real images, and what tells whether the attack's
-# gradients were finite; None where they are not yet known.
-Perturb = Callable[[ResNetDiscriminator], tuple[tf.Tensor, tf.Tensor | None]]
-# The check of the attack, among those of a D update.
-ATTACK_CHECK = "gradient of the images"
 
-
-@dataclasses.dataclass(frozen=True)
-class JointPlayers:
-    """The models and optimizers that training changes, built in the strategy's scope.
-
-    Attributes:
-      generator: G.
-      discriminator: D.
-      average_generator: exponential moving average of G, the generator people use.
-      generator_optimizer: optimizer of G.
-      discriminator_optimizer: optimizer of D.
-    """
-
-    generator: ResNetGenerator
-    discriminator: ResNetDiscriminator
-    average_generator: ResNetGenerator
-    generator_optimizer: keras.optimizers.Optimizer
-    discriminator_optimizer: keras.optimizers.Optimizer
-
-
-class JointStep:
+class JointStep(JointGradients):
     """A compiled training step, on all replicas.
 
     Every random number is a function of (seed, purpose, step, update, position in the global
@@ -65,6 +43,14 @@ class JointStep:
         `adversary.replays` in free adversarial training.
       seed: the run's seed.
       average_decay: decay of the moving average of G.
+      accumulation_steps: micro-batches that each batch is worked through in, of real images for D
+        and of G's (`training.accumulation`). Every sample is that of the whole batch, whatever
+        their number; batch normalization takes statistics of, and moves its averages by, each
+        micro-batch.
+
+    Raises:
+      ValueError: if micro-batches are asked for in free adversarial training, whose updates move
+        the images of a whole batch.
     """
 
     def __init__(
@@ -79,16 +65,30 @@ class JointStep:
         discriminator_updates: int,
         seed: int,
         average_decay: float,
+        accumulation_steps: int = 1,
     ) -> None:
-        self.players = players
-        self.adversary = adversary
-        self.loss = loss
-        self.strategy = strategy
-        self.batch_size = batch_size
-        self.generator_batch_size = generator_batch_size
-        self.discriminator_updates = discriminator_updates
-        self.seed = seed
-        self.average_decay = average_decay
+        if accumulation_steps > 1 and adversary.free:
+            raise ValueError(
+                "free adversarial training moves the images of a whole batch by the gradient of "
+                "each update: bind TrainingAdversary.free = False or train.accumulation_steps = 1"
+            )
+        super().__init__(
+            players,
+            adversary,
+            loss,
+            strategy=strategy,
+            batch_size=batch_size,
+            generator_batch_size=generator_batch_size,
+            discriminator_updates=discriminator_updates,
+            seed=seed,
+            average_decay=average_decay,
+            accumulation_steps=accumulation_steps,
+        )
+        if accumulation_steps > 1:
+            self._discriminator_sums, self._generator_sums = (
+                GradientSums(model.trainable_variables, strategy)
+                for model in (players.discriminator, players.generator)
+            )
         self._metric_names: list[str] = []
         self._check_names: list[str] = []
         self._compiled = tf.function(self._distributed_step, autograph=False)
@@ -109,69 +109,25 @@ class JointStep:
           NonFiniteError: if a loss or a gradient of any replica is infinite or NaN.
         """
         metrics, non_finite = self._compiled(
-            share_out(self.strategy, images, batch_axis=1),
-            share_out(self.strategy, labels, batch_axis=1),
-            step,
+            *(self.share_out(values) for values in (images, labels)), step
         )
         raise_if_not_finite(step, self._check_names, non_finite, self.strategy)
         return dict(zip(self._metric_names, tf.unstack(metrics), strict=True))
 
-    def generate(
-        self, step: tf.Tensor, update: int | tf.Tensor, for_generator: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Makes this replica's fakes of one update, from the run's seed.
-
-        Args:
-          step: training step.
-          update: index of the update within the step, an integer or a scalar tensor; the G
-            update is the last.
-          for_generator: whether they are those of the G update, which has a batch size of its own
-            and alone moves G's moving averages.
-
-        Returns:
-          Images [local batch, H, W, C] in [-1, 1] and the labels they were asked for.
-        """
-        latents, labels = self.latents(step, update, for_generator)
-        images = self.players.generator(
-            latents, labels, training=True, update_statistics=for_generator
-        )
-        return images, labels
-
-    def random_start_seeds(self, step: tf.Tensor, batch: int | tf.Tensor) -> tf.Tensor:
-        """Returns this replica's seeds of a D batch's random start, [local batch, 2]."""
-        seed = derive_seed(self.seed, Purpose.RANDOM_START, step, batch)
-        return local_part(tf.random.split(seed, self.batch_size))
-
-    def latents(
-        self, step: tf.Tensor, update: int | tf.Tensor, for_generator: bool = False
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws what this replica's fakes of one update are made of; Args are `generate`'s.
-
-        Returns:
-          Latents [local batch, Z], standard normal, and labels [local batch].
-        """
-        generator = self.players.generator
-        count = self.generator_batch_size if for_generator else self.batch_size
-        latents = tf.random.stateless_normal(
-            [count, generator.latent_size],
-            derive_seed(self.seed, Purpose.LATENTS, step, update),
-            dtype=generator.compute_dtype,
-        )
-        labels = tf.random.stateless_uniform(
-            [count],
-            derive_seed(self.seed, Purpose.LABELS, step, update),
-            maxval=max(generator.num_classes, 1),
-            dtype=tf.int32,
-        )
-        return local_part(latents), local_part(labels)
+    def share_out(self, values: tf.Tensor) -> Any:
+        """Shares [n, global batch, ...] out over replicas, a row a micro-batch."""
+        parts = micro_batches(values, self.accumulation_steps, 1)
+        return share_out(self.strategy, parts, batch_axis=1)
 
     def _distributed_step(
         self, images: Any, labels: Any, step: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         names, metrics, non_finite = self._discriminator_updates(images, labels, step)
-        more_names, more_metrics, more_non_finite = run_on_replicas(
-            self.strategy, self._generator_update, step
-        )
+        if self.accumulation_steps > 1:
+            update = self._accumulated_generator_update(step)
+        else:
+            update = run_on_replicas(self.strategy, self._generator_update, step)
+        more_names, more_metrics, more_non_finite = update
         self._metric_names = names.metrics + more_names.metrics
         self._check_names = names.checks + more_names.checks
         return (
@@ -184,39 +140,79 @@ class JointStep:
     ) -> tuple[Names, tf.Tensor, tf.Tensor]:
         """Makes the D updates of all batches, in a loop: one batch's graph and memory at a time."""
         count, replays = self.discriminator_updates, self.adversary.replays
-        traced: list[Names] = []
 
-        def one_batch(
-            batch: tf.Tensor, metrics: tf.TensorArray, non_finite: tf.TensorArray
-        ) -> tuple[tf.Tensor, tf.TensorArray, tf.TensorArray]:
-            names, *values = run_on_replicas(
+        def one_batch(batch: tf.Tensor) -> tuple[Names, tf.Tensor, tf.Tensor]:
+            if self.accumulation_steps > 1:
+                return self._accumulated_discriminator_update(images, labels, step, batch)
+            return run_on_replicas(
                 self.strategy, self._discriminator_batch, images, labels, step, batch
             )
-            traced[:] = [names]
-            return batch + 1, metrics.write(batch, values[0]), non_finite.write(batch, values[1])
 
-        dtype = tf.as_dtype(self.players.discriminator.compute_dtype)
-        _, metrics, non_finite = tf.while_loop(
-            lambda batch, *_: batch < count,
-            one_batch,
-            (0, tf.TensorArray(dtype, count), tf.TensorArray(tf.int32, count)),
-            parallel_iterations=1,
-            maximum_iterations=count,
-        )
+        of_one, metrics, non_finite = in_loop(count, one_batch, self._dtype)
         names = Names(
-            traced[0].metrics,
+            of_one.metrics,
             [
                 _check_name(batch * replays + replay + 1, name)
                 for batch in range(count)
-                for replay, name in traced[0].checks
+                for replay, name in of_one.checks
             ],
         )
         replicas = self.strategy.num_replicas_in_sync
-        return (
-            names,
-            tf.reduce_mean(metrics.stack(), axis=0),
-            tf.reshape(non_finite.stack(), [-1, replicas]),
+        return names, tf.reduce_mean(metrics, axis=0), tf.reshape(non_finite, [-1, replicas])
+
+    def _accumulated_discriminator_update(
+        self, images: Any, labels: Any, step: tf.Tensor, batch: tf.Tensor
+    ) -> tuple[Names, tf.Tensor, tf.Tensor]:
+        """Makes the D update of a batch, micro-batch by micro-batch, in a loop.
+
+        Vectors u of spectral normalization advance once, as in any update.
+        """
+        discriminator, sums = self.players.discriminator, self._discriminator_sums
+
+        def begin() -> None:
+            sums.clear()
+            for layer in spectral_normalization_layers(discriminator):
+                layer.advance()
+
+        def micro_batch(
+            images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor, batch: tf.Tensor, part: tf.Tensor
+        ) -> tuple[Scalars, dict[tuple[int, str], tf.Tensor]]:
+            row = batch * self.accumulation_steps + part
+            perturb = self._perturb_whole(
+                tf.cast(images[row], discriminator.compute_dtype),
+                labels[row],
+                step,
+                self.random_start_seeds(step, batch, part),
+            )
+            gradients, checks, metrics = self._discriminator_gradients(
+                perturb, labels[row], step, batch, part
+            )
+            sums.add(gradients)
+            return metrics(), {(0, name): value for name, value in checks.items()}
+
+        def apply() -> dict[tuple[int, str], tf.Tensor]:
+            checks: Scalars = {}
+            apply_gradients(
+                sums.values(),
+                discriminator.trainable_variables,
+                self.players.discriminator_optimizer,
+                checks,
+            )
+            return {(0, name): value for name, value in checks.items()}
+
+        self.strategy.run(begin)
+        names, metrics, non_finite = accumulated(
+            self.accumulation_steps,
+            lambda part: run_on_replicas(
+                self.strategy, micro_batch, images, labels, step, batch, part
+            ),
+            self._dtype,
         )
+        return _with_checks(names, metrics, non_finite, check_on_replicas(self.strategy, apply))
+
+    @property
+    def _dtype(self) -> tf.DType:
+        return tf.as_dtype(self.players.discriminator.compute_dtype)
 
     def _discriminator_batch(
         self, images: tf.Tensor, labels: tf.Tensor, step: tf.Tensor, batch: tf.Tensor
@@ -230,10 +226,7 @@ class JointStep:
         labels = labels[batch]
         seeds = self.random_start_seeds(step, batch)
         if not adversary.free:
-
-            def perturb(discriminator: ResNetDiscriminator) -> tuple[tf.Tensor, tf.Tensor]:
-                return adversary.perturb(discriminator, images, labels, step, seeds)
-
+            perturb = self._perturb_whole(images, labels, step, seeds)
             metrics, checks, _ = self._discriminator_update(perturb, labels, step, batch)
             return metrics, {(0, name): value for name, value in checks.items()}
         attacked = adversary.attack.start(images, seeds, epsilon)
@@ -267,67 +260,69 @@ class JointStep:
           free adversarial training, where it is a by-product; None otherwise.
         """
         discriminator = self.players.discriminator
-        fakes, fake_labels = self.generate(step, update)
-        with tf.GradientTape() as tape, hold_normalized_kernels(discriminator, advance=True):
-            with tape.stop_recording():
-                attacked, of_attack = perturb(discriminator)
-            watched = [attacked] if self.adversary.free else []
-            tape.watch(watched)
-            real_source, real_class = discriminator(attacked, labels, training=True)
-            fake_source, fake_class = discriminator(fakes, fake_labels, training=True)
-            real = self.loss.discriminator_real(real_source, real_class, labels)
-            fake = self.loss.discriminator_fake(fake_source, fake_class, fake_labels)
-            losses = real.total + fake.total
-            total = tf.reduce_sum(losses) / self.batch_size
+        gradients, checks, metrics = self._discriminator_gradients(
+            perturb, labels, step, update, advance=True
+        )
         variables = discriminator.trainable_variables
-        gradients = tape.gradient(total, [*variables, *watched])
-        # In the order in which they come about.
-        checks = {} if of_attack is None else {ATTACK_CHECK: tf.cast(of_attack, total.dtype)}
-        checks |= {
-            "loss on attacked real images": tf.reduce_sum(real.total),
-            "loss on generated images": tf.reduce_sum(fake.total),
-        }
-        if watched:
-            checks[ATTACK_CHECK] = tf.reduce_sum(gradients[-1])
-        of_variables = gradients[: len(variables)]
+        of_variables, of_images = gradients[: len(variables)], gradients[len(variables) :]
         apply_gradients(of_variables, variables, self.players.discriminator_optimizer, checks)
-        metrics = {
-            "loss_discriminator/total": tf.reduce_mean(losses),
-            **_term_metrics("loss_discriminator/real_", real),
-            **_term_metrics("loss_discriminator/fake_", fake, self.loss.term_weights.fake_class),
-        }
-        return metrics, checks, gradients[-1] if watched else None
+        return metrics(), checks, of_images[0] if of_images else None
 
     def _generator_update(self, step: tf.Tensor) -> tuple[Scalars, Scalars]:
         """Makes the G update, which ends the step, and moves the averages of G."""
-        generator, discriminator = self.players.generator, self.players.discriminator
-        update = self.discriminator_updates * self.adversary.replays
-        with tf.GradientTape() as tape, hold_normalized_kernels(discriminator):
-            fakes, labels = self.generate(step, update, for_generator=True)
-            source_logits, class_logits = discriminator(
-                fakes, labels, training=True, update_statistics=False
-            )
-            terms = self.loss.generator(source_logits, class_logits, labels)
-            total = tf.reduce_sum(terms.total) / self.generator_batch_size
-        variables = generator.trainable_variables
-        checks = {"loss": tf.reduce_sum(terms.total)}
-        gradients = tape.gradient(total, variables)
-        apply_gradients(gradients, variables, self.players.generator_optimizer, checks)
-        update_moving_average(self.players.average_generator, generator, self.average_decay, step)
-        metrics = {
-            "loss_generator/total": tf.reduce_mean(terms.total),
-            **_term_metrics("loss_generator/", terms),
-        }
-        return metrics, {f"generator update: {name}": value for name, value in checks.items()}
+        gradients, checks, metrics = self._generator_gradients(step)
+        self._apply_to_generator(gradients, step, checks)
+        return metrics(), _of_generator(checks)
+
+    def _accumulated_generator_update(self, step: tf.Tensor) -> tuple[Names, tf.Tensor, tf.Tensor]:
+        """The same, micro-batch by micro-batch, in a loop."""
+        sums = self._generator_sums
+
+        def micro_batch(step: tf.Tensor, part: tf.Tensor) -> tuple[Scalars, Scalars]:
+            gradients, checks, metrics = self._generator_gradients(step, part)
+            sums.add(gradients)
+            return metrics(), _of_generator(checks)
+
+        def apply() -> Scalars:
+            checks: Scalars = {}
+            self._apply_to_generator(sums.values(), step, checks)
+            return _of_generator(checks)
+
+        self.strategy.run(sums.clear)
+        names, metrics, non_finite = accumulated(
+            self.accumulation_steps,
+            lambda part: run_on_replicas(self.strategy, micro_batch, step, part),
+            self._dtype,
+        )
+        return _with_checks(names, metrics, non_finite, check_on_replicas(self.strategy, apply))
+
+    def _apply_to_generator(
+        self, gradients: list[tf.Tensor], step: tf.Tensor, checks: Scalars
+    ) -> None:
+        players = self.players
+        variables = players.generator.trainable_variables
+        apply_gradients(gradients, variables, players.generator_optimizer, checks)
+        update_moving_average(
+            players.average_generator, players.generator, self.average_decay, step
+        )
+
+
+def _of_generator(checks: Scalars) -> Scalars:
+    return {f"generator update: {name}": value for name, value in checks.items()}
+
+
+def _with_checks(
+    names: Names, metrics: tf.Tensor, non_finite: tf.Tensor, more: tuple[list[Any], tf.Tensor]
+) -> tuple[Names, tf.Tensor, tf.Tensor]:
+    """What micro-batches returned, and what was checked once their gradients were applied."""
+    more_names, more_non_finite = more
+    return (
+        Names(names.metrics, names.checks + more_names),
+        metrics,
+        tf.concat([non_finite, more_non_finite], axis=0),
+    )
 
 
 def _check_name(update: int, name: str) -> str:
     player = "attack in discriminator" if name == ATTACK_CHECK else "discriminator"
     return f"{player} update {update}: {name}"
-
-
-def _term_metrics(prefix: str, terms: LossTerms, has_class_term: bool | float = True) -> Scalars:
-    metrics = {f"{prefix}source": tf.reduce_mean(terms.source)}
-    if has_class_term:
-        metrics[f"{prefix}class"] = tf.reduce_mean(terms.classification)
-    return metrics

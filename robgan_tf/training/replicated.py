@@ -39,15 +39,37 @@ def run_on_replicas(
     def stacked(*arguments: Any) -> tuple[tf.Tensor, tf.Tensor]:
         metrics, checks = function(*arguments)
         traced[:] = [Names(list(metrics), list(checks))]
-        non_finite = ~tf.math.is_finite(tf.stack(list(checks.values())))
-        return tf.stack(list(metrics.values())), tf.cast(non_finite, tf.int32)
+        return tf.stack(list(metrics.values())), _not_finite(checks)
 
     metrics, non_finite = strategy.run(stacked, args=arguments)
     return (
         traced[0],
         strategy.reduce(tf.distribute.ReduceOp.MEAN, metrics, axis=None),
-        tf.stack(strategy.experimental_local_results(non_finite), axis=1),
+        _of_all_replicas(strategy, non_finite),
     )
+
+
+def check_on_replicas(
+    strategy: tf.distribute.Strategy, function: Callable[[], Mapping[Any, tf.Tensor]]
+) -> tuple[list[Any], tf.Tensor]:
+    """Runs a part of a step that returns a dict of scalars to check, and measures nothing.
+
+    Args:
+      strategy: the run's strategy.
+      function: what each replica runs.
+
+    Returns:
+      Names of the checks, and int32 [checks, replicas], 1 where one is not finite.
+    """
+    traced: list[list[Any]] = []
+
+    def stacked() -> tf.Tensor:
+        checks = function()
+        traced[:] = [list(checks)]
+        return _not_finite(checks)
+
+    non_finite = strategy.run(stacked)
+    return traced[0], _of_all_replicas(strategy, non_finite)
 
 
 def raise_if_not_finite(
@@ -74,11 +96,28 @@ def raise_if_not_finite(
     raise NonFiniteError(f"step {int(step)}{where}: {names[first]} is not finite{more}")
 
 
+def _not_finite(checks: Mapping[Any, tf.Tensor]) -> tf.Tensor:
+    """int32 [checks], 1 where one is not finite."""
+    return tf.cast(~tf.math.is_finite(tf.stack(list(checks.values()))), tf.int32)
+
+
+def _of_all_replicas(strategy: tf.distribute.Strategy, values: Any) -> tf.Tensor:
+    """Per-replica values [n] as a tensor [n, replicas], of all workers."""
+    local = strategy.experimental_local_results(values)
+    if len(local) == strategy.num_replicas_in_sync:
+        return tf.stack(local, axis=1)
+    columns = strategy.run(lambda column: column[:, tf.newaxis], args=(values,))
+    return strategy.gather(columns, axis=1)
+
+
 def _replicas(numbers: Sequence[int], strategy: tf.distribute.Strategy) -> str:
     """Which replicas of several; "" where there is one."""
     if strategy.num_replicas_in_sync == 1:
         return ""
     devices = [device.rpartition("device:")[2] for device in strategy.extended.worker_devices]
+    if len(devices) < strategy.num_replicas_in_sync:
+        # Those of other workers are not known by name.
+        return ", replica " + " and ".join(map(str, numbers))
     return ", replica " + " and ".join(f"{number} ({devices[number]})" for number in numbers)
 
 

@@ -13,13 +13,15 @@ import tensorflow as tf
 from robgan_tf.choices import NORMS
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.lipschitz import local_lipschitz_values
-from robgan_tf.training.distribution import share_out
+from robgan_tf.training.distribution import micro_batches, share_out
 from robgan_tf.training.joint_step import JointStep
 from robgan_tf.typing import Scalars
 
 
 class Diagnostics:
     """Measures the players on the first D batch of a step, before the step changes them.
+
+    Where a batch is worked through in micro-batches it is the first of them, for its memory.
 
     Args:
       step: the `JointStep` whose players, attack and random numbers are used.
@@ -42,9 +44,12 @@ class Diagnostics:
           Dict of scalar tensors, means over the global batch.
         """
         strategy = self._step.strategy
+        count = self._step.accumulation_steps
         values = self._compiled(
-            share_out(strategy, images[0], batch_axis=0),
-            share_out(strategy, labels[0], batch_axis=0),
+            *(
+                share_out(strategy, micro_batches(batches, count, batch_axis=1)[0], batch_axis=0)
+                for batches in (images, labels)
+            ),
             step,
         )
         return dict(zip(self._names, tf.unstack(values), strict=True))

@@ -20,7 +20,7 @@ from robgan_tf.quality.relative_diversity import RelativeDiversity
 from robgan_tf.quality.scores import bias_warning, check_counts, quality
 from robgan_tf.reporting import read_metrics
 from robgan_tf.runs.directory import RunDirectory
-from robgan_tf.training.joint_step import JointPlayers
+from robgan_tf.training.joint_gradients import JointPlayers
 from robgan_tf.typing import PathLike
 from robgan_tf.watching.judgement import Judgement
 

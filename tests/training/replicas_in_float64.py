@@ -16,13 +16,15 @@ from robgan_tf.training.distribution import make_strategy
 from tests import tiny, tiny_classifier
 
 STEPS = 3
-# Averages of the unbiased variance, normalized shortcuts, Adam as its paper has it.
+# Averages of the unbiased variance, normalized shortcuts, Adam as its paper has it; and batches
+# in micro-batches, each of which spans the replicas.
 PUBLISHED = (
     "ResNetGenerator.form = 'official_code'",
     "ResNetDiscriminator.form = 'official_code'",
     "generator_optimizer.epsilon_place = 'corrected'",
     "discriminator_optimizer.epsilon_place = 'corrected'",
     "train.generator_batch_size = 12",
+    "train.accumulation_steps = 2",
 )
 
 

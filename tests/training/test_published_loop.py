@@ -49,11 +49,11 @@ FAKE_LABELS = [[(5 * n + 2 + q) % 10 for n in range(BATCH)] for q in range(DRAWS
 class TheirNumbers(JointStep):
     """Takes latents from the tables above, and reports what the golden numbers are of."""
 
-    def latents(self, step, update, for_generator=False):
+    def latents(self, step, update, for_generator=False, part=0):
         draw = tf.cast(step - 1, tf.int32) * (UPDATES + 1) + tf.cast(update, tf.int32)
         return tf.gather(tf.constant(LATENT_BATCHES), draw), tf.gather(FAKE_LABELS, draw)
 
-    def generate(self, step, update, for_generator=False):
+    def generate(self, step, update, for_generator=False, part=0):
         # Their G is in training mode throughout, so that its averages move whenever it is called.
         self._fakes = super().generate(step, update, for_generator=True)
         return self._fakes
