@@ -22,6 +22,7 @@ LAUNCHED = ("train", "finetune")
 
 def add_flags(parser: Parser) -> None:
     """Declares the command's flags, which come before the command that is launched."""
+    parser.group("Workers")
     parser.flag("workers", "How many processes.", values.whole(1), default=2, form="NUMBER")
     parser.flag(
         "gpus_per_worker",

@@ -122,7 +122,7 @@ class FinetuneSettings(Settings):
         minimum=0.0,
     )
     deterministic: bool = setting(
-        "operations that give the same bits every time, also on GPUs, where they are slower; on "
+        "operations that give the same bits every time, also on GPUs, where they may be slower; on "
         "CPUs they do anyway",
         False,
     )

@@ -74,7 +74,7 @@ class TrainSettings(Settings):
         minimum=0.0,
     )
     deterministic: bool = setting(
-        "operations that give the same bits every time, also on GPUs, where they are slower; on "
+        "operations that give the same bits every time, also on GPUs, where they may be slower; on "
         "CPUs they do anyway",
         False,
     )

@@ -162,6 +162,10 @@ def lost_workers_named(workers: Workers) -> Iterator[None]:
             raise
         named = set(re.findall(r"/task:(\d+)", text)) - {str(workers.index)}
         who = f"worker {', '.join(sorted(named))}" if named else "another worker"
-        raise LostWorkerError(
+        lost = LostWorkerError(
             f"worker {workers.index}: {who} has ended or cannot be reached any more"
-        ) from error
+        )
+        # What is safe has been said of the error.
+        for note in getattr(error, "__notes__", []):
+            lost.add_note(note)
+        raise lost from error

@@ -49,7 +49,7 @@ def test_help_of_every_command_and_kind(words, command: Command):
 
 @pytest.mark.parametrize(("words", "command"), commands())
 def test_the_example_of_every_help_is_understood(words, command: Command):
-    command.parser().read(shlex.split(command.example))
+    command.bound(shlex.split(command.example))
 
 
 def paths_of(command):

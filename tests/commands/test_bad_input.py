@@ -34,6 +34,8 @@ CASES = [
     ("configs|--run_dir=x", "there is no flag --run_dir"),
     ("train", "no configuration: give --gin_file"),
     ("finetune", "no configuration: give --gin_file"),
+    ("launch", "what to launch? nothing was given; give train or finetune"),
+    ("launch|--workers|2|evaluate", "'evaluate' is nothing to launch"),
     (GAP, "give --run_dir"),
     ("evaluate robustness", "give either --run_dir or --model"),
     ("evaluate quality", "give --run_dir or --generated, and --features"),

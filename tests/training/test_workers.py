@@ -13,7 +13,7 @@ from robgan_tf.data import training_batches
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import LostWorkerError, UserError
 from robgan_tf.reporting import read_metrics
-from robgan_tf.runs.stopping import StopRequest
+from robgan_tf.runs.stopping import StopRequest, keeping, kept
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.training.workers import Workers, lost_workers_named, workers_of_environment
 from tests.data.helpers import random_pixels
@@ -158,10 +158,12 @@ def test_the_end_of_another_worker_is_named():
         None, None, "Collective ops is aborted by: /job:worker/replica:0/task:1 stopped"
     )
     with (
-        pytest.raises(LostWorkerError, match=r"^worker 0: worker 1 has ended or cannot"),
+        pytest.raises(LostWorkerError, match=r"^worker 0: worker 1 has ended or cannot") as lost,
         lost_workers_named(Workers(0, 2)),
+        keeping("step-4 is safe"),
     ):
         raise aborted
+    assert kept(lost.value) == "step-4 is safe"
     with pytest.raises(tf.errors.UnavailableError), lost_workers_named(Workers()):
         raise aborted
 
@@ -192,15 +194,3 @@ def test_one_that_fails_ends_the_others(tmp_path, monkeypatch, capfd):
     assert Launcher(["train"], 2, grace=0.2).run() == 9
     errors = capfd.readouterr().err
     assert "[1] over" in errors and "worker 0 did not end by itself" in errors
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "nothing was given"),
-        (["--workers", "2", "evaluate"], "'evaluate' is nothing to launch"),
-    ],
-)
-def test_only_training_is_launched(arguments, message):
-    ended = run("launch", *arguments)
-    assert ended.returncode == 2 and message in ended.stderr
