@@ -81,8 +81,9 @@ class Launcher:
         waiting = True
         while waiting:
             try:
-                waiting = any(process.poll() is None for process in processes)
-                failed = [p.returncode for p in processes if p.returncode not in (None, 0)]
+                ended = [process.poll() for process in processes]
+                waiting = None in ended
+                failed = [returned for returned in ended if returned]
                 if failed and not status:
                     status, deadline = _exit_status(failed[0]), time.monotonic() + self.grace
                 if time.monotonic() > deadline:
