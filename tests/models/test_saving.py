@@ -199,7 +199,7 @@ def test_a_classifier_is_trained_by_fit():
     inputs = keras.Input([16, 16, 3])
     classifier = keras.Model(inputs, model(inputs)[1])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    classifier.compile(keras.optimizers.SGD(0.1), loss)
+    classifier.compile(keras.optimizers.SGD(0.1), loss, run_eagerly=True)
     history = classifier.fit(first, LABELS, epochs=10, verbose=0).history["loss"]
     assert history[-1] < history[0] / 2
 
@@ -226,14 +226,15 @@ class Classifier(keras.Model):
         return self.network(images, training=training)[1]
 
 
-# The spectral one in float32 by its own `fit`, below.
+# One is compiled, and the spectral one in float32 by its own `fit`, below; what is built within a
+# graph is held by test_models_build_themselves_inside_a_graph.
 @pytest.mark.parametrize("name", ["batch", "bfloat16", "preact"])
 def test_a_network_that_was_not_built_is_trained_inside_another_model(name):
     images = tf.random.stateless_uniform([3, 16, 16, 3], [1, 2], -1.0, 1.0)
     model = Classifier(CASES[name]())
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     # Plain descent has fewest operations to compile.
-    model.compile(keras.optimizers.SGD(0.01), loss)
+    model.compile(keras.optimizers.SGD(0.01), loss, run_eagerly=name != "batch")
     history = model.fit(images, LABELS, epochs=5, verbose=0).history["loss"]
     assert history[-1] < history[0]
     assert model.predict(images, verbose=0).shape == (3, 3)
