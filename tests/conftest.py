@@ -1,5 +1,6 @@
 """Shared fixtures."""
 
+import gc
 import importlib.metadata
 import os
 import pathlib
@@ -41,6 +42,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=seconds, reverse=True)
 
 
+def pytest_collection_finish():
+    """Looks for unreachable objects less often: tracing makes many, nearly all of which stay."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup():
     """Weights that a test does not seed are the same each time: Keras draws seeds from `random`."""
@@ -78,6 +85,16 @@ def eagerly():
     from tests.eager import eagerly
 
     with eagerly():
+        yield
+
+
+@pytest.fixture(scope="module")
+def kept_classifiers():
+    """Evaluations of equal weights are of one compilation: see tests/kept_steps.py."""
+    from tests import kept_steps
+
+    with pytest.MonkeyPatch.context() as patched:
+        kept_steps.keep_attacked_classifiers(patched)
         yield
 
 

@@ -12,10 +12,12 @@ import re
 import numpy as np
 import pytest
 
+from robgan_tf.robustness import run as robustness
+from robgan_tf.robustness.accuracy import AccuracyMeter
 from robgan_tf.stages import finetune, finetune_task, joint_task
 from robgan_tf.stages.finetune import FinetuneStage
 from robgan_tf.stages.joint import JointStage
-from robgan_tf.watching import quality
+from robgan_tf.watching import final_evaluation, quality
 
 # What has no part in networks and step.
 _AROUND = re.compile(
@@ -31,6 +33,7 @@ def kept():
             _keep(stage, patched)
         patched.setattr(joint_task, "Diagnostics", functools.cache(joint_task.Diagnostics))
         _keep_gap_meters(patched)
+        _keep_accuracy_meters(patched)
         keep_quality(patched)
         for module in (joint_task, finetune_task):
             _keep_attack_pictures(module, patched)
@@ -41,6 +44,19 @@ def keep_quality(patched):
     """The same for what image quality is measured with while training, of models that are kept."""
     for name in ("GeneratedSet", "Judgement"):
         patched.setattr(quality, name, functools.cache(getattr(quality, name)))
+
+
+def keep_attacked_classifiers(patched):
+    """The same for what is attacked by evaluations: equal weights are compiled once."""
+    make, classifiers = robustness.CompiledClassifier, {}
+
+    def kept_classifier(classifier, image_shape, device_names):
+        key = repr((classifier.name, classifier.source, classifier.input_range, image_shape))
+        if key not in classifiers:
+            classifiers[key] = make(classifier, image_shape, device_names)
+        return classifiers[key]
+
+    patched.setattr(robustness, "CompiledClassifier", kept_classifier)
 
 
 def _keep_attack_pictures(module, patched):
@@ -65,6 +81,18 @@ def _keep_gap_meters(patched):
         return meters[key]
 
     patched.setattr(finetune, "gap_meter", kept_meter)
+
+
+def _keep_accuracy_meters(patched):
+    meters = {}
+
+    def accuracy(model, batches, attack):
+        key = id(model), repr(vars(attack))
+        if key not in meters:
+            meters[key] = AccuracyMeter(model, attack)
+        return meters[key](batches)
+
+    patched.setattr(final_evaluation, "accuracy_under_attack", accuracy)
 
 
 def _keep(stage_class, patched):

@@ -12,10 +12,12 @@ from robgan_tf.keras_versions import variable_path
 from robgan_tf.reporting import MetricsFile, read_metrics
 from robgan_tf.stages.finished import open_run
 from tests import kept_steps, made_run, tiny
+from tests.eager import eagerly
 from tests.in_process import deterministic, points, run, start
 
 STEPS = 30
-NO_FINAL = "--gin_param=final_evaluation.images = 0"
+# The least network that has a block, for runs from fresh weights.
+SMALLEST = ("data.resolution = 8", "ResNetDiscriminator.widths = '1'")
 OVERLAY = (
     f"finetune.steps = {STEPS}",
     "finetune.batch_size = 16",
@@ -72,7 +74,8 @@ def finished(folder, gan):
 
 
 def from_scratch(folder, run_dir, *bindings):
-    bindings = ("finetune.start = 'scratch'", "finetune.generated_share = 0.0", *bindings)
+    scratch = ("finetune.start = 'scratch'", "finetune.generated_share = 0.0")
+    bindings = (*scratch, *SMALLEST, *bindings)
     return run(
         "finetune", f"--gin_file={folder / 'tiny.gin'}", f"--gin_file={folder / 'finetune.gin'}",
         f"--run_dir={run_dir}", *(f"--gin_param={binding}" for binding in bindings),
@@ -118,10 +121,10 @@ def test_a_signal_saves_and_the_same_command_continues_exactly(
 
     with monkeypatch.context() as patched:
         patched.setattr(MetricsFile, "write", write_and_terminate)
-        stopped = run("finetune", *arguments(folder, gan, run_dir, NO_FINAL))
+        stopped = run("finetune", *arguments(folder, gan, run_dir))
     assert stopped.returncode == 128 + signal.SIGTERM
     assert len(read_metrics(run_dir / "metrics.jsonl")) == 12
-    continued = run("finetune", *arguments(folder, gan, run_dir, NO_FINAL))
+    continued = run("finetune", *arguments(folder, gan, run_dir))
     assert continued.returncode == 0, continued.stderr
     assert deterministic(run_dir) == deterministic(finished[0])
     assert points(run_dir) == points(finished[0])
@@ -171,7 +174,7 @@ def test_adversarial_training_needs_no_generator(folder, tmp_path, eagerly):
     [
         ("finetune.free = True",),
         ("finetune.lipschitz_weight = 0.1", "ProjectedGradientDescent.steps = 0"),
-        ("finetune.network = 'preact_resnet18'", "PreActResNet18.base_width = 8",
+        ("finetune.network = 'preact_resnet18'", "PreActResNet18.base_width = 2",
          "PreActResNet18.normalization = 'batch'"),
     ],
     ids=["free", "penalty", "preact_resnet18"],
@@ -192,14 +195,17 @@ def test_other_trainings(folder, tmp_path, bindings, eagerly):
 
 def test_generated_images_of_an_npz(folder, tmp_path):
     path = tmp_path / "made.npz"
-    pixels = np.random.default_rng(0).integers(0, 256, [40, 16, 16, 1], dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, [40, 8, 8, 1], dtype=np.uint8)
     np.savez(path, image=pixels, label=np.arange(40) % 10)
-    process = run(
-        "finetune", f"--gin_file={folder / 'tiny.gin'}", f"--gin_file={folder / 'finetune.gin'}",
-        "--gin_param=finetune.start = 'scratch'", "--gin_param=finetune.steps = 2",
-        f"--generated={path}", f"--run_dir={tmp_path / 'run'}", "--data_dir=no data",
-        "--gin_param=gap.every = 0", "--gin_param=final_evaluation.images = 0",
-    )  # fmt: skip
+    with eagerly():
+        process = run(
+            "finetune", f"--gin_file={folder / 'tiny.gin'}",
+            f"--gin_file={folder / 'finetune.gin'}",
+            "--gin_param=finetune.start = 'scratch'", "--gin_param=finetune.steps = 2",
+            f"--generated={path}", f"--run_dir={tmp_path / 'run'}", "--data_dir=no data",
+            "--gin_param=gap.every = 0", "--gin_param=final_evaluation.images = 0",
+            *(f"--gin_param={binding}" for binding in SMALLEST),
+        )  # fmt: skip
     assert process.returncode == 0, process.stderr
     assert "Generated  made.npz" in process.stdout
     assert (
@@ -221,7 +227,8 @@ def assert_next_lines_work(output, run_dir):
     assert measured.returncode == 0, measured.stderr
     assert (run_dir / "evaluations" / "robustness_strong_test_4_images_epsilon_0.02.json").exists()
     assert longer[0] == "robgan_tf.finetune" and "--data_dir=no data" in longer
-    continued = run("finetune", *longer[1:])
+    with eagerly():
+        continued = run("finetune", *longer[1:])
     assert continued.returncode == 0, continued.stderr
     assert "continued from step 2" in continued.stdout
     assert [x["step"] for x in read_metrics(run_dir / "metrics.jsonl")] == [1, 2, 3, 4]
