@@ -18,6 +18,8 @@ from tests.data.helpers import make_folder
 from tests.in_process import run, start
 
 IMAGES = 60
+# Other weights are of another name here.
+pytestmark = pytest.mark.usefixtures("kept_classifiers")
 NAME = f"robustness_published_test_{IMAGES}_images_epsilon_0.02_0.3"
 
 

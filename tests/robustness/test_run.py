@@ -24,6 +24,7 @@ from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.verification import VerificationError
 from tests.data.helpers import save_image
 
+pytestmark = pytest.mark.usefixtures("kept_classifiers")
 PIXELS = np.random.default_rng(0).integers(0, 256, [1200, 2, 2, 1]).astype(np.uint8)
 LABELS = np.arange(1200) % 2
 # In stored order 0, 7, 14, ...: neither sorted nor its own inverse.
@@ -183,7 +184,7 @@ def test_all_radii_are_compiled_once(folders, tmp_path):
         yield
 
     protocol = Protocol("published", (0.02, 0.04, 0.06), masking=False)
-    subject = (Classifier("a", always_a, "test", hold), tmp_path, "x")
+    subject = (Classifier("another", always_a, "test", hold), tmp_path, "x")
     evaluate_robustness([subject], folders, protocol, 20)
     assert len(held) == 2, "predictions and PGD"
 
