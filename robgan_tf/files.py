@@ -31,6 +31,8 @@ _NPZ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
+# What numpy 1 or 2 says of pickled contents, among them.
+_PICKLED = ("pickled (object)", "pickled data", "Object arrays", "Python objects")
 # Of a part of an npz file: images and features hardly compress, and what is small does no harm.
 _MOST_EXPANSION = 100
 _SMALL_BYTES = 2**30
@@ -138,7 +140,7 @@ def read_npz(path: PathLike, names: Iterable[str] | None = None) -> "dict[str, n
                     )
             arrays = {name: stored[name] for name in names or stored.files}
     except _NPZ_ERRORS as error:
-        if "pickled (object)" in str(error) or "Object arrays" in str(error):
+        if any(text in str(error) for text in _PICKLED):
             raise ValueError("it holds pickled objects, which are programs and not read") from error
         raise ValueError(shortened(first_line(error))) from error
     for name, array in arrays.items():
@@ -161,11 +163,7 @@ def read_npy(path: PathLike) -> "np.ndarray":
     try:
         found = np.load(path, mmap_mode="r", allow_pickle=False)
     except _NPZ_ERRORS as error:
-        if (
-            "pickled (object)" in str(error)
-            or "Object arrays" in str(error)
-            or ("Python objects" in str(error))
-        ):
+        if any(text in str(error) for text in _PICKLED):
             raise ValueError("it holds pickled objects, which are programs and not read") from error
         raise ValueError(shortened(first_line(error))) from error
     if not isinstance(found, np.ndarray):

@@ -6,6 +6,7 @@ TensorFlow Addons works with. docs/reference/stacks.md has what both offer under
 
 import abc
 import contextlib
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -14,6 +15,8 @@ import tensorflow as tf
 from typing_extensions import override
 
 IS_KERAS_2 = keras.__version__.startswith("2.")
+if IS_KERAS_2:
+    from keras.src.mixed_precision import autocast_variable
 
 _VariableType = tf.Variable if IS_KERAS_2 else keras.Variable
 if TYPE_CHECKING:
@@ -27,8 +30,8 @@ Factors = tuple[tf.Tensor, ...]
 
 def is_floating_variable(value: Any) -> bool:
     """Whether it is a weight of a floating type."""
-    # At other values, a layer of Keras 2 has a tensor in its place.
-    kinds = (tf.Variable, tf.Tensor) if IS_KERAS_2 else _VariableType
+    # At other values, a layer of Keras 2 has something else in its place.
+    kinds = (tf.Variable, tf.Tensor, _OfEachReplica) if IS_KERAS_2 else _VariableType
     return isinstance(value, kinds) and tf.as_dtype(value.dtype).is_floating
 
 
@@ -76,6 +79,17 @@ def _keep_paths(layer: keras.layers.Layer, prefix: str) -> None:
         _keep_paths(inner, f"{prefix}/{inner.name}")
 
 
+def call_as_stored(layer: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
+    """Calls a layer made with `autocast=False` to which its variables have the type they are of.
+
+    For use within its own first call, in which they may be in half precision.
+    """
+    if not IS_KERAS_2:
+        return layer(*args, **kwargs)  # In a call within another they are as stored.
+    with autocast_variable.enable_auto_cast_variables(None):
+        return layer.call(*args, **kwargs)
+
+
 def call_with_value(
     layer: keras.layers.Layer, variable: Variable, value: tf.Tensor, inputs: Any
 ) -> tuple[Any, list[tf.Tensor]]:
@@ -97,13 +111,18 @@ def call_with_value(
 def _call_with_attribute(
     layer: keras.layers.Layer, variable: Variable, value: tf.Tensor, inputs: Any
 ) -> tuple[Any, list[tf.Tensor]]:
-    (name,) = [name for name, own in vars(layer).items() if own is variable]
+    ((inner, name),) = [
+        (inner, name)
+        for inner in layer._flatten_layers()  # A wrapper's variable may be in what it wraps.
+        for name, own in vars(inner).items()
+        if own is variable
+    ]
     # Past Keras's bookkeeping. A weight would be read in this type within the layer.
-    vars(layer)[name] = tf.cast(value, layer.compute_dtype) if layer._autocast else value
+    vars(inner)[name] = tf.cast(value, inner.compute_dtype) if inner._autocast else value
     try:
         return layer(inputs), []
     finally:
-        vars(layer)[name] = variable
+        vars(inner)[name] = variable
 
 
 def _call_in_scope(
@@ -157,19 +176,38 @@ def _at_attributes(
     model: keras.Model, variables: Sequence[Variable], values: Sequence[tf.Tensor]
 ) -> Iterator[None]:
     by_identity = {id(v): value for v, value in zip(variables, values, strict=True)}
-    changed = [
-        (vars(layer), name, own)
-        for layer in model._flatten_layers()
-        for name, own in vars(layer).items()
-        if id(own) in by_identity
-    ]
-    for attributes, name, own in changed:
-        attributes[name] = by_identity[id(own)]
+    this_replica = threading.get_ident()
+    changed = []
+    for layer in model._flatten_layers():
+        for name, own in vars(layer).items():
+            # Another replica may have put one here.
+            variable = own.variable if isinstance(own, _OfEachReplica) else own
+            if id(variable) in by_identity:
+                changed.append((vars(layer), name, variable))
+    for attributes, name, variable in changed:
+        if not isinstance(attributes[name], _OfEachReplica):
+            attributes[name] = _OfEachReplica(variable)
+        attributes[name].values[this_replica] = by_identity[id(variable)]
     try:
         yield
     finally:
-        for attributes, name, own in changed:
-            attributes[name] = own
+        for attributes, name, variable in changed:
+            del attributes[name].values[this_replica]
+            if not attributes[name].values:
+                attributes[name] = variable
+
+
+class _OfEachReplica:
+    """What stands in a layer for a variable where replicas, threads in turn, see other values."""
+
+    def __init__(self, variable: tf.Variable) -> None:
+        self.variable = variable
+        self.values: dict[int, tf.Tensor] = {}
+        self.shape, self.dtype = variable.shape, variable.dtype
+
+    def __tf_tensor__(self, dtype: Any = None, name: str | None = None) -> tf.Tensor:
+        value = self.values.get(threading.get_ident(), self.variable)
+        return tf.convert_to_tensor(value, dtype, name=name)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
+import concurrent.futures
 import pathlib
 import re
+import threading
 
 import keras
 import numpy as np
@@ -79,6 +81,26 @@ def test_a_layer_reads_another_value_and_keeps_its_own():
     with at_values(model, [layer.kernel], [value]):
         np.testing.assert_array_equal(model(inputs), [[6.0, 6.0]])
     np.testing.assert_allclose(model(inputs), inputs @ before, rtol=1e-6)
+
+
+def test_replicas_in_turn_see_values_of_their_own():
+    model = keras.Sequential([keras.Input([3]), keras.layers.Dense(1)])
+    kernel = model.layers[-1].kernel
+    both = threading.Barrier(2, timeout=60)
+
+    def replica(number):
+        with at_values(model, [kernel], [tf.fill([3, 1], number)]):
+            both.wait()
+            outputs = float(model(np.ones([1, 3], np.float32))[0, 0])
+            if number == 3.0:
+                both.wait()
+                return outputs
+        both.wait()  # The other is within still.
+        return outputs
+
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(replica, [2.0, 3.0])) == [6.0, 9.0]
+    assert model.layers[-1].kernel is kernel
 
 
 def test_the_rate_of_the_next_update():

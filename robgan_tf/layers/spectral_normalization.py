@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from robgan_tf.keras_versions import (
     Variable,
+    call_as_stored,
     call_with_value,
     is_floating_variable,
     traced_output_spec,
@@ -82,7 +83,7 @@ class SpectralNormalization(RestoredWrapper, keras.layers.Wrapper):
     @property
     def kernel(self) -> Variable:
         """The stored kernel, or the table of an embedding: what is trained."""
-        for name in ("kernel", "embeddings"):
+        for name in ("kernel", "embeddings", "depthwise_kernel"):  # The last is Keras 2's.
             variable = getattr(self.layer, name, None)
             if is_floating_variable(variable):
                 return variable
@@ -103,8 +104,8 @@ class SpectralNormalization(RestoredWrapper, keras.layers.Wrapper):
         """
         if tf.convert_to_tensor(self.vector_u).dtype != self._working_dtype:
             # Under a mixed policy, a first call or one past `__call__`, as TimeDistributed makes,
-            # reads variables in half precision; within another call they are read as stored.
-            return self(inputs, training=training)
+            # reads variables in half precision.
+            return call_as_stored(self, inputs, training=training)
         kernel = held_kernel(self)
         if kernel is None:
             if training:

@@ -1,4 +1,5 @@
 import re
+import sys
 
 import keras
 import numpy as np
@@ -10,6 +11,7 @@ from robgan_tf.layers import (
     PooledConv2D,
     SpectralNormalization,
     hold_normalized_kernels,
+    overwriting_wrappers,
     spectral_normalization_layers,
     spectrally_normalized,
 )
@@ -128,8 +130,10 @@ def test_it_is_made_again_around_a_layer_of_this_package(normalization):
     assert type(again.layer) is PooledConv2D
 
 
-@pytest.mark.skipif(IS_KERAS_2, reason="TensorFlow Addons can be had with this TensorFlow")
-def test_addons_with_a_later_tensorflow_is_refused_in_one_line():
+def test_without_addons_its_wrapper_is_refused_in_one_line(monkeypatch):
+    # With this TensorFlow they may be there; asked anew, they are not.
+    monkeypatch.setitem(sys.modules, "tensorflow_addons.layers", None)
+    overwriting_wrappers._addons_wrapper.cache_clear()
     with pytest.raises(ValueError, match="ended in May 2024") as refused:
         discriminator("tfa_spectral")
     message = str(refused.value)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from robgan_tf.keras_versions import IS_KERAS_2, at_values
 from robgan_tf.layers import SpectralNormalization
 from tools import compare_spectral_normalization as comparison
 
@@ -39,7 +40,8 @@ def test_a_first_call_in_any_type_is_right_and_of_the_type_that_keras_gives(name
     case = comparison.CASES[name]
     outputs = comparison.first_call(case, SpectralNormalization, False)
     assert comparison.difference(case, outputs) <= TOLERANCES[policy]
-    if case.dtype == "float32":  # Keras's casts to the type of the inputs.
+    # Keras's casts to the type of the inputs, and Keras 2's does not know depthwise kernels.
+    if case.dtype == "float32" and not (IS_KERAS_2 and "Depthwise" in name):
         theirs = KERAS(case.make())(case.inputs())
         assert (outputs.dtype, outputs.shape) == (theirs.dtype, theirs.shape)
 
@@ -126,7 +128,12 @@ def test_a_call_with_values_given_from_outside_uses_them():
         [tf.convert_to_tensor(variable) for variable in variables]
         for variables in (other.trainable_variables, other.non_trainable_variables)
     )
-    outputs, _ = layer.stateless_call(trainable, rest, inputs)
+    if IS_KERAS_2:
+        variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+        with at_values(layer, variables, [*trainable, *rest]):
+            outputs = layer(inputs)
+    else:
+        outputs, _ = layer.stateless_call(trainable, rest, inputs)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
 
 
@@ -139,6 +146,8 @@ def test_copies_compute_the_same(policy, under, tmp_path):
     expected = layer(inputs, training=True)
     model = keras.Sequential([keras.Input(case.shape[1:]), layer])
     model.save(tmp_path / "model.keras")
-    copies = [copy.deepcopy(layer), pickle.loads(pickle.dumps(model))]
+    copies = [pickle.loads(pickle.dumps(model))]
+    if not (IS_KERAS_2 and policy == "mixed_float16"):  # There a plain layer cannot be copied.
+        copies.append(copy.deepcopy(layer))
     for other in (*copies, keras.models.load_model(tmp_path / "model.keras")):
         np.testing.assert_array_equal(other(inputs), expected)

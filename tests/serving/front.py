@@ -6,6 +6,7 @@ importable without TensorFlow itself.
 
 import functools
 import http.server
+import inspect
 import json
 import pathlib
 import re
@@ -272,9 +273,12 @@ def _metadata_json(served):
 
 
 def _message_dict(message):
-    return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
+    names = inspect.signature(json_format.MessageToDict).parameters
+    # As protobuf calls it since 26, and before.
+    both = ("always_print_fields_with_no_presence", "including_default_value_fields")
+    (empty_too,) = [name for name in both if name in names]
+    options = {"preserving_proto_field_name": True, empty_too: True}
+    return json_format.MessageToDict(message, **options)
 
 
 def _error_json(message):

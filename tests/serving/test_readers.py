@@ -13,6 +13,8 @@ from tools.image_readers import PAGE, SIDE
 from tools.readers.compare import compare_readers
 from tools.readers.encodings import encodings
 
+# Before TensorFlow 2.21 an exported model refuses WebP: docs/guides/serving.md.
+GRAPHS_READ_WEBP = hasattr(tf.io, "decode_webp")
 REFUSED = ("TIFF", "PPM", "TGA", "ICO", "text")
 
 
@@ -21,7 +23,13 @@ def test_three_readers_of_many_encodings(channels, tmp_path):
     files = encodings()
     assert len(files) >= 45
     seen = compare_readers(files, SIDE, channels, tmp_path)
-    assert [name for name, one in seen.items() if not one.agrees] == []
+    disagreeing = {name: one for name, one in seen.items() if not one.agrees}
+    if GRAPHS_READ_WEBP:
+        assert disagreeing == {}
+    else:
+        assert len(disagreeing) == 4
+        assert all(name.startswith("WebP") for name in disagreeing)
+        assert all(one.server is None for one in disagreeing.values())
     refused = {name for name, one in seen.items() if one.training is None}
     assert refused == {
         name for name in files if name in REFUSED or "cut short" in name or "claims" in name
@@ -52,7 +60,7 @@ def test_a_picture_is_turned_as_pillow_turns_it(in_graph, tmp_path, orientation)
     pixels = np.random.default_rng(0).integers(0, 256, [32, 32, 3], dtype=np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    for ending in ("png", "webp"):
+    for ending in ("png", *(["webp"] if GRAPHS_READ_WEBP else [])):
         path = tmp_path / f"a.{ending}"
         Image.fromarray(pixels).save(path, exif=exif, lossless=True)
         with Image.open(path) as image:

@@ -174,8 +174,11 @@ def test_both_sides_get_the_same_numbers():
 
 def test_differences_are_measured(subject, attacks):
     def weaker(adversarial, correct):
-        # One pixel of the first image of each batch.
-        adversarial[0, 0, 0, 0] -= np.sign(adversarial[0, 0, 0, 0]) * 0.001
+        # One pixel of the first image of each batch, towards where it came from.
+        original = subject.images[0 if len(adversarial) == BATCH_SIZE else BATCH_SIZE]
+        moved = adversarial[0] - original
+        place = np.unravel_index(np.argmax(np.abs(moved)), moved.shape)
+        adversarial[0][place] -= np.sign(moved[place]) * 0.001
         return adversarial, correct
 
     (row, _) = compare(attacks[1], subject, library(subject, attacks, weaker), EPSILON)
