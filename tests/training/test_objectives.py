@@ -29,8 +29,10 @@ def started(images, source):
     return tf.constant(np.clip(images + 0.002 * np.array(noise), -1.0, 1.0), images.dtype)
 
 
-def kullback_leibler(p, q):
-    return tf.reduce_sum(p * tf.math.log(p / q), axis=1)
+def kullback_leibler(logits_p, logits_q):
+    # Of logits: far apart, as those of some first weights are, they give probabilities of 0.
+    log_p, log_q = tf.nn.log_softmax(logits_p), tf.nn.log_softmax(logits_q)
+    return tf.reduce_sum(tf.exp(log_p) * (log_p - log_q), axis=1)
 
 
 def cross_entropy(targets, p):
@@ -46,7 +48,7 @@ def attacked_by_hand(model, name, images, labels, source):
             tape.watch(moved)
             logits = model(moved, training=False)[1]
             if name == "trades":
-                losses = kullback_leibler(tf.nn.softmax(clean), tf.nn.softmax(logits))
+                losses = kullback_leibler(clean, logits)
             else:
                 losses = keras.losses.sparse_categorical_crossentropy(
                     labels, logits, from_logits=True
@@ -92,7 +94,7 @@ def test_an_update_written_out(name, float64, eagerly):
     with tf.GradientTape() as tape:
         clean, logits = model(images, **mode)[1], model(attacked, **mode)[1]
         p, q = tf.nn.softmax(clean), tf.nn.softmax(logits)
-        apart = kullback_leibler(p, q)
+        apart = kullback_leibler(clean, logits)
         if name == "trades":
             losses = cross_entropy(targets, p) + WEIGHT * apart
         else:
