@@ -9,5 +9,9 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["robgan_tf", "robgan_tf.*"]), "robgan_tf.gin"],
     package_dir={"robgan_tf.gin": "gin"},
-    package_data={"robgan_tf": ["py.typed"], "robgan_tf.gin": ["*.gin", "*/*.gin"]},
+    package_data={
+        "robgan_tf": ["py.typed"],
+        "robgan_tf.data.preparation": ["*.txt"],
+        "robgan_tf.gin": ["*.gin", "*/*.gin"],
+    },
 )

@@ -12,6 +12,13 @@ _OF_THE_SYSTEM = (
 
 _LONGEST_QUOTE = 300
 
+# Of record files, as what reads them in a graph says it, and TensorFlow by itself.
+DAMAGED_RECORD = (
+    "a record of the data is damaged, or is not the one that the folder record_index tells of: "
+    "prepare the data again"
+)
+_UNPARSED_RECORD = "Could not parse example input"
+
 
 class UserError(Exception):
     """A mistake in what the user gave: a flag, a gin file, a data directory.
@@ -67,6 +74,8 @@ def machine_fault(error: BaseException) -> str | None:
         return None
     # Where in a graph it happened, before and after what happened.
     text = " ".join(re.sub(r"\{\{.*?\}\}|\[Op:.*", "", str(error)).split())
+    if DAMAGED_RECORD in text or _UNPARSED_RECORD in text:
+        return DAMAGED_RECORD.partition(":")[0]
     if any(os.strerror(code) in text for code in _OF_THE_SYSTEM):
         return text
     return f"out of memory ({text})" if type(error).__name__ == "ResourceExhaustedError" else None

@@ -36,7 +36,9 @@ from tools.benchmarks.report import markdown
 _CASES = flags.DEFINE_list("cases", list(CASES), "Which cases to run.")
 _LIST = flags.DEFINE_bool("list", False, "Name the cases and exit.")
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "How often each variant is timed.", lower_bound=1)
-_DATA_DIR = flags.DEFINE_string("data_dir", None, "Where CIFAR-10 is, for cases that train.")
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Where CIFAR-10 is, or ImageNet-143, for cases that read it."
+)
 _PYTORCH = flags.DEFINE_string(
     "pytorch_python", None, "Interpreter of an environment with torch and foolbox."
 )

@@ -51,7 +51,8 @@ def _check_files(wheel: pathlib.Path) -> int:
     shipped = {
         "robgan_tf/" + path.relative_to(ROOT).as_posix() for path in ROOT.glob("gin/**/*.gin")
     }
-    different = packed ^ (modules | shipped | {"robgan_tf/py.typed"})
+    lists = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("robgan_tf/**/*.txt")}
+    different = packed ^ (modules | shipped | lists | {"robgan_tf/py.typed"})
     if different:
         sys.exit(f"{wheel.name} and this folder differ in {', '.join(sorted(different))}")
     return len(packed)

@@ -3,6 +3,7 @@
 # Name: (module with a `main(argv)`, what it does in one line). Imported when it is asked for.
 COMMANDS = {
     "configs": ("robgan_tf.configs", "List the configurations that come with the package."),
+    "prepare": ("robgan_tf.prepare", "Prepare ImageNet-143 or images of your own for training."),
     "train": ("robgan_tf.train", "Train generator, discriminator and attacker jointly."),
     "finetune": ("robgan_tf.finetune", "Train a robust classifier from the discriminator."),
     "launch": ("robgan_tf.launch", "Train with several worker processes on this machine."),

@@ -12,6 +12,8 @@ READINGS = ("served", "pillow")
 # Of runs that were made before they named one.
 FIRST_READING = "pillow"
 READING = "data.reading"
+# Where the images of a data set of TensorFlow Datasets are while a run goes on.
+KEPT_IN = ("auto", "memory", "files")
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("mirrored", "single_device")
 DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
@@ -63,6 +65,12 @@ class DataSettings(Settings):
         "before there was this setting keeps `pillow`",
         "served",
         choices=READINGS,
+    )
+    kept_in: str = setting(
+        "of a data set of TensorFlow Datasets: decoded once into `memory`, or read from its record "
+        "`files` when they are needed; `auto` reads from files what would take more than 4 GiB",
+        "auto",
+        choices=KEPT_IN,
     )
     split_seed: int = setting(
         "with the dataset, fixes the validation slice and the subset; the same in all stages",

@@ -24,6 +24,7 @@ class DatasetRequest:
       train_split: name of the training split or of its folder.
       test_split: name of the test split or of its folder.
       reading: how stored images become pixels, one of `config.groups.READINGS`.
+      kept_in: where images are kept, one of `config.groups.KEPT_IN`.
     """
 
     dataset: str
@@ -35,6 +36,7 @@ class DatasetRequest:
     train_split: str
     test_split: str
     reading: str = "served"
+    kept_in: str = "auto"
 
     def check_classes(self, class_names: Sequence[str]) -> None:
         """Raises UserError unless there are as many classes as asked for."""

@@ -88,15 +88,7 @@ def read_image(
     Raises:
       One of `DECODE_ERRORS`: the file is not a readable image.
     """
-    mode = "L" if channels == 1 else "RGB"
-    data = _content(file) if isinstance(file, (str, os.PathLike)) else file.read()
-    with _opened(data) as image:
-        _check_format(image, data)
-        load_for(image, mode, resolution, box)
-        if image.format == "PNG":
-            _mend_transparency(image, data)
-        opened = _cmyk_as_rgb(image) if image.mode == "CMYK" else image
-        picture = _upright(in_mode(opened, mode), image.info.get("exif", b""))
+    picture = read_picture(file, channels, resolution, box)
     left, top, right, bottom = corners(picture, box)
     # Columns, then rows: by itself PIL takes the one or the other first, not the same in every
     # version, and rounds in between.
@@ -105,6 +97,35 @@ def read_image(
     columns = picture.resize((resolution, picture.height), Image.Resampling.BICUBIC, box=across)
     resized = columns.resize((resolution, resolution), Image.Resampling.BICUBIC, box=down)
     return np.asarray(resized).reshape(resolution, resolution, channels)
+
+
+def read_picture(
+    file: PathLike | IO[bytes], channels: int, side: int, box: Sequence[float] | None = None
+) -> Image.Image:
+    """Reads an image whole and upright, over white.
+
+    Args:
+      file: as `read_image` takes it.
+      channels: 1 for grayscale, 3 for RGB.
+      side: that its shorter side, or `box` of its centre square, will be brought to: a large JPEG
+        file is decoded no larger than that needs.
+      box: as `read_image` takes it.
+
+    Returns:
+      The picture, of mode "L" or "RGB".
+
+    Raises:
+      One of `DECODE_ERRORS`: the file is not a readable image.
+    """
+    mode = "L" if channels == 1 else "RGB"
+    data = _content(file) if isinstance(file, (str, os.PathLike)) else file.read()
+    with _opened(data) as image:
+        _check_format(image, data)
+        load_for(image, mode, side, box)
+        if image.format == "PNG":
+            _mend_transparency(image, data)
+        opened = _cmyk_as_rgb(image) if image.mode == "CMYK" else image
+        return _upright(in_mode(opened, mode), image.info.get("exif", b""))
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -50,6 +50,7 @@ def load_image_data(
     train_examples: int | None = None,
     split_seed: int = 0,
     reading: str = "served",
+    kept_in: str = "auto",
     class_names: Sequence[str] | None = None,
 ) -> ImageData:
     """Opens a dataset.
@@ -73,6 +74,7 @@ def load_image_data(
       train_examples: size of a class-balanced subset to train on; None for all.
       split_seed: chooses which examples are held out and kept.
       reading: how stored images become pixels, one of `config.groups.READINGS`.
+      kept_in: where images of TensorFlow Datasets are kept, one of `config.groups.KEPT_IN`.
       class_names: the classes that a model was trained on, which the data has to have in this
         order; None for any.
 
@@ -97,6 +99,7 @@ def load_image_data(
         train_split=train_split,
         test_split=test_split,
         reading=reading,
+        kept_in=kept_in,
     )
     opened = DATASETS.get(dataset if dataset in DATASETS else ANY_OTHER).open(request)
     name, train = opened.name, opened.train

@@ -92,27 +92,27 @@ class SkippedFiles:
             ending = pathlib.PurePath(entry.name).suffix.lower()
             if leads_to_folder(entry):
                 if not holds_classes:
-                    self._add(_NESTED, entry.path)
+                    self.add(_NESTED, entry.path)
             elif not _leads_to_file(entry):
-                self._add(_NO_FILE, entry.path)
+                self.add(_NO_FILE, entry.path)
             elif not _is_text(entry.name):
-                self._add(_NO_TEXT, ascii(entry.path)[1:-1])
+                self.add(_NO_TEXT, ascii(entry.path)[1:-1])
             elif ending in self.extensions:
                 found.append(entry.path)
             elif ending in _FURTHER_EXTENSIONS or ending in Image.registered_extensions():
-                self._add(_OTHER_FORMAT, entry.path)
+                self.add(_OTHER_FORMAT, entry.path)
             else:
-                self._add(_NO_IMAGE, entry.path)
+                self.add(_NO_IMAGE, entry.path)
         if holds_classes:
             for path in found:
-                self._add(_OUTSIDE, path)
+                self.add(_OUTSIDE, path)
         return found
 
     def frames_of(self, files: Iterable[str]) -> None:
         """Counts the animations among image files, by what formats for animations say of them."""
         for path in files:
             if path.lower().endswith((".gif", ".webp", ".apng")) and _is_animated(path):
-                self._add(_FRAMES, path)
+                self.add(_FRAMES, path)
 
     def add_all(self, other: "SkippedFiles") -> None:
         """Adds what another one has counted."""
@@ -130,8 +130,13 @@ class SkippedFiles:
             for reason, paths in self._paths.items()
         )
 
-    def _add(self, reason: str, path: str) -> None:
+    def add(self, reason: str, path: str) -> None:
+        """Counts a file."""
         self._paths.setdefault(reason, []).append(path)
+
+    def listed(self) -> list[tuple[str, str]]:
+        """(path, reason) of all that was counted."""
+        return [(path, reason) for reason, paths in self._paths.items() for path in paths]
 
 
 def _leads_to_file(entry: os.DirEntry[str]) -> bool:

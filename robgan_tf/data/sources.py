@@ -226,7 +226,7 @@ class InMemorySource(ImageSource):
             indices = tf.gather(self._positions, indices)
         images = tf.gather(self._pixels, indices)
         if boxes is not None:
-            return _crop_and_resize(images, boxes, self.resolution)
+            return crop_and_resize(images, boxes, self.resolution)
         if images.shape[1] == self.resolution:
             return images
         return resize_antialiased(images, self.resolution)
@@ -330,7 +330,7 @@ def rounded_pixels(pixels: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(tf.round(pixels), 0.0, 255.0), tf.uint8)
 
 
-def _crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, resolution: int) -> tf.Tensor:
+def crop_and_resize(images: tf.Tensor, boxes: tf.Tensor, resolution: int) -> tf.Tensor:
     """Shows the parts `boxes` of uint8 images `[n, s, s, c]` at `resolution`, bilinearly.
 
     There is no low-pass filter: it is meant for crops that are at least `resolution`

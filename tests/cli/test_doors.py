@@ -122,7 +122,7 @@ def test_without_a_command_they_are_listed():
 
 
 def test_kinds_are_listed_by_the_command_s_help():
-    for name in ("evaluate", "sample"):
+    for name in ("prepare", "evaluate", "sample"):
         ended = run(name, "--help")
         assert ended.returncode == 0 and not ended.stderr
         for command in importlib.import_module(COMMANDS[name][0]).COMMAND.kinds:
@@ -133,7 +133,7 @@ def test_an_unknown_command_is_one_line():
     ended = run_any("trian")
     assert ended.returncode == 2
     assert ended.stderr == "error: 'trian' is no command; did you mean train?\n"
-    assert "there are configs, train" in run_any("x").stderr
+    assert "there are configs, prepare, train" in run_any("x").stderr
 
 
 def test_flags_may_come_before_the_kind():

@@ -13,7 +13,7 @@ from robgan_tf.data import load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.stages.joint import joint_batches
 from robgan_tf.typing import JsonObject
-from tools.benchmarks import commands, models, pytorch_step
+from tools.benchmarks import commands, models, pipeline, pytorch_step
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.machine import convolution_peaks
 from tools.benchmarks.options import Options
@@ -226,6 +226,11 @@ def input_pipeline(options: Options) -> JsonObject:
     return _timed([Variant("CIFAR-10, pad, crop and flip", run, images)], options)
 
 
+def imagenet_pipeline(options: Options) -> JsonObject:
+    """ImageNet-143 from its record files, cropped and mirrored: batches alone, without a model."""
+    return pipeline.measure(IMAGENET, _data_dir(options), options.rounds)
+
+
 def start_up(options: Options) -> JsonObject:
     """From the train command to the start of the first compiled call, published CIFAR-10."""
     data_dir = _data_dir(options)
@@ -258,6 +263,7 @@ CASES = {
         convergence,
         replicas,
         input_pipeline,
+        imagenet_pipeline,
         start_up,
         memory,
     )
@@ -325,5 +331,5 @@ def _sized(width: int, batch: int) -> list[str]:
 
 def _data_dir(options: Options) -> str:
     if not options.data_dir:
-        raise UserError("this case trains on CIFAR-10: give --data_dir")
+        raise UserError("this case reads prepared images: give --data_dir")
     return options.data_dir

@@ -9,7 +9,7 @@ class Options:
 
     Attributes:
       rounds: how often each variant is run.
-      data_dir: where CIFAR-10 is, or None.
+      data_dir: where CIFAR-10 is, or ImageNet-143, or None.
       pytorch_python: interpreter of an environment with torch and foolbox, or None.
     """
 

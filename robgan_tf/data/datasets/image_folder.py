@@ -1,7 +1,5 @@
 """Images in folders: `data_dir/<split>/<class>/<file>`."""
 
-import concurrent.futures
-import functools
 import os
 import pathlib
 import threading
@@ -26,6 +24,7 @@ from robgan_tf.data.image_file_before import read_image_by_pillow
 from robgan_tf.data.skipped import SkippedFiles, class_names_in
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.data.subsets import spaced_rows
+from robgan_tf.data.threads import decoders
 from robgan_tf.errors import UserError, one_line
 from robgan_tf.files import digest_all
 from robgan_tf.typing import PathLike
@@ -233,25 +232,25 @@ class FolderSource(ImageSource):
         self, indices: Sequence[int] | np.ndarray, boxes: np.ndarray | None = None
     ) -> np.ndarray:
         parts = [None] * len(indices) if boxes is None else boxes
-        return np.stack(list(_decoders().map(self._read, indices, parts)))
+        return np.stack(list(decoders().map(self._read, indices, parts)))
 
     def content_digest(self) -> str:
         """The same of files: of their names, sizes, and first and last 4 KB.
 
         Decoding all of them would take longer than what the digest is to save.
         """
-        return digest_all(_decoders().map(_file_extract, self._files))
+        return digest_all(decoders().map(_file_extract, self._files))
 
     @override
     def count_in(self, other: ImageSource) -> int:
         """How many of these files are in `other` too: the same file, or one of the same content."""
         if not isinstance(other, FolderSource):
             return super().count_in(other)
-        return count_equal_files(self._files, other._files, _decoders())
+        return count_equal_files(self._files, other._files, decoders())
 
     def picture_sizes(self) -> set[tuple[int, int]]:
         """Set of the (height, width) in which images are stored, unreadable ones left out."""
-        return set(filter(None, _decoders().map(picture_size, self._files)))
+        return set(filter(None, decoders().map(picture_size, self._files)))
 
     def check_every_class_is_readable(self) -> None:
         """Decodes one image of each class, so that a hopeless class shows at the start.
@@ -321,12 +320,6 @@ def _file_extract(path: str) -> bytes:
     except OSError as error:  # Fetching the image will report it, and take another.
         return f"{name} {error.errno}".encode()
     return f"{name} {size} ".encode() + content
-
-
-@functools.cache
-def _decoders() -> concurrent.futures.ThreadPoolExecutor:
-    """The threads that decode images, shared by all sources. PIL decodes without the GIL."""
-    return concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "decode")
 
 
 def _class_folders(folder: pathlib.Path, data_dir: PathLike) -> list[str]:

@@ -2,11 +2,12 @@
 
 import contextlib
 import difflib
+import importlib
 import io
 import logging as python_logging
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from typing_extensions import override
 
 from robgan_tf.choices import DATASETS
 from robgan_tf.data.dataset_kind import DatasetKind, DatasetRequest, OpenedDataset
+from robgan_tf.data.preparation import imagenet143
+from robgan_tf.data.preparation.record import is_prepared_for
+from robgan_tf.data.record_index import index_of_split
+from robgan_tf.data.records import RecordSource
 from robgan_tf.data.sources import ImageSource, InMemorySource, LazySource, fingerprint
 from robgan_tf.data.tfds_decoding import decoder
 from robgan_tf.data.tfds_features import check_images, class_names_of, is_text
@@ -23,6 +28,9 @@ from robgan_tf.data.tfds_files import check_feature_classes
 from robgan_tf.errors import UserError, one_line
 
 _MEMORY_FRACTION = 0.7  # of the available memory; the rest is for the training itself
+# Of decoded pixels: more are not held unless it is asked for. The same on every machine, as a run
+# that crops images sees slightly others of files than of memory.
+_HELD_BYTES = 4 * 2**30
 _READ_BATCH = 500  # images
 _DOWNLOAD_RETRIES = 2  # TFDS's 10 take more than three minutes without a network
 _DECODE_CALLS = max(2, os.cpu_count() or 2)
@@ -78,23 +86,66 @@ class TfdsClassification:
                 f"the dataset {self.name} has no split {split!r}: it has {sizes}"
             ) from error
 
-    def check_memory(self, images_by_side: Iterable[tuple[int, int]]) -> None:
+    def reads_files(self, kept_in: str, needed: int) -> bool:
+        """Whether images are read from the record files when they are needed.
+
+        Args:
+          kept_in: what is asked for, one of `config.groups.KEPT_IN`.
+          needed: bytes of all decoded images.
+
+        Raises:
+          UserError: that is asked for and cannot be done.
+        """
+        if kept_in == "memory" or (kept_in == "auto" and needed <= _HELD_BYTES):
+            return False
+        why_not = self._why_not_files()
+        if why_not and kept_in == "files":
+            raise UserError(f"data.kept_in = 'files': {why_not}; set it to 'memory'")
+        return not why_not
+
+    def _why_not_files(self) -> str:
+        """Why images cannot be read one by one; empty if they can."""
+        import tensorflow_datasets as tfds
+
+        info = self._builder.info
+        if info.file_format != tfds.core.FileFormat.TFRECORD:
+            return f"the dataset {self.name} is stored as {info.file_format.value}, not as tfrecord"
+        if not isinstance(info.features["image"], tfds.features.Image):
+            return f"the images of the dataset {self.name} are stored as numbers, not encoded"
+        if self._reading != "served":
+            return f"data.reading = {self._reading!r} is of images in memory"
+        return ""
+
+    def records(self, split: str) -> RecordSource:
+        """Opens a split to be read from its record files.
+
+        Raises:
+          UserError: a file is damaged.
+        """
+        return RecordSource(
+            index_of_split(self._builder, split),
+            self.class_names,
+            self._resolution,
+            self._channels,
+            is_prepared_for(self._builder.data_dir, self._resolution),
+        )
+
+    def check_memory(self, needed: int) -> None:
         """Checks that images fit into memory, before any is decoded.
 
         Args:
-          images_by_side: pairs of image count and side in pixels.
+          needed: bytes of all decoded images.
 
         Raises:
           UserError: they need more than `_MEMORY_FRACTION` of the available memory.
         """
-        needed = sum(count * side * side * self._channels for count, side in images_by_side)
         available = psutil.virtual_memory().available
         if needed > _MEMORY_FRACTION * available:
             raise UserError(
                 f"the dataset {self.name} needs {needed / 1e9:.1f} GB of memory as "
                 f"{self._resolution}x{self._resolution} images, more than {_MEMORY_FRACTION:.0%} "
-                f"of the {available / 1e9:.1f} GB available: use a lower data.resolution, or "
-                "dataset image_folder, which reads files as they are needed"
+                f"of the {available / 1e9:.1f} GB available: use data.kept_in = 'files', a lower "
+                "data.resolution, or dataset image_folder"
             )
 
     def load(self, split: str, side: int, keep: np.ndarray | None = None) -> InMemorySource:
@@ -212,6 +263,9 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
     import tensorflow_datasets as tfds
 
     check_feature_classes(name, data_dir)
+    if re.split("[:/]", name)[0] == imagenet143.NAME:
+        # Which TensorFlow Datasets knows from then on.
+        importlib.import_module("robgan_tf.data.preparation.builder")
     try:
         with _quiet():
             builder = tfds.builder(name, data_dir=data_dir)
@@ -228,6 +282,8 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
     except (ValueError, AssertionError, TypeError, RuntimeError, ImportError) as error:
         raise UserError(f"cannot open the dataset {name!r}: {one_line(error)}") from error
     if not prepared:
+        if made_by := getattr(builder, "MADE_BY", ""):
+            raise UserError(f"the dataset {name} is not prepared in {builder.data_dir}: {made_by}")
         _download(builder, name)
     return builder
 
@@ -293,9 +349,15 @@ class Tfds(DatasetKind):
         for split, length in lengths.items():
             if not length:
                 raise UserError(f"the split {split!r} of the dataset {name} has no images")
-        opened.check_memory(
-            [(lengths[request.train_split], storage), (lengths[request.test_split], resolution)]
+        pixels = (
+            lengths[request.train_split] * storage**2 + lengths[request.test_split] * resolution**2
         )
+        needed = pixels * request.channels
+        if opened.reads_files(request.kept_in, needed):
+            records = opened.records(request.train_split)
+            test_records = opened.records(request.test_split)
+            return OpenedDataset(opened.name, records, test_records, records.subset)
+        opened.check_memory(needed)
         train = opened.load(request.train_split, storage)
 
         def validation_of(held_out: np.ndarray) -> ImageSource:

@@ -1,0 +1,71 @@
+"""Images in folders of class folders: a user's own, and ImageNet's synsets."""
+
+import pathlib
+from collections.abc import Sequence
+
+from robgan_tf.data.preparation.plan import Item, Plan, mixed
+from robgan_tf.data.skipped import SkippedFiles, class_names_in
+from robgan_tf.errors import UserError
+from robgan_tf.typing import PathLike
+
+TRAIN = "train"
+
+
+def plan_of_folders(source: PathLike) -> Plan:
+    """Lists the images of `<source>/<split>/<class>/`; labels are places of sorted class names.
+
+    Raises:
+      UserError: if there is no split `train`, a class has no image, or another split has a class
+        that `train` lacks.
+    """
+    source = pathlib.Path(source)
+    if not source.is_dir():
+        raise UserError(f"--source={source} is no folder")
+    splits = [name for name in class_names_in(source) if class_names_in(source / name)]
+    if TRAIN not in splits:
+        found = f"it holds {', '.join(splits)}" if splits else "it holds no folder of class folders"
+        raise UserError(
+            f"--source={source} has no split {TRAIN!r} ({found}): expected "
+            f"{source}/{TRAIN}/<class>/<image files>, and other splits beside it"
+        )
+    names = class_names_in(source / TRAIN)
+    skipped = SkippedFiles()
+    # What is beside the folders of the splits belongs to none of them.
+    skipped.images_among(source, holds_classes=True)
+    items = {}
+    for split in sorted(splits, key=lambda name: (name != TRAIN, name)):
+        unknown = sorted(set(class_names_in(source / split)) - set(names))
+        if unknown:
+            raise UserError(
+                f"{source / split} has {len(unknown)} class folders that {source / TRAIN} lacks, "
+                f"first {unknown[0]!r}: use the same class names in all splits"
+            )
+        items[split] = mixed(_items(source / split, names, skipped, prefix=f"{split}/"))
+    present = {item.label for item in items[TRAIN]}
+    empty = [name for label, name in enumerate(names) if label not in present]
+    if empty:
+        raise UserError(
+            f"the class folder {source / TRAIN / empty[0]} has no image files: remove it or add "
+            f"images{f'; skipped are {skipped}' if str(skipped) else ''}"
+        )
+    return Plan(f"folders below {source}", tuple(names), tuple(names), items, skipped)
+
+
+def items_of_synsets(
+    folder: pathlib.Path, synsets: Sequence[str], skipped: SkippedFiles
+) -> list[Item]:
+    """Lists the images of a folder of synset folders; a synset's place is its label."""
+    return _items(folder, synsets, skipped, prefix="")
+
+
+def _items(
+    folder: pathlib.Path, names: Sequence[str], skipped: SkippedFiles, prefix: str
+) -> list[Item]:
+    skipped.images_among(folder, holds_classes=True)
+    items = []
+    for label, name in enumerate(names):
+        if (folder / name).is_dir():
+            paths = skipped.images_among(folder / name)
+            skipped.frames_of(paths)
+            items += [Item(f"{prefix}{name}/{pathlib.PurePath(x).name}", label, x) for x in paths]
+    return items
