@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
-from robgan_tf.training.workers import TF_CONFIG, workers_of_environment
+from robgan_tf.training.workers import TF_CONFIG, connecting, workers_of_environment
 
 
 def make_strategy(
@@ -61,7 +61,8 @@ def _strategy_of_workers(
     try:
         if gpus and replicas:
             tf.config.set_visible_devices(gpus[:replicas], "GPU")
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with connecting():
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
         raise UserError(
             f"{TF_CONFIG} names several workers, which needs a new process: this one has used "
