@@ -12,7 +12,6 @@ import json
 import os
 import re
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -22,8 +21,6 @@ import tensorflow as tf
 from robgan_tf.errors import LostWorkerError, UserError, one_line
 
 TF_CONFIG = "TF_CONFIG"
-# Within which all workers have to be started.
-SECONDS_TO_COME = 600.0
 # Kinds of tasks that train; TensorFlow takes a chief for the first worker.
 _JOBS = ("chief", "worker")
 # What calls across workers raise where one of them has ended, or one that ends after another.
@@ -106,33 +103,17 @@ def workers_of_environment() -> Workers:
 
 @contextlib.contextmanager
 def connecting() -> Iterator[None]:
-    """Around the call that connects the workers: it ends, and leaves signals to Python.
+    """Around the call that connects the workers, after which signals are Python's again.
 
-    TensorFlow waits for workers that do not come for an hour, and from then on takes SIGTERM for
-    itself, to tell other programs than this one of it.
+    TensorFlow then takes SIGTERM for itself, to tell other programs than this one of it.
     """
-    waiting = threading.Timer(SECONDS_TO_COME, _give_up)
-    waiting.daemon = True
-    waiting.start()
     try:
         yield
     finally:
-        waiting.cancel()
         if threading.current_thread() is threading.main_thread():
             handler = signal.getsignal(signal.SIGTERM)
             if handler is not None:
                 signal.signal(signal.SIGTERM, handler)
-
-
-def _give_up() -> None:
-    """Leaves: nothing else ends the call."""
-    print(
-        f"error: not all workers that {TF_CONFIG} names have come within {SECONDS_TO_COME:g} s: "
-        "start all of them, where each reaches the hosts and ports of the others",
-        file=sys.stderr,
-        flush=True,
-    )
-    os._exit(2)
 
 
 class Agreement:
