@@ -3,6 +3,8 @@ VENV := .venv
 RUN_DIR ?= runs/quickstart
 WORKERS ?= 2
 TFA_VENV := .venv-tfa
+# The only one on which TensorFlow 2.15 and this package both run.
+TFA_PYTHON ?= python3.11
 PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 # A file of tests at a time to each worker, in the order of tests/slow_modules.py. A crashed worker
 # would leave the others waiting: no restart, so that the run ends and says so.
@@ -63,8 +65,8 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 # The wheel, as users get it, with the pins of that stack: its ranges have to admit them.
 $(TFA_VENV)/installed: requirements.txt requirements-tfa.txt pyproject.toml setup.py
-	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "TensorFlow 2.15 and this package both run on Python 3.11 only; set PYTHON=...")'
-	$(PYTHON) -m venv $(TFA_VENV)
+	$(TFA_PYTHON) -c 'import sys; sys.exit(None if sys.version_info[:2] == (3, 11) else "TensorFlow 2.15 and this package both run on Python 3.11 only; set TFA_PYTHON=...")'
+	$(TFA_PYTHON) -m venv $(TFA_VENV)
 	$(TFA_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-tfa.txt .
 	$(TFA_VENV)/bin/python -m pip check
 	touch $@
