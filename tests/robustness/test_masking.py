@@ -32,23 +32,6 @@ def too_large(images):
     return 1000.0 * honest(images)
 
 
-def quantized(images):
-    return honest(tf.round(images * 8.0) / 8.0)
-
-
-def randomized(images):
-    return honest(images + tf.random.normal(tf.shape(images), stddev=0.05))
-
-
-@tf.custom_gradient
-def spoilt(images):
-    return tf.identity(images), lambda upstream: upstream + np.float32(np.nan)
-
-
-def without_a_number(images):
-    return honest(spoilt(images))
-
-
 HELD = []  # Whose weights were prepared: once in each function that is compiled.
 
 
@@ -100,19 +83,10 @@ def test_every_row_says_what_is_allowed_and_the_table_what_its_rows_are():
     assert "**1 relation does not hold: the accuracies under attack may be too high.**" in table
 
 
-@pytest.mark.parametrize(
-    ("fake", "sign"),
-    [
-        (too_large, "images have a gradient"),
-        (too_large, STRONGEST),
-        (quantized, "images have a gradient"),
-        (quantized, "white box is at least as strong as black box"),
-        (randomized, "the same image gives the same logits"),
-        (without_a_number, "gradients are finite"),
-    ],
-)
-def test_planted_fakes(fake, sign):
-    assert sign in failed(fake)
+@pytest.mark.parametrize("sign", ["images have a gradient", STRONGEST])
+def test_a_planted_fake(sign):
+    # More of them, of one compilation: tests/robustness/test_planted_fakes.py.
+    assert sign in failed(too_large)
 
 
 def test_what_is_hidden_is_told_in_figures():
