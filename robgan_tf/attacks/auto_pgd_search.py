@@ -166,7 +166,5 @@ def without_fooled(
       The three without them, their best images put into `found`.
     """
     fooled = batch.search.fooled
-    found = put(
-        found, tf.boolean_mask(numbers, fooled), tf.boolean_mask(batch.search.best.image, fooled)
-    )
+    found = put(found, *keep_where(fooled, (numbers, batch.search.best.image)))
     return *keep_where(~fooled, (batch, numbers)), found

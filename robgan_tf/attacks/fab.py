@@ -327,7 +327,7 @@ def _without(
     Returns:
       The three without them, their results put into `found`.
     """
-    found = _put(found, tf.boolean_mask(numbers, done), keep_where(done, batch.best))
+    found = _put(found, *keep_where(done, (numbers, batch.best)))
     return *keep_where(~done, (batch, numbers)), found
 
 

@@ -47,7 +47,16 @@ def minimal_perturbations(
     check_images("FAB", tf.constant(originals))
     found = Perturbed(originals.copy(), np.full(len(originals), np.inf, np.float32))
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @tf.function(
+        autograph=False,
+        # The last batch may be a smaller one.
+        input_signature=[
+            tf.TensorSpec([None, *originals.shape[1:]], tf.float32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([None], tf.int32),
+            tf.TensorSpec([], tf.int32),
+        ],
+    )
     def search(
         images: tf.Tensor, labels: tf.Tensor, numbers: tf.Tensor, round_number: tf.Tensor
     ) -> Perturbed:

@@ -16,15 +16,17 @@ def project(point, normal, value, norm):
     room = np.where(normal != 0, np.abs(ends - point), 0.0)
     ways = np.where(normal != 0, np.sign(ends - point), 0.0)
 
+    # Along the order of the largest weights, `level` coordinates are full.
+    order = np.argsort(-np.abs(normal), kind="stable")
+    places = np.arange(len(room))
+
     def lengths(level):
         if norm == "linf":
             return np.minimum(level, room)
         if norm == "l2":
             return np.minimum(level * np.abs(normal), room)
-        # Along the order of the largest weights, `level` coordinates are full.
-        order = np.argsort(-np.abs(normal), kind="stable")
         result = np.zeros_like(room)
-        result[order] = room[order] * np.clip(level - np.arange(len(room)), 0.0, 1.0)
+        result[order] = room[order] * np.clip(level - places, 0.0, 1.0)
         return result
 
     low, high = 0.0, float(len(room)) if norm == "l1" else 1.0
@@ -32,8 +34,8 @@ def project(point, normal, value, norm):
         high *= 2.0
         if high > 1e30:
             break
-    for _ in range(200):
-        middle = (low + high) / 2.0
+    # To the last bit.
+    while low < (middle := (low + high) / 2.0) < high:
         if np.sum(np.abs(normal) * lengths(middle)) < abs(value):
             low = middle
         else:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
 from robgan_tf.attacks.auto_pgd import AutoPGD
+from tests.attacks.compiled import compiled
 
 RANDOM = np.random.default_rng(0)
 COUNT, SHAPE = 100, (4, 4, 3)
@@ -41,20 +42,6 @@ def curved(images):
     return tf.sin(6.0 * flat(images)) @ tf.cast(WEIGHTS, images.dtype)
 
 
-def compiled(attack, logits_fn):
-    """Returns the attack as a graph for batches of any size, which is faster than eagerly."""
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def run(images, labels, seeds, round_number):
-        return attack(logits_fn, images, labels, seeds, round_number)
-
-    def call(images, labels, seeds, round_number=0):
-        tensors = [tf.constant(values) for values in (images, labels, seeds, round_number)]
-        return run(*tensors).numpy()
-
-    return call
-
-
 def length(perturbation, norm):
     perturbation = np.asarray(perturbation, np.float64).reshape(len(perturbation), -1)
     return np.linalg.norm(perturbation, axis=1, ord=np.inf if norm == "linf" else 2)
@@ -87,8 +74,8 @@ def small_network(dtype="float64", classes=10):
 
 def test_reaches_the_linf_optimum():
     images = IMAGES.astype(np.float32)
-    attack = compiled(AutoPGD(0.1, 20, norm="linf", objective="margin"), safe(linear))
-    attacked = attack(images, LABELS, SEEDS)
+    attack = AutoPGD(0.1, 20, norm="linf", objective="margin")
+    attacked = attack(safe(linear), images, LABELS, SEEDS)
     uphill = np.sign(WEIGHTS[:, 1 - LABELS] - WEIGHTS[:, LABELS]).T.reshape(IMAGES.shape)
     np.testing.assert_allclose(attacked, images + 0.1 * uphill, atol=1e-5)
 
@@ -96,8 +83,9 @@ def test_reaches_the_linf_optimum():
 def test_reaches_the_l2_optimum():
     # In float64: around its optimum the objective is too flat for float32 to tell points apart.
     images, labels = IMAGES[:5], LABELS[:5]
-    attack = compiled(AutoPGD(0.4, norm="l2", objective="margin"), safe(linear, labels))
-    attacked = attack(images, labels, SEEDS[:5])
+    attack = AutoPGD(0.4, norm="l2", objective="margin")
+    run = compiled(attack, safe(linear, labels), SHAPE, tf.float64)
+    attacked = run(images, labels, SEEDS[:5])
     uphill = (WEIGHTS[:, 1 - labels] - WEIGHTS[:, labels]).T
     uphill = (uphill / length(uphill, "l2")[:, None]).reshape(images.shape)
     np.testing.assert_allclose(attacked, images + 0.4 * uphill, atol=1e-5)
@@ -106,9 +94,9 @@ def test_reaches_the_l2_optimum():
 @pytest.mark.parametrize(("norm", "epsilon"), [("linf", 0.05), ("linf", 2.0), ("l2", 0.7)])
 @pytest.mark.parametrize("reach", [0.5, 1.0])
 def test_every_iterate_stays_in_ball_and_box(norm, epsilon, reach):
-    images, labels = (2.0 * reach * IMAGES[:20]).astype(np.float32), LABELS[:20]
+    images, labels = (2.0 * reach * IMAGES[:6]).astype(np.float32), LABELS[:6]
     logits_fn, seen = recorded(safe(curved, labels))
-    attacked = AutoPGD(epsilon, 12, norm)(logits_fn, images, labels, SEEDS[:20]).numpy()
+    attacked = AutoPGD(epsilon, 12, norm)(logits_fn, images, labels, SEEDS[:6]).numpy()
     assert len(seen) == 13
     for iterate in [*seen, attacked]:
         assert length(iterate - images, norm).max() <= epsilon + 1e-6
@@ -156,8 +144,7 @@ def test_result_does_not_depend_on_the_batch_on_a_linear_model(norm):
 
 
 def assert_result_does_not_depend_on_the_batch(attack, logits_fn, labels):
-    run = compiled(attack, logits_fn)
-    images = IMAGES
+    run, images = compiled(attack, logits_fn, SHAPE, tf.float64), IMAGES
 
     def in_batches(size):
         batches = [slice(first, first + size) for first in range(0, COUNT, size)]
@@ -173,22 +160,18 @@ def assert_result_does_not_depend_on_the_batch(attack, logits_fn, labels):
 
 def test_one_trace_serves_all_batch_sizes():
     traces = []
-    attack = AutoPGD(0.1, 12, objective="targeted_dlr")
     network = small_network("float32")
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, *SHAPE], tf.float32),
-            tf.TensorSpec([None], tf.int32),
-            tf.TensorSpec([None, 2], tf.int32),
-            tf.TensorSpec([], tf.int32),
-        ],
-        autograph=False,
-    )
-    def run(images, labels, seeds, round_number):
-        traces.append(round_number)
-        return attack(lambda x: network(x, training=False), images, labels, seeds, round_number)
+    def logits_fn(images):
+        return network(images, training=False)
 
+    attack = AutoPGD(0.1, 12, objective="targeted_dlr")
+
+    def traced(*arguments):
+        traces.append(arguments)
+        return attack(*arguments)
+
+    run = compiled(traced, logits_fn, SHAPE, tf.float32)
     for size, round_number in ((5, 0), (1, 3), (7, 8)):
         images = IMAGES[:size].astype(np.float32)
         attacked = run(images, LABELS[:size], SEEDS[:size], round_number)
@@ -233,7 +216,7 @@ def test_returns_the_first_fooling_image_else_the_best(objective):
         tf.numpy_function(lambda given: seen.append(np.array(given)), [images], [])
         return curved(images)
 
-    alone = compiled(attack, record)
+    alone = compiled(attack, record, SHAPE, tf.float64)
     for k in range(0, COUNT, 7):
         seen.clear()
         one = slice(k, k + 1)
@@ -282,8 +265,8 @@ def test_overcomes_a_step_that_is_too_large():
 
     labels = np.zeros(COUNT, np.int32)
     plain = ProjectedGradientDescent(0.1, 100, 0.2)(lambda x: -bowl(x)[:, 0], IMAGES)
-    attack = compiled(AutoPGD(0.1, objective="margin"), safe(bowl, labels))
-    attacked = attack(IMAGES, labels, SEEDS)
+    run = compiled(AutoPGD(0.1, objective="margin"), safe(bowl, labels), SHAPE, tf.float64)
+    attacked = run(IMAGES, labels, SEEDS)
     assert np.all(bowl(attacked)[:, 0] < 0.01 * bowl(plain)[:, 0])
 
 
@@ -295,7 +278,9 @@ def test_rounds_push_towards_the_classes_in_order_of_their_logits():
     images = stairs[ranks].reshape(COUNT, 2, 6, 1)
     labels = (ranks == 0).argmax(1).astype(np.int32)
     attack = AutoPGD(0.02, 20, objective="targeted_dlr", restarts=restarts, target_classes=11)
-    run = compiled(attack, lambda x: 10.0 * tf.reshape(x, [-1, classes]))
+    run = compiled(
+        attack, lambda x: 10.0 * tf.reshape(x, [-1, classes]), images.shape[1:], tf.float32
+    )
     assert attack.rounds == 22
     changes = []
     for round_number in range(0, attack.rounds, restarts):

@@ -5,13 +5,14 @@ import pytest
 import tensorflow as tf
 
 from robgan_tf.attacks.auto_pgd import AutoPGD
+from tests.attacks.compiled import compiled
 from tests.attacks.test_auto_pgd import (
     COUNT,
     IMAGES,
     LABELS,
     SEEDS,
+    SHAPE,
     WEIGHTS,
-    compiled,
     curved,
     flat,
     linear,
@@ -44,7 +45,8 @@ def in_turn():
 
 def reached(norm, eot):
     """The share of the highest rise of the mean margin that an attack reaches, [N]."""
-    attacked = compiled(AutoPGD(0.1, 30, norm, "margin", eot=eot), in_turn())(IMAGES, LABELS, SEEDS)
+    attack = AutoPGD(0.1, 30, norm, "margin", eot=eot)
+    attacked = compiled(attack, in_turn(), SHAPE, tf.float64)(IMAGES, LABELS, SEEDS)
     dual = {"linf": 1, "l2": 2}[norm]
     rise = np.sum((attacked - IMAGES).reshape(UPHILL.shape) * UPHILL, axis=1)
     return rise / (0.1 * np.linalg.norm(UPHILL, axis=1, ord=dual))
@@ -57,7 +59,9 @@ def test_reaches_the_optimum_of_the_mean_over_all_passes(norm):
 
 
 def test_on_a_model_that_is_a_function_it_changes_nothing():
-    one, four = (compiled(AutoPGD(0.1, 8, eot=eot), safe(curved)) for eot in (1, 4))
+    one, four = (
+        compiled(AutoPGD(0.1, 8, eot=eot), safe(curved), SHAPE, tf.float64) for eot in (1, 4)
+    )
     expected = one(IMAGES, LABELS, SEEDS)
     np.testing.assert_allclose(four(IMAGES, LABELS, SEEDS), expected, atol=1e-9)
 
@@ -74,7 +78,7 @@ def test_a_sample_is_fooled_where_it_is_in_every_pass():
 def test_the_graph_does_not_grow_with_the_passes():
     def traced(eot):
         model = in_turn()
-        compiled(AutoPGD(0.1, 2, eot=eot), model)(IMAGES, LABELS, SEEDS)
+        compiled(AutoPGD(0.1, 2, eot=eot), model, SHAPE, tf.float64)(IMAGES, LABELS, SEEDS)
         return model.traced
 
     assert traced(20) == traced(2) == traced(1)
@@ -83,7 +87,8 @@ def test_the_graph_does_not_grow_with_the_passes():
 def test_the_result_does_not_depend_on_the_batch():
     model = InTurn(curved, linear)
     labels = np.argmax(linear(IMAGES), axis=1).astype(np.int32)
-    run = compiled(AutoPGD(0.03, 10, objective="margin", eot=2), model)
+    attack = AutoPGD(0.03, 10, objective="margin", eot=2)
+    run = compiled(attack, model, SHAPE, tf.float64)
     together = run(IMAGES, labels, SEEDS)
     parts = [slice(first, first + 9) for first in range(0, COUNT, 9)]
     apart = np.concatenate([run(IMAGES[p], labels[p], SEEDS[p]) for p in parts])

@@ -1,5 +1,7 @@
 """FAB against closed forms on linear models and the paper's algorithm in NumPy."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -49,30 +51,39 @@ def labels_of(logits_fn, images=IMAGES):
 LABELS = {logits_fn: labels_of(logits_fn) for logits_fn in (linear, curved)}
 
 
-def compiled(attack, logits_fn, dtype="float32", given=IMAGES):
-    """`nearest` of all rounds together as a function of a slice of the images."""
+@functools.cache
+def compiled(norm, targets, logits_fn, dtype):
+    """`nearest` with any numbers, of any images and round."""
 
     @tf.function(
         autograph=False,
         input_signature=[
+            [tf.TensorSpec([], kind) for kind in (tf.float32, tf.int32, tf.int32)],
             tf.TensorSpec([None, *SHAPE], dtype),
             tf.TensorSpec([None], tf.int32),
             tf.TensorSpec([None, 2], tf.int32),
             tf.TensorSpec([], tf.int32),
         ],
     )
-    def nearest(images, labels, seeds, round_number):
-        return attack.nearest(logits_fn, images, labels, seeds, round_number)
-
-    def run(part=slice(None), rounds=range(attack.rounds)):
-        images, labels = given[part].astype(dtype), labels_of(logits_fn, given)[part]
-        found = [nearest(images, labels, SEEDS[part], number) for number in rounds]
-        assert nearest.experimental_get_tracing_count() == 1
-        distances = np.stack([one.distances for one in found])
-        best = distances.argmin(axis=0), np.arange(len(images))
-        return np.stack([one.images for one in found])[best], distances[best]
+    def run(numbers, *arguments):
+        attack = FAB(0.1, norm=norm, target_classes=targets).with_numbers(numbers)
+        return attack.nearest(logits_fn, *arguments)
 
     return run
+
+
+def nearest(attack, logits_fn, images=IMAGES, rounds=None):
+    """`nearest` of all rounds together; images and distances."""
+    run = compiled(attack.norm, attack.target_classes, logits_fn, images.dtype.name)
+    labels, seeds = labels_of(logits_fn, images), SEEDS[: len(images)]
+    found = [
+        run(list(attack.numbers), images, labels, seeds, number)
+        for number in rounds or range(attack.rounds)
+    ]
+    assert run.experimental_get_tracing_count() == 1
+    distances = np.stack([one.distances for one in found])
+    best = distances.argmin(axis=0), np.arange(len(images))
+    return np.stack([one.images for one in found])[best], distances[best]
 
 
 def exact_distances(logits_fn, norm):
@@ -96,7 +107,7 @@ def exact_distances(logits_fn, norm):
 @pytest.mark.parametrize("norm", KNOWN)
 def test_the_nearest_of_a_linear_model(norm, logits_fn, targets):
     attack = FAB(0.1, 20, norm, target_classes=targets)
-    images, distances = compiled(attack, logits_fn, given=EDGED)()
+    images, distances = nearest(attack, logits_fn, EDGED)
     exact, without_box = exact_distances(logits_fn, norm)
     assert np.all(distances <= 1.01 * exact) and np.all(distances >= (1 - 1e-4) * exact)
     assert np.mean(exact > 1.02 * without_box) > 0.1, "the box binds"
@@ -125,9 +136,9 @@ def jacobian(image):
 @pytest.mark.parametrize("targets", [None, 2])
 @pytest.mark.parametrize("norm", KNOWN)
 def test_a_run_is_that_of_the_paper(norm, targets):
-    run = compiled(FAB(0.1, 12, norm, target_classes=targets), curved, "float64")
+    attack = FAB(0.1, 12, norm, target_classes=targets)
     for rank in range(targets or 1):
-        images, distances = run(slice(0, 10), [rank])
+        images, distances = nearest(attack, curved, IMAGES[:10].astype(np.float64), [rank])
         for sample in range(10):
             expected, far = numpy_fab.run(
                 IMAGES[sample].ravel().astype(np.float64),
@@ -145,14 +156,14 @@ def test_a_run_is_that_of_the_paper(norm, targets):
 
 @pytest.mark.parametrize("norm", KNOWN)
 def test_within_a_radius_it_finds_what_is_near_and_leaves_the_rest(norm):
-    _, distances = compiled(FAB(0.1, 12, norm, target_classes=2), curved)()
+    attack = FAB(0.1, 12, norm, target_classes=2)
+    _, distances = nearest(attack, curved, IMAGES.astype(np.float64))
     radius = float(np.median(distances))
     attack = FAB(radius, 12, norm, target_classes=2)
     classifier = Classifier("x", curved, "x")
+    compiled = CompiledClassifier(classifier, SHAPE)
     outcome, alone = (
-        RobustnessEvaluation(CompiledClassifier(classifier, SHAPE), [attack], size, 3).run(
-            IMAGES, LABELS[curved]
-        )
+        RobustnessEvaluation(compiled, [attack], size, 3).run(IMAGES, LABELS[curved])
         for size in (COUNT, 5)
     )
     np.testing.assert_array_equal(outcome.survived, distances > radius)
@@ -169,7 +180,7 @@ def test_fooled_samples_cost_nothing_more():
         sizes.append(len(images))
         return linear(images)
 
-    _, distances = compiled(FAB(0.1, 3), linear)()
+    _, distances = nearest(FAB(0.1, 3), linear)
     radius = float(np.sort(distances)[COUNT // 2]) * 1.01
     FAB(radius, 3)(seen, IMAGES, LABELS[linear], SEEDS)
     # Clean; then two passes a step and, for the final search, both ends and three steps between.
@@ -202,7 +213,7 @@ def test_restarts_begin_at_half_the_radius():
 def test_the_smallest_of_all_rounds_for_any_batch_size():
     attack = FAB(0.1, 12, target_classes=2)
     found = minimal_perturbations(attack, curved, IMAGES, LABELS[curved], batch_size=7)
-    _, distances = compiled(attack, curved)()
+    _, distances = nearest(attack, curved)
     # In float32 a product of matrices depends on the batch, and the last secant step ends so near
     # to the boundary that this decides whether it is kept.
     np.testing.assert_allclose(found.distances, distances, rtol=0.03)
