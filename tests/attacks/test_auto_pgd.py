@@ -106,17 +106,19 @@ def test_every_iterate_stays_in_ball_and_box(norm, epsilon, reach):
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_starts_on_the_edge_of_the_ball(norm):
+    images, labels, seeds = IMAGES[:20], LABELS[:20], SEEDS[:20]
+
     def start(round_number):
-        logits_fn, seen = recorded(safe(linear))
-        AutoPGD(0.3, 1, norm, restarts=2)(logits_fn, IMAGES, LABELS, SEEDS, round_number)
+        logits_fn, seen = recorded(safe(linear, labels))
+        AutoPGD(0.3, 1, norm, restarts=2)(logits_fn, images, labels, seeds, round_number)
         return seen[0]
 
     first, second = start(0), start(1)
-    np.testing.assert_allclose(length(first - IMAGES, norm), 0.3, rtol=1e-9)
+    np.testing.assert_allclose(length(first - images, norm), 0.3, rtol=1e-9)
     np.testing.assert_array_equal(first, start(tf.constant(0)))
     # No sample starts where it started in the other round, nor where another sample does.
-    starts = np.concatenate([first, second]) - np.concatenate([IMAGES, IMAGES])
-    assert len(np.unique(starts.reshape(2 * COUNT, -1).round(6), axis=0)) == 2 * COUNT
+    starts = np.concatenate([first, second]) - np.concatenate([images, images])
+    assert len(np.unique(starts.reshape(40, -1).round(6), axis=0)) == 40
 
 
 def test_no_radius_and_no_steps_are_no_attack():

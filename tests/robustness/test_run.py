@@ -77,7 +77,7 @@ def always_a(images):
 
 def test_who_answers_the_first_class_always_is_right_half_the_time(folders, tmp_path):
     classifier = Classifier("a", always_a, "test")
-    protocol = Protocol("published", (0.02,))
+    protocol = Protocol("published", (0.02,), masking=False)
     table = evaluate_robustness([(classifier, tmp_path, "x")], folders, protocol, 60)
     assert "| a | 50.00% (37.7% to 62.3%) | 50.00% (37.7% to 62.3%) |" in table
     assert "60 images of 120, evenly spaced, 30 of each of 2 classes." in table
