@@ -179,6 +179,24 @@ def test_nothing_of_it_is_one_line(tmp_path):
     assert ended.returncode == 2 and "holds none of the images; it should hold" in ended.stderr
 
 
+def test_the_builder_of_tensorflow_datasets_makes_the_same(tmp_path):
+    from robgan_tf.data.preparation.builder import Imagenet143
+
+    source = tmp_path / "source"
+    sources.write_folders(source, dict.fromkeys(sources.SYNSETS[5:7], 2), splits=("train", "val"))
+    builder = Imagenet143(data_dir=tmp_path / "built", config="64")
+    builder.download_and_prepare(
+        download_config=tfds.download.DownloadConfig(manual_dir=str(source))
+    )
+    assert prepare(source, tmp_path / "data", "--partial").returncode == 0
+    for split in ("train", "val"):
+        built, ours = (examples_of(tmp_path / x, split) for x in ("built", "data"))
+        assert built.keys() == ours.keys() and len(ours) == 4
+        for name, example in ours.items():
+            assert example["label"] == built[name]["label"] in (5, 6)
+            np.testing.assert_array_equal(example["image"], built[name]["image"])
+
+
 class ImagenetResized(tfds.core.GeneratorBasedBuilder):
     """Like imagenet_resized/64x64: synsets in an order of their own, PNG, no names of images."""
 
