@@ -1,10 +1,11 @@
-"""The two stacks beside each other: first losses from the same weights, and throughput.
+"""The two stacks beside each other: losses from the same weights, weights that cross, throughput.
 
-    python -m tools.compare_stacks .venv/bin/python .venv-tfa/bin/python RECORD.json
+    taskset -c 0 python -m tools.compare_stacks .venv/bin/python .venv-tfa/bin/python RECORD.json
 
 The first Python trains gin/quickstart.gin for one step. From its weights both train anew, and the
-losses of the first steps are printed side by side. Then they take turns, and the ratio of their
-images a second is that of the medians over the turns.
+losses of the first steps are printed side by side; so in float32, and so in float64. The runs in
+float32 are opened on both, and what their networks compute is compared. Then the stacks take turns,
+and the ratio of their images a second is the median of the ratios of the turns.
 """
 
 import argparse
@@ -14,7 +15,11 @@ import pathlib
 import statistics
 import subprocess
 import tempfile
+from typing import Any
 
+import numpy as np
+
+TRAIN = ("robgan_tf.train",)
 ROOT = pathlib.Path(__file__).parents[1]
 QUIET = (
     "gap.every=0",
@@ -35,58 +40,96 @@ def main() -> None:
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        _train(wanted.pythons[0], folder / "start", 1)
-        warm = f"--warm_start={folder / 'start'}"
+        found = {
+            "losses": _compared_losses(wanted.pythons, folder, wanted.steps),
+            "weights": _compared_weights(wanted.pythons, folder),
+            "throughput": _compared_speeds(wanted, folder),
+        }
+    wanted.record.parent.mkdir(parents=True, exist_ok=True)
+    wanted.record.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _compared_losses(pythons: list[str], folder: pathlib.Path, steps: int) -> dict[str, dict]:
+    """Of float32 and float64: {name: the losses of each stack}, and the largest difference."""
+    found = {}
+    for kind, program in (("float32", TRAIN), ("float64", ("tools.in_float64", *TRAIN))):
+        start = folder / f"start_{kind}"
+        _train(pythons[0], start, 1, program=program)
         losses = [
-            _losses(_train(python, folder / f"losses_{number}", wanted.steps, warm))
-            for number, python in enumerate(wanted.pythons)
+            _losses(_train(python, folder / f"{kind}_{number}", steps, start, program))
+            for number, python in enumerate(pythons)
         ]
-        speeds: tuple[list[float], list[float]] = ([], [])
-        for turn in range(wanted.turns):
-            for number, python in enumerate(wanted.pythons):
-                lines = _train(python, folder / f"turn_{turn}_{number}", wanted.turn_steps, warm)
-                # The first half has the compilation and the first steps in it.
-                later = lines[len(lines) // 2 :]
-                speeds[number].append(
-                    statistics.median(line["speed/images_per_second"] for line in later)
-                )
-    _report(losses, speeds, wanted.record)
+        largest = 0.0
+        for name, ours in losses[0].items():
+            for step, (one, other) in enumerate(zip(ours, losses[1][name], strict=True), start=1):
+                relative = abs(one - other) / abs(one)
+                largest = max(largest, relative)
+                print(f"{kind} step {step}  {name:26}  {one:.9f}  {other:.9f}  {relative:.1e}")
+        print(f"{kind}: largest relative difference {largest:.1e}", flush=True)
+        found[kind] = {"default": losses[0], "tfa": losses[1], "largest": largest}
+    return found
 
 
-def _train(python: str, run_dir: pathlib.Path, steps: int, *more: str) -> list[dict]:
-    """Trains, and returns the lines of metrics.jsonl."""
+def _compared_weights(pythons: list[str], folder: pathlib.Path) -> dict[str, float]:
+    """{stack that wrote the weights: largest difference of what they compute on the other}."""
+    found = {}
+    for number, writer in enumerate(("default", "tfa")):
+        outputs = []
+        for python in pythons:
+            path = folder / "outputs.npz"
+            _run([python, "-m", "tools.run_outputs", str(folder / f"float32_{number}"), str(path)])
+            outputs.append(dict(np.load(path)))
+        found[writer] = max(
+            float(np.max(np.abs(outputs[0][name] - outputs[1][name]))) for name in outputs[0]
+        )
+        print(f"weights of {writer}: largest difference {found[writer]:.1e}", flush=True)
+    return found
+
+
+def _compared_speeds(wanted: argparse.Namespace, folder: pathlib.Path) -> dict[str, Any]:
+    """Images a second of each turn, and the median of the ratios of the turns."""
+    speeds: tuple[list[float], list[float]] = ([], [])
+    for turn in range(wanted.turns):
+        for number, python in enumerate(wanted.pythons):
+            run_dir = folder / f"turn_{turn}_{number}"
+            lines = _train(python, run_dir, wanted.turn_steps, folder / "start_float32")
+            # The first half has the compilation and the first steps in it.
+            later = lines[len(lines) // 2 :]
+            speeds[number].append(
+                statistics.median(line["speed/images_per_second"] for line in later)
+            )
+        print(f"turn {turn + 1}: {speeds[0][-1]:.1f} and {speeds[1][-1]:.1f} images a second")
+    ratio = statistics.median(other / one for one, other in zip(*speeds, strict=True))
+    print(f"the second is {ratio:.2f} times as fast as the first")
+    return {"default": speeds[0], "tfa": speeds[1], "ratio": ratio}
+
+
+def _train(
+    python: str,
+    run_dir: pathlib.Path,
+    steps: int,
+    start: pathlib.Path | None = None,
+    program: tuple[str, ...] = TRAIN,
+) -> list[dict]:
+    """Trains, from the weights of a run, and returns the lines of metrics.jsonl."""
     bindings = [f"--gin_param={text}" for text in (*QUIET, "train.log_every=1")]
     command = [
-        *(python, "-m", "robgan_tf.train", "--gin_file=gin/quickstart.gin", *bindings),
-        *(f"--gin_param=train.steps={steps}", f"--run_dir={run_dir}", *more),
+        *(python, "-m", *program, "--gin_file=gin/quickstart.gin", *bindings),
+        *(f"--gin_param=train.steps={steps}", f"--run_dir={run_dir}"),
+        *([f"--warm_start={start}"] if start else []),
     ]
+    _run(command)
+    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def _run(command: list[str]) -> None:
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
-    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
 
 
 def _losses(lines: list[dict]) -> dict[str, list[float]]:
     names = ("loss_discriminator/total", "loss_generator/total")
     return {name: [line[name] for line in lines] for name in names}
-
-
-def _report(
-    losses: list[dict[str, list[float]]],
-    speeds: tuple[list[float], list[float]],
-    record: pathlib.Path,
-) -> None:
-    largest = 0.0
-    for name, ours in losses[0].items():
-        for step, (one, other) in enumerate(zip(ours, losses[1][name], strict=True), start=1):
-            relative = abs(one - other) / abs(one)
-            largest = max(largest, relative)
-            print(f"step {step}  {name:26}  {one:.7f}  {other:.7f}  {relative:.1e}")
-    print(f"largest relative difference: {largest:.1e}")
-    medians = [statistics.median(values) for values in speeds]
-    print(f"images a second: {medians[0]:.1f} and {medians[1]:.1f}, {medians[1] / medians[0]:.2f}")
-    found = {"losses": losses, "largest": largest, "images_per_second": speeds}
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(found, indent=1) + "\n")
 
 
 if __name__ == "__main__":
