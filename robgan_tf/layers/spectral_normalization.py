@@ -83,7 +83,10 @@ class SpectralNormalization(RestoredWrapper, keras.layers.Wrapper):
     @property
     def kernel(self) -> Variable:
         """The stored kernel, or the table of an embedding: what is trained."""
-        for name in ("kernel", "embeddings", "depthwise_kernel"):  # The last is Keras 2's.
+        names = ["kernel", "embeddings"]
+        if isinstance(self.layer, (keras.layers.DepthwiseConv1D, keras.layers.DepthwiseConv2D)):
+            names.append("depthwise_kernel")  # As Keras 2 calls it; a separable layer has two.
+        for name in names:
             variable = getattr(self.layer, name, None)
             if is_floating_variable(variable):
                 return variable

@@ -36,6 +36,8 @@ CASES = [
     ("finetune", "no configuration: give --gin_file"),
     ("launch", "what to launch? nothing was given; give train or finetune"),
     ("launch|--workers|2|evaluate", "'evaluate' is nothing to launch"),
+    ("prepare", "what to do? nothing was given; choose"),
+    ("prepare folder", "what to prepare, and where to? give --source"),
     (GAP, "give --run_dir"),
     ("evaluate robustness", "give either --run_dir or --model"),
     ("evaluate quality", "give --run_dir or --generated, and --features"),

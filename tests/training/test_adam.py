@@ -41,7 +41,7 @@ def test_each_place_and_size(bindings, epsilon, corrected, in_float64):
     settings = GeneratorOptimizerSettings(
         learning_rate=RATE, beta_1=BETA_1, beta_2=BETA_2, **bindings
     )
-    variable = Variable(np.zeros(5, np.float32))
+    variable = Variable(np.zeros(5))
     optimizer = build_optimizer(settings, [variable])
     apply = tf.function(lambda gradient: optimizer.apply_gradients([(gradient, variable)]))
     for gradient, expected in zip(GRADIENTS, by_hand(epsilon, corrected), strict=True):
