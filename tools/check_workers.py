@@ -30,7 +30,7 @@ from robgan_tf.cli.launcher import free_ports
 from robgan_tf.reporting import read_metrics
 from tools.benchmarks.machine import describe
 from tools.soaking.compare import differences
-from tools.soaking.stage import forked
+from tools.soaking.stage import TRAINING, forked
 
 RECORD = pathlib.Path(__file__).parents[1] / "docs" / "results" / "workers" / "record.json"
 # Losses of the first three steps, and outputs of the final models.
@@ -40,30 +40,15 @@ BOUND = 60.0
 _LOST, _STEPS_COMPARED = 6, 3
 # Of a run that is killed, and of its time, within which it is.
 _STEPS, _SHARE_OF_A_RUN = 800, 0.6
-_GIN = """
-train.batch_size = 8
-train.discriminator_updates = 2
-train.log_every = 1
-train.keep_checkpoints = 2
-data.dataset = 'digits'
-data.resolution = 8
-data.channels = 1
-data.num_classes = 10
-data.validation_examples = 20
-data.augmentation = 'area_crop_flip'
-ResNetGenerator.base_width = 2
-ResNetGenerator.widths = '1; 1'
-ResNetGenerator.latent_size = 8
-ResNetDiscriminator.base_width = 2
-ResNetDiscriminator.widths = '1'
-gap.every = 0
-quality.every = 0
-final_evaluation.images = 0
-ProjectedGradientDescent.epsilon = 0.1
-ProjectedGradientDescent.steps = 2
-ProjectedGradientDescent.step_size = 0.05
-ProjectedGradientDescent.random_start = True
-"""
+# Over the soak's tiny run: enough images, updates and attack for parts of them to differ.
+_MORE = (
+    "train.batch_size=8",
+    "train.discriminator_updates=2",
+    "train.log_every=1",
+    "train.keep_checkpoints=2",
+    "data.augmentation='area_crop_flip'",
+    "ProjectedGradientDescent.steps=2",
+)
 
 
 class Run:
@@ -83,7 +68,8 @@ class Run:
         self.workers = workers
         self._folder = folder
         self._gin = folder / f"{name}.gin"
-        self._gin.write_text(_GIN + "\n".join(bindings) + "\n")
+        self._gin.write_text(TRAINING)
+        self._bindings = [*_MORE, *bindings]
 
     def start(self) -> list[int]:
         """Starts the processes; returns their numbers."""
@@ -103,6 +89,7 @@ class Run:
 
     def _start(self, index: int, ports: Sequence[int]) -> int:
         arguments = [f"--gin_file={self._gin}", f"--run_dir={self.path}"]
+        arguments += [f"--gin_param={binding}" for binding in self._bindings]
 
         def train() -> int:
             os.environ.pop("TF_CONFIG", None)

@@ -109,7 +109,7 @@ class Stage(abc.ABC):
         if wanted.deterministic:
             tf.config.experimental.enable_op_determinism()
         self.strategy = make_strategy(wanted.distribution, wanted.replicas, wanted.gin_name)
-        self._agreement = Agreement(self.strategy)
+        self._agreement = Agreement(self.strategy, self.workers)
 
     def describe(self) -> None:
         """Prints configuration, models and data shapes, and writes nothing.
@@ -140,7 +140,7 @@ class Stage(abc.ABC):
         with lost_workers_named(self.workers):
             stop = self._lead(deadline) if self.workers.is_chief else self._follow(deadline)
             # Nobody leaves while another still needs an answer.
-            self._agreed(0)
+            self._agreement.of_chief(0)
         return stop
 
     def _lead(self, deadline: float | None) -> StopRequest | None:
@@ -195,7 +195,7 @@ class Stage(abc.ABC):
         if checkpoints.latest is None and self.load_other_weights(players):
             # The other run may train on; this one shall always start from the same weights.
             checkpoints.save(0)
-        self._agreed(2 * start_step + (checkpoints.latest is not None))
+        self._agreement.of_chief(2 * start_step + (checkpoints.latest is not None))
         self.print_start(run, data, built, start_step)
         with keeping(lambda: _saved(checkpoints)):
             stop = self._loop(run, built, checkpoints, start_step, deadline)
@@ -217,7 +217,7 @@ class Stage(abc.ABC):
         players = self.build_players()
         built = self.build(None, data, players, self.build_step(players))
         self._check_alike(data_record(data, with_fingerprint=True))
-        start_step, is_saved = divmod(self._agreed(0), 2)
+        start_step, is_saved = divmod(self._agreement.of_chief(0), 2)
         print(
             f"Worker {self.workers.index} of {self.workers.count} trains from step "
             f"{start_step + 1} on; worker 0 writes to {self.run_dir}",
@@ -226,32 +226,16 @@ class Stage(abc.ABC):
         if is_saved:
             kept = checkpoint_of_step(pathlib.Path(self.run_dir) / CHECKPOINTS, str(start_step))
             load_weights(kept, built.saved)
-        loop = FollowingLoop(built.task, self._rhythm, self._stop_is_due)
+        loop = FollowingLoop(built.task, self._rhythm, self._agreement.stop_is_due)
         with keeping("worker 0 has what was saved; the same commands continue from it"):
             return loop.run(built.batches(start_step), start_step, deadline)
 
-    def _agreed(self, value: int) -> int:
-        """The chief's value, once all workers are here; this one's where it is alone."""
-        return value if self.workers.count == 1 else self._agreement.of_chief(value)
-
     def _check_alike(self, data: DataRecord) -> None:
         """Refuses workers of other settings, other data or another version."""
-        if self.workers.count == 1:
-            return
         same = {**self.config.flat(), **self.origin(), "version": __version__}
         settings = json.dumps(same, default=str, sort_keys=True)
         self._agreement.check_alike("the configuration", settings)
         self._agreement.check_alike("the data", repr(data))
-
-    def _stop_is_due(self, stop: StopRequest) -> bool:
-        """Whether any worker has to stop after the step that all have just made."""
-        due = stop.is_due()
-        if self.workers.count == 1:
-            return due
-        status = self._agreement.highest(stop.exit_status if due else 0)
-        if status and not due:
-            stop.take_over(status)
-        return status > 0
 
     @property
     def _rhythm(self) -> Rhythm:
@@ -368,7 +352,7 @@ class Stage(abc.ABC):
             images_per_step=self.images_per_step,
             description=as_markdown(self.config.as_gin()),
             stop_at_alarm=self.stop_at_alarm,
-            agree=self._stop_is_due,
+            agree=self._agreement.stop_is_due,
         )
         begin_session(run.path, start_step)
         stop = loop.run(built.batches(start_step), start_step, deadline)

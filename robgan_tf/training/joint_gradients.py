@@ -43,33 +43,38 @@ class JointPlayers:
     discriminator_optimizer: keras.optimizers.Optimizer
 
 
+@dataclasses.dataclass(eq=False)
 class JointGradients:
-    """Draws and gradients of a step; its updates are those of `JointStep`, which has the Args."""
+    """Draws and gradients of a step, whose updates `JointStep` makes.
 
-    def __init__(
-        self,
-        players: JointPlayers,
-        adversary: TrainingAdversary,
-        loss: AdversarialLoss,
-        *,
-        strategy: tf.distribute.Strategy,
-        batch_size: int,
-        generator_batch_size: int,
-        discriminator_updates: int,
-        seed: int,
-        average_decay: float,
-        accumulation_steps: int = 1,
-    ) -> None:
-        self.players = players
-        self.adversary = adversary
-        self.loss = loss
-        self.strategy = strategy
-        self.batch_size = batch_size
-        self.generator_batch_size = generator_batch_size
-        self.discriminator_updates = discriminator_updates
-        self.seed = seed
-        self.average_decay = average_decay
-        self.accumulation_steps = accumulation_steps
+    Attributes:
+      players: models and optimizers.
+      adversary: attacks the real images.
+      loss: losses of D and G.
+      strategy: the distribution strategy in whose scope the players were built.
+      batch_size: global batch size, of each D update.
+      generator_batch_size: of the G update.
+      discriminator_updates: batches of real images for D in one step, with one D update each, or
+        `adversary.replays` in free adversarial training.
+      seed: the run's seed.
+      average_decay: decay of the moving average of G.
+      accumulation_steps: micro-batches that each batch is worked through in, of real images for D
+        and of G's (`training.accumulation`). Every sample is that of the whole batch, whatever
+        their number; batch normalization takes statistics of, and moves its averages by, each
+        micro-batch.
+    """
+
+    players: JointPlayers
+    adversary: TrainingAdversary
+    loss: AdversarialLoss
+    _: dataclasses.KW_ONLY
+    strategy: tf.distribute.Strategy
+    batch_size: int
+    generator_batch_size: int
+    discriminator_updates: int
+    seed: int
+    average_decay: float
+    accumulation_steps: int = 1
 
     def generate(
         self,

@@ -1,18 +1,17 @@
 """One training step of the three players: n D updates, then one G update (paper section 3.3)."""
 
+import dataclasses
 from typing import Any
 
 import tensorflow as tf
 
 from robgan_tf.layers import spectral_normalization_layers
-from robgan_tf.losses.adversarial import AdversarialLoss
 from robgan_tf.training.accumulation import GradientSums, accumulated, in_loop
-from robgan_tf.training.adversary import TrainingAdversary, attacked_already
+from robgan_tf.training.adversary import attacked_already
 from robgan_tf.training.distribution import micro_batches, share_out
 from robgan_tf.training.joint_gradients import (
     ATTACK_CHECK,
     JointGradients,
-    JointPlayers,
     Perturb,
 )
 from robgan_tf.training.moving_average import update_moving_average
@@ -26,68 +25,29 @@ from robgan_tf.training.replicated import (
 from robgan_tf.typing import Scalars
 
 
+@dataclasses.dataclass(eq=False)
 class JointStep(JointGradients):
-    """A compiled training step, on all replicas.
+    """A compiled training step, on all replicas; it is made of what `JointGradients` is.
 
     Every random number is a function of (seed, purpose, step, update, position in the global
     batch), so the number of replicas and interruptions change nothing.
-
-    Args:
-      players: models and optimizers.
-      adversary: attacks the real images.
-      loss: losses of D and G.
-      strategy: the distribution strategy in whose scope the players were built.
-      batch_size: global batch size, of each D update.
-      generator_batch_size: of the G update.
-      discriminator_updates: batches of real images for D in one step, with one D update each, or
-        `adversary.replays` in free adversarial training.
-      seed: the run's seed.
-      average_decay: decay of the moving average of G.
-      accumulation_steps: micro-batches that each batch is worked through in, of real images for D
-        and of G's (`training.accumulation`). Every sample is that of the whole batch, whatever
-        their number; batch normalization takes statistics of, and moves its averages by, each
-        micro-batch.
 
     Raises:
       ValueError: if micro-batches are asked for in free adversarial training, whose updates move
         the images of a whole batch.
     """
 
-    def __init__(
-        self,
-        players: JointPlayers,
-        adversary: TrainingAdversary,
-        loss: AdversarialLoss,
-        *,
-        strategy: tf.distribute.Strategy,
-        batch_size: int,
-        generator_batch_size: int,
-        discriminator_updates: int,
-        seed: int,
-        average_decay: float,
-        accumulation_steps: int = 1,
-    ) -> None:
-        if accumulation_steps > 1 and adversary.free:
-            raise ValueError(
-                "free adversarial training moves the images of a whole batch by the gradient of "
-                "each update: bind TrainingAdversary.free = False or train.accumulation_steps = 1"
-            )
-        super().__init__(
-            players,
-            adversary,
-            loss,
-            strategy=strategy,
-            batch_size=batch_size,
-            generator_batch_size=generator_batch_size,
-            discriminator_updates=discriminator_updates,
-            seed=seed,
-            average_decay=average_decay,
-            accumulation_steps=accumulation_steps,
-        )
-        if accumulation_steps > 1:
+    def __post_init__(self) -> None:
+        if self.accumulation_steps > 1:
+            if self.adversary.free:
+                raise ValueError(
+                    "free adversarial training moves the images of a whole batch by the gradient "
+                    "of each update: bind TrainingAdversary.free = False or "
+                    "train.accumulation_steps = 1"
+                )
             self._discriminator_sums, self._generator_sums = (
-                GradientSums(model.trainable_variables, strategy)
-                for model in (players.discriminator, players.generator)
+                GradientSums(model.trainable_variables, self.strategy)
+                for model in (self.players.discriminator, self.players.generator)
             )
         self._metric_names: list[str] = []
         self._check_names: list[str] = []

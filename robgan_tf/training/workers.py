@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.errors import LostWorkerError, UserError, one_line
+from robgan_tf.runs.stopping import StopRequest
 
 TF_CONFIG = "TF_CONFIG"
 # Kinds of tasks that train; TensorFlow takes a chief for the first worker.
@@ -119,29 +120,21 @@ def connecting() -> Iterator[None]:
 class Agreement:
     """What all workers of a run agree on; every one of them has to ask for the same.
 
+    A worker that is alone agrees with itself.
+
     Args:
       strategy: the run's strategy.
+      workers: of the run.
     """
 
-    def __init__(self, strategy: tf.distribute.Strategy) -> None:
+    def __init__(self, strategy: tf.distribute.Strategy, workers: Workers) -> None:
         self._strategy = strategy
+        self._workers = workers
         self._gathered = tf.function(self._gather, autograph=False)
 
-    def of_all(self, value: int) -> list[int]:
-        """The values of all replicas, in order; those of one worker's are equal.
-
-        Args:
-          value: of this worker, of 63 bits.
-        """
-        return self._gathered(tf.constant([value], tf.int64)).numpy().tolist()
-
-    def highest(self, value: int) -> int:
-        """The highest of the values of all workers."""
-        return max(self.of_all(value))
-
     def of_chief(self, value: int) -> int:
-        """The chief's value."""
-        return self.of_all(value)[0]
+        """The chief's value, once all workers are here."""
+        return self._of_all(value)[0]
 
     def check_alike(self, what: str, text: str) -> None:
         """Raises UserError, on every worker, unless all have been given the same.
@@ -151,13 +144,27 @@ class Agreement:
           text: what this worker has been given.
         """
         value = int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
-        values = self.of_all(value)
+        values = self._of_all(value)
         others = sorted({number for number, x in enumerate(values) if x != values[0]})
         if others:
             raise UserError(
                 f"{what} on replica {' and '.join(map(str, others))} is not that of the chief: "
                 "start all workers by the same command, with the same files and version"
             )
+
+    def stop_is_due(self, stop: StopRequest) -> bool:
+        """Whether any worker has to stop after the step that all have just made."""
+        due = stop.is_due()
+        status = max(self._of_all(stop.exit_status if due else 0))
+        if status and not due:
+            stop.take_over(status)
+        return status > 0
+
+    def _of_all(self, value: int) -> list[int]:
+        """The values, of 63 bits, of all replicas, in order; those of one worker's are equal."""
+        if self._workers.count == 1:
+            return [value]
+        return self._gathered(tf.constant([value], tf.int64)).numpy().tolist()
 
     def _gather(self, value: tf.Tensor) -> tf.Tensor:
         values = self._strategy.run(tf.identity, args=(value,))

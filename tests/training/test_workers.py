@@ -1,6 +1,7 @@
 """Several workers make the run of one; each reads its own part, the chief alone writes."""
 
 import json
+import pathlib
 import subprocess
 import sys
 
@@ -19,32 +20,19 @@ from robgan_tf.training.workers import Workers, lost_workers_named, workers_of_e
 from tests.data.helpers import random_pixels
 from tests.in_process import ROOT, run
 
-GIN = """
-train.steps = 3
-train.batch_size = 8
-train.accumulation_steps = 2
-train.discriminator_updates = 2
-train.log_every = 1
-train.sample_every = 3
-data.dataset = 'digits'
-data.resolution = 8
-data.channels = 1
-data.num_classes = 10
-data.validation_examples = 20
-data.augmentation = 'area_crop_flip'
-ResNetGenerator.base_width = 2
-ResNetGenerator.widths = '1; 1'
-ResNetGenerator.latent_size = 8
-ResNetDiscriminator.base_width = 2
-ResNetDiscriminator.widths = '1'
-gap.every = 0
-quality.every = 0
-final_evaluation.images = 0
-ProjectedGradientDescent.epsilon = 0.1
-ProjectedGradientDescent.steps = 1
-ProjectedGradientDescent.step_size = 0.05
-ProjectedGradientDescent.random_start = True
-"""
+TINY = pathlib.Path(__file__).parents[1] / "tiny_run" / "joint.gin"
+BINDINGS = (
+    "train.steps=3",
+    "train.batch_size=8",
+    "train.accumulation_steps=2",
+    "train.log_every=1",
+    "train.sample_every=3",
+    "data.resolution=8",
+    "data.augmentation='area_crop_flip'",
+    "ResNetGenerator.widths='1; 1'",
+    "ResNetDiscriminator.widths='1'",
+    "final_evaluation.images=0",
+)
 
 
 def models_of(run_dir):
@@ -56,9 +44,7 @@ def models_of(run_dir):
 
 
 def test_two_workers_make_the_run_of_one(tmp_path):
-    gin = tmp_path / "tiny.gin"
-    gin.write_text(GIN)
-    flags = ["train", f"--gin_file={gin}"]
+    flags = ["train", f"--gin_file={TINY}", *(f"--gin_param={x}" for x in BINDINGS)]
     launched = subprocess.run(
         [
             *(sys.executable, "-m", "robgan_tf", "launch", "--workers=2", *flags),

@@ -55,6 +55,10 @@ finetune.picture_every = 5
 }
 
 
+# Joint training, but for its length.
+TRAINING = _DATA_AND_NETWORKS + _OF_STAGE["train"]
+
+
 @dataclasses.dataclass(frozen=True)
 class TinyStage:
     """A stage of training, small enough for many runs.
