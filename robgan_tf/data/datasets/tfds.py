@@ -261,7 +261,11 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
     # Without this, TFDS may ask a Google metadata server, which stalls outside Google.
     os.environ.setdefault("NO_GCE_CHECK", "true")
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core.utils import gcs_utils
 
+    # So it is in later ones. Those of TensorFlow 2.15 would ask Google's storage about a dataset
+    # that is not prepared, which takes minutes without a network.
+    gcs_utils._is_gcs_disabled = True
     check_feature_classes(name, data_dir)
     if re.split("[:/]", name)[0] == imagenet143.NAME:
         # Which TensorFlow Datasets knows from then on.
