@@ -20,10 +20,10 @@ from robgan_tf.stages.build_joint import build_adversary, build_players, build_s
 from robgan_tf.stages.features import open_features
 from robgan_tf.stages.joint_task import JointTask
 from robgan_tf.stages.stage import Built, Stage
+from robgan_tf.training.cluster import ONE_WORKER, Workers
 from robgan_tf.training.distribution import check_batch_size
 from robgan_tf.training.joint_gradients import JointPlayers
 from robgan_tf.training.joint_step import JointStep
-from robgan_tf.training.workers import ONE_WORKER, Workers
 from robgan_tf.watching.evaluations import JointEvaluations
 from robgan_tf.watching.final_evaluation import gap_meter
 from robgan_tf.watching.quality import quality_meter

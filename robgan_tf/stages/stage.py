@@ -37,8 +37,9 @@ from robgan_tf.runs.sessions import begin_session, end_session
 from robgan_tf.runs.stopping import StopRequest, keeping
 from robgan_tf.stages.finished import data_record, trained_classes
 from robgan_tf.stages.report import print_corrupt_files
+from robgan_tf.training.cluster import workers_of_environment
 from robgan_tf.training.distribution import make_strategy
-from robgan_tf.training.workers import Agreement, lost_workers_named, workers_of_environment
+from robgan_tf.training.workers import Agreement, lost_workers_named
 from robgan_tf.watching.final_evaluation import (
     build_evaluation_attack,
     final_accuracy,

@@ -5,7 +5,9 @@ from typing import Any
 import tensorflow as tf
 
 from robgan_tf.errors import UserError
-from robgan_tf.training.workers import TF_CONFIG, connecting, workers_of_environment
+from robgan_tf.training.cluster import TF_CONFIG, workers_of_environment
+from robgan_tf.training.meeting import meet, seconds_of_environment
+from robgan_tf.training.workers import connecting
 
 
 def make_strategy(
@@ -61,6 +63,8 @@ def _strategy_of_workers(
     try:
         if gpus and replicas:
             tf.config.set_visible_devices(gpus[:replicas], "GPU")
+        _check_unused()
+        meet(workers_of_environment(), seconds_of_environment())
         with connecting():
             return tf.distribute.MultiWorkerMirroredStrategy()
     except RuntimeError as error:
@@ -68,6 +72,13 @@ def _strategy_of_workers(
             f"{TF_CONFIG} names several workers, which needs a new process: this one has used "
             "TensorFlow already"
         ) from error
+
+
+def _check_unused() -> None:
+    """Raises RuntimeError if this process has used TensorFlow: what is set here is fixed then."""
+    count = tf.config.threading.get_inter_op_parallelism_threads()
+    tf.config.threading.set_inter_op_parallelism_threads(count + 1)
+    tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
 def replica_devices(replicas: int | None, name: str) -> list[str]:

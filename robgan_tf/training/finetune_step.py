@@ -25,6 +25,7 @@ from robgan_tf.keras_versions import Variable, without_trace
 from robgan_tf.layers import hold_normalized_kernels, spectral_normalization_layers
 from robgan_tf.training.accumulation import GradientSums, accumulated
 from robgan_tf.training.adversary import attacked_already, warmed_up
+from robgan_tf.training.cluster import workers_of_environment
 from robgan_tf.training.distribution import micro_batches, share_out
 from robgan_tf.training.finetune_attack import attack_start, attacked_images
 from robgan_tf.training.finetune_batch import FinetuneBatch, local_batch
@@ -46,7 +47,6 @@ from robgan_tf.training.replicated import (
     run_on_replicas,
 )
 from robgan_tf.training.weight_perturbation import at_weights, perturbed_weights
-from robgan_tf.training.workers import workers_of_environment
 from robgan_tf.typing import LabelledImages, Scalars
 
 # From the classifier, while its kernels are held, to attacked images, and what tells whether the

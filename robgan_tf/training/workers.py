@@ -1,29 +1,18 @@
-"""The processes of a run on several workers: who this one is, what it reads, what all agree on.
-
-TF_CONFIG names the workers, as everywhere in TensorFlow; `MultiWorkerMirroredStrategy` connects
-them and adds up over them. Every worker makes every step; the first one, the chief, alone writes
-to the run directory, which all have to see.
-"""
+"""What connected workers agree on, and what becomes of the others where one ends."""
 
 import contextlib
-import dataclasses
 import hashlib
-import json
-import os
 import re
 import signal
 import threading
 from collections.abc import Iterator
 
-import numpy as np
 import tensorflow as tf
 
-from robgan_tf.errors import LostWorkerError, UserError, one_line
+from robgan_tf.errors import LostWorkerError, UserError
 from robgan_tf.runs.stopping import StopRequest
+from robgan_tf.training.cluster import Workers
 
-TF_CONFIG = "TF_CONFIG"
-# Kinds of tasks that train; TensorFlow takes a chief for the first worker.
-_JOBS = ("chief", "worker")
 # What calls across workers raise where one of them has ended, or one that ends after another.
 _LOST = (
     tf.errors.UnavailableError,
@@ -32,74 +21,6 @@ _LOST = (
     tf.errors.DeadlineExceededError,
     tf.errors.InternalError,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Workers:
-    """The workers of a run.
-
-    Attributes:
-      index: the number of this one, from 0.
-      count: how many there are.
-    """
-
-    index: int = 0
-    count: int = 1
-
-    @property
-    def is_chief(self) -> bool:
-        """Whether this one writes to the run directory."""
-        return self.index == 0
-
-    def rows(self, batch_size: int, accumulation_steps: int = 1) -> np.ndarray | None:
-        """Positions of the samples of a batch that this worker reads; None for all.
-
-        They are its part of each micro-batch, so that what makes a micro-batch does not depend on
-        the number of workers.
-
-        Args:
-          batch_size: of the global batch.
-          accumulation_steps: micro-batches in it.
-        """
-        if self.count == 1:
-            return None
-        parts = np.arange(batch_size).reshape(accumulation_steps, self.count, -1)
-        return parts[:, self.index].reshape(-1)
-
-
-ONE_WORKER = Workers()
-
-
-def workers_of_environment() -> Workers:
-    """The workers that TF_CONFIG names; one where it names none.
-
-    Raises:
-      UserError: if it cannot be read, or this process is none that trains.
-    """
-    text = os.environ.get(TF_CONFIG, "")
-    if not text.strip():
-        return Workers()
-    try:
-        config = json.loads(text)
-        cluster = {job: list(tasks) for job, tasks in config.get("cluster", {}).items()}
-        task = config.get("task", {})
-        job, number = str(task.get("type", "worker")), int(task.get("index", 0))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{TF_CONFIG} cannot be read ({one_line(error)}): it takes "
-            '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
-        ) from error
-    before = len(cluster.get("chief", [])) if job == "worker" else 0
-    count = sum(len(cluster.get(job, [])) for job in _JOBS)
-    if count <= 1:
-        return Workers()
-    if job not in _JOBS or not 0 <= number < len(cluster.get(job, [])):
-        raise UserError(
-            f"{TF_CONFIG} makes this process task {number} of {job!r}, and trains with "
-            f"{', '.join(f'{len(tasks)} of {job!r}' for job, tasks in cluster.items())}: give "
-            "each process a task of its own among them"
-        )
-    return Workers(before + number, count)
 
 
 @contextlib.contextmanager

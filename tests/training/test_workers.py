@@ -15,8 +15,9 @@ from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import LostWorkerError, UserError
 from robgan_tf.reporting import read_metrics
 from robgan_tf.runs.stopping import StopRequest, keeping, kept
+from robgan_tf.training.cluster import Workers, workers_of_environment
 from robgan_tf.training.distribution import make_strategy
-from robgan_tf.training.workers import Workers, lost_workers_named, workers_of_environment
+from robgan_tf.training.workers import lost_workers_named
 from tests.data.helpers import random_pixels
 from tests.in_process import ROOT, run
 
