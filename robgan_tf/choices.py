@@ -158,6 +158,16 @@ NETWORKS = Choices(
     "network",
     "robgan_tf.models.classifier_network:ClassifierNetwork",
 )
+GENERATORS = Choices(
+    "models/generators",
+    "generator",
+    "robgan_tf.models.player_networks:GeneratorNetwork",
+)
+DISCRIMINATORS = Choices(
+    "models/discriminators",
+    "discriminator",
+    "robgan_tf.models.player_networks:DiscriminatorNetwork",
+)
 SCHEDULES = Choices(
     "training/schedules", "schedule of learning rates", "robgan_tf.training.schedule:Schedule"
 )
@@ -172,6 +182,8 @@ FOLDERS = {
         PROTOCOLS,
         TRAINING_ATTACKS,
         DATASETS,
+        GENERATORS,
+        DISCRIMINATORS,
         NETWORKS,
         SCHEDULES,
         MEASURES,

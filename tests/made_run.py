@@ -5,10 +5,9 @@ import json
 import keras
 
 from robgan_tf.config.finetune import FinetuneConfig
-from robgan_tf.models.building import build_discriminator
+from robgan_tf.models.building import build_discriminator, build_generator
 from robgan_tf.runs.checkpoints import Checkpoints
 from robgan_tf.runs.directory import CHECKPOINTS
-from robgan_tf.stages.build_joint import build_generator
 from tests import tiny
 from tests.sampling import tiny_generator
 

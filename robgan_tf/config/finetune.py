@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from robgan_tf.choices import NETWORKS, OBJECTIVES, TRAINING_ATTACKS
+from robgan_tf.choices import DISCRIMINATORS, NETWORKS, OBJECTIVES, TRAINING_ATTACKS
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
@@ -51,6 +51,11 @@ class FinetuneSettings(Settings):
         "what is trained",
         "discriminator",
         choices=NETWORKS,
+    )
+    discriminator: str = setting(
+        "which network D is, as in `train`, where `finetune.network` is `discriminator`",
+        "resnet",
+        choices=DISCRIMINATORS,
     )
     objective: str = setting(
         "what the update minimises and its attack maximises",

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from robgan_tf.choices import DISCRIMINATORS, GENERATORS
 from robgan_tf.config.configuration import Configuration
 from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
@@ -48,6 +49,14 @@ class TrainSettings(Settings):
     )
     seed: int = setting(
         "of weights, data order, noise, latents and random starts", 0, minimum=0, below=2**32
+    )
+    generator: str = setting(
+        "which network G is, with the settings of `ResNetGenerator`", "resnet", choices=GENERATORS
+    )
+    discriminator: str = setting(
+        "which network D is, with the settings of `ResNetDiscriminator`",
+        "resnet",
+        choices=DISCRIMINATORS,
     )
     discriminator_updates: int = setting(
         "D batches in one step, with one D update each (more in free adversarial training)",

@@ -2,13 +2,14 @@
 
 from typing import TypeVar
 
+from robgan_tf.choices import DISCRIMINATORS, GENERATORS
 from robgan_tf.config.fields import Settings
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.groups import DataSettings
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
-from robgan_tf.models.discriminator import ResNetDiscriminator
 from robgan_tf.models.network import Network
+from robgan_tf.models.players import Discriminator, Generator
 
 SomeNetwork = TypeVar("SomeNetwork", bound=Network)
 
@@ -49,14 +50,44 @@ def build_model(
     return model
 
 
-def build_discriminator(
-    config: JointConfig | FinetuneConfig, precision: str
-) -> ResNetDiscriminator:
-    """Builds D from the settings of a run; see `build_model`."""
-    return build_model(
-        ResNetDiscriminator,
-        config.discriminator,
-        config.data,
-        precision,
-        "discriminator",
+def build_generator(
+    config: JointConfig, name: str = "average_generator", precision: str | None = None
+) -> Generator:
+    """Builds the G that `train.generator` names, in the run's precision or another.
+
+    Where D has no head that knows classes, G has none either.
+
+    Args:
+      config: of the run.
+      name: of the model.
+      precision: "float32" or "bfloat16"; that of the run if None.
+
+    Raises:
+      UserError: if it cannot be built so.
+    """
+    return GENERATORS.get(config.train.generator).build(
+        config,
+        precision or config.train.precision,
+        name,
+        has_classes=config.discriminator.head != "none",
     )
+
+
+def build_discriminator(config: JointConfig | FinetuneConfig, precision: str) -> Discriminator:
+    """Builds the D that `train.discriminator`, or `finetune.discriminator`, names.
+
+    Args:
+      config: of the run.
+      precision: "float32" or "bfloat16".
+
+    Raises:
+      UserError: if it cannot be built so, or has not the head that the settings ask for.
+    """
+    chosen, head = config.stage.discriminator, config.discriminator.head
+    model = DISCRIMINATORS.get(chosen).build(config, precision, "discriminator")
+    if (model.class_head is not None) != (head == "class"):
+        has = "no class head" if model.class_head is None else "a class head"
+        raise UserError(
+            f"the discriminator {chosen!r} has {has}, and ResNetDiscriminator.head = {head!r}"
+        )
+    return model

@@ -21,14 +21,14 @@ from robgan_tf.layers.class_labels import one_hot_labels
 from robgan_tf.models.blocks import DiscriminatorBlock
 from robgan_tf.models.forms import DISCRIMINATOR_FORMS
 from robgan_tf.models.initializers import bias_initializer, glorot_uniform
-from robgan_tf.models.network import Network
 from robgan_tf.models.normalized_block import NormalizedDiscriminatorBlock
+from robgan_tf.models.players import Discriminator
 from robgan_tf.models.widths import discriminator_widths
 from robgan_tf.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="robgan_tf")
-class ResNetDiscriminator(Network):
+class ResNetDiscriminator(Discriminator):
     """Maps an image to a source logit (real or generated) and class logits.
 
     Residual blocks, ReLU, global sum pooling and two linear heads: S (source) and C (class). C
@@ -141,6 +141,7 @@ class ResNetDiscriminator(Network):
         """[N, resolution, resolution, channels] of a batch of images."""
         return (None, self.resolution, self.resolution, self.channels)
 
+    @override
     def call(
         self,
         images: tf.Tensor,
@@ -172,6 +173,7 @@ class ResNetDiscriminator(Network):
             return source_logits, None
         return source_logits, self.class_head(features, training=training)
 
+    @override
     def features(
         self, images: tf.Tensor, training: bool = False, update_statistics: bool = True
     ) -> tf.Tensor:

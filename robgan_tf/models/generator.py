@@ -11,13 +11,13 @@ from robgan_tf.layers.class_labels import one_hot_labels
 from robgan_tf.models.blocks import GeneratorBlock, convolution_3x3
 from robgan_tf.models.forms import GENERATOR_FORMS
 from robgan_tf.models.initializers import bias_initializer, glorot_uniform
-from robgan_tf.models.network import Network
+from robgan_tf.models.players import Generator
 from robgan_tf.models.widths import SMALLEST_SIZE, generator_widths
 from robgan_tf.typing import Shape
 
 
 @keras.saving.register_keras_serializable(package="robgan_tf")
-class ResNetGenerator(Network):
+class ResNetGenerator(Generator):
     """Maps a latent vector and a class to an image.
 
     Dense to 4x4, residual blocks with class-conditional batch normalization, then batch
@@ -126,6 +126,7 @@ class ResNetGenerator(Network):
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
+    @override
     def call(
         self,
         latents: tf.Tensor,

@@ -4,8 +4,9 @@ import abc
 from typing import Any, Self
 
 import keras
+import tensorflow as tf
 
-from robgan_tf.keras_versions import keep_paths
+from robgan_tf.keras_versions import keep_paths, tensorflow_variable
 from robgan_tf.layers.eager import outside_graphs
 from robgan_tf.typing import Shape
 
@@ -53,7 +54,25 @@ class Network(keras.Model):
         with outside_graphs():
             self.build_layers()
         keep_paths(self)
+        self._show_all_variables()
         self.built = True
+
+    def _show_all_variables(self) -> None:
+        """Lets checkpoints find every variable.
+
+        Those of TensorFlow do not look into a list or a dict that Keras 3 watches: the layers in it
+        would be neither stored nor loaded, without a word.
+        """
+        found = {id(each) for each in tf.train.TrackableView(self).descendants()}
+        missed = [
+            variable
+            for variable in self.variables
+            if not found & {id(variable), id(tensorflow_variable(variable))}
+        ]
+        if missed:
+            self.found_nowhere_else = tf.Module()
+            for number, variable in enumerate(missed):
+                setattr(self.found_nowhere_else, f"variable_{number}", variable)
 
     def get_build_config(self) -> dict[str, Any]:
         """What Keras stores to build the model again.

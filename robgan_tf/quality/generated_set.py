@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.latents import normal_latents
-from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.players import Generator
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.reporting.images import to_uint8
 
@@ -28,7 +28,7 @@ def generated_labels(count: int, seed: int, num_classes: int) -> np.ndarray:
 
 
 def generated_set(
-    generator: ResNetGenerator,
+    generator: Generator,
     count: int,
     seed: int,
     batch_size: int = 100,
@@ -38,7 +38,7 @@ def generated_set(
     """Yields the images of a `GeneratedSet` that is used once; see there.
 
     Args:
-      generator: a built `ResNetGenerator`.
+      generator: a built `models.Generator`.
       count: how many images.
       seed: of latents and of the order of classes.
       batch_size: images at a time.
@@ -56,11 +56,11 @@ class GeneratedSet:
     for all calls.
 
     Args:
-      generator: a built `ResNetGenerator`.
+      generator: a built `models.Generator`.
       truncation: bound of the latents, above 0; None, as in measurements, for none.
     """
 
-    def __init__(self, generator: ResNetGenerator, truncation: float | None = None) -> None:
+    def __init__(self, generator: Generator, truncation: float | None = None) -> None:
         self._generator = generator
         self._truncation = truncation
         self._compiled = tf.function(self._images, autograph=False, reduce_retracing=True)

@@ -11,7 +11,7 @@ from robgan_tf.config.groups import DataSettings
 from robgan_tf.data.generated import load_generated_images
 from robgan_tf.errors import UserError
 from robgan_tf.files import tree_digest
-from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.players import Generator
 from robgan_tf.quality.generated_set import generated_set
 from robgan_tf.typing import PathLike
 
@@ -27,7 +27,7 @@ class RunWithGenerator(Protocol):
     def step(self) -> int:
         """The step of the checkpoint."""
 
-    def load_generator(self, *, live: bool) -> ResNetGenerator:
+    def load_generator(self, *, live: bool) -> Generator:
         """Loads the moving average of G, or G itself."""
 
 

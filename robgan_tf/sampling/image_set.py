@@ -15,7 +15,7 @@ from robgan_tf.data.generated import MADE_BY
 from robgan_tf.errors import UserError
 from robgan_tf.files import read_npz, write_atomically
 from robgan_tf.json_file import read_object
-from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.players import Generator
 from robgan_tf.quality.generated_set import generated_labels, generated_set
 from robgan_tf.reporting import png
 from robgan_tf.reporting.bar import counted
@@ -27,7 +27,7 @@ RECORD_NAME = f"{MADE_BY}.json"
 
 def write_folder(
     directory: PathLike,
-    generator: ResNetGenerator,
+    generator: Generator,
     class_names: Sequence[str],
     record: JsonObject,
     batch_size: int = 100,
@@ -39,7 +39,7 @@ def write_folder(
 
     Args:
       directory: where they go; new, empty, or begun with the same record.
-      generator: a built `ResNetGenerator`.
+      generator: a built `models.Generator`.
       class_names: of its classes; empty if it has none.
       record: dict of what makes the images: "images", their number, "seed", "truncation",
         "classes", those of the generator, and whatever else must stay the same.
@@ -67,7 +67,7 @@ def write_folder(
 
 
 def write_npz(
-    path: PathLike, generator: ResNetGenerator, record: JsonObject, batch_size: int = 100
+    path: PathLike, generator: Generator, record: JsonObject, batch_size: int = 100
 ) -> int:
     """Writes images as one file, unless it is there already.
 
@@ -75,7 +75,7 @@ def write_npz(
 
     Args:
       path: the file.
-      generator: a built `ResNetGenerator`.
+      generator: a built `models.Generator`.
       record: as in `write_folder`.
       batch_size: images at a time.
 
@@ -104,7 +104,7 @@ def write_npz(
 
 
 def _batches(
-    generator: ResNetGenerator, record: JsonObject, batch_size: int, first: int = 0
+    generator: Generator, record: JsonObject, batch_size: int, first: int = 0
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     count, seed, truncation = (record[name] for name in ("images", "seed", "truncation"))
     batches = generated_set(generator, count, seed, batch_size, truncation, first)

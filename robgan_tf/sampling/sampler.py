@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.latents import sheet_latents
-from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.players import Generator
 from robgan_tf.sampling.interpolation import class_mixtures, spherical
 
 
@@ -21,14 +21,14 @@ class Sampler:
     of the sheet.
 
     Attributes:
-      generator: a built `ResNetGenerator`.
+      generator: a built `models.Generator`.
       seed: an integer from 0.
       truncation: bound of the latents, above 0, or None.
       shared_latents: whether all rows have the same latents, those of class 0.
       batch_size: images at a time; changes nothing but rounding.
     """
 
-    generator: ResNetGenerator
+    generator: Generator
     seed: int
     truncation: float | None = None
     shared_latents: bool = False

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow as tf
 
 from robgan_tf.latents import truncated_normal
-from robgan_tf.models import ResNetGenerator
+from robgan_tf.models.players import Generator
 from robgan_tf.serving.request_checks import (
     checked_count,
     checked_finite,
@@ -21,7 +21,7 @@ _SEED = tf.TensorSpec([None], tf.int64, "seed")
 _TRUNCATION = tf.TensorSpec([None], tf.float32, "truncation")
 
 
-def generator_signatures(generator: ResNetGenerator) -> dict[str, Any]:
+def generator_signatures(generator: Generator) -> dict[str, Any]:
     """Builds the signatures of a generator in inference mode.
 
     `generate`: latents float32 [N, Z], labels int64 [N];
@@ -31,7 +31,7 @@ def generator_signatures(generator: ResNetGenerator) -> dict[str, Any]:
     Both give `images` float32 [N, H, W, C] in [-1, 1] and `images_uint8`.
 
     Args:
-      generator: a built `ResNetGenerator` in float32.
+      generator: a built `models.Generator` in float32.
 
     Returns:
       Dict from name to tf.function with an input signature.

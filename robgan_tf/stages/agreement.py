@@ -75,6 +75,12 @@ def _check_same_network(config: FinetuneConfig, gan: FinishedRun) -> None:
             f"finetune.network = {network!r} cannot start from the D of a run: bind "
             "finetune.start = 'scratch', or finetune.network = 'discriminator'"
         )
+    mine, its = config.finetune.discriminator, gan.config.stage.discriminator
+    if mine != its:
+        raise UserError(
+            f"the discriminator of {gan.path} is {its!r} and finetune.discriminator is {mine!r} "
+            "here: fine-tuning starts from that D"
+        )
     theirs = dataclasses.asdict(gan.config.discriminator)
     for name, value in dataclasses.asdict(config.discriminator).items():
         if value != theirs[name]:

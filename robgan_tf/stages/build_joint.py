@@ -6,12 +6,8 @@ import tensorflow as tf
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.losses.adversarial import AdversarialLoss
-from robgan_tf.models import ResNetGenerator
-from robgan_tf.models.building import build_discriminator, build_model
-from robgan_tf.stages.build import (
-    build_attack,
-    build_optimizer,
-)
+from robgan_tf.models.building import build_discriminator, build_generator
+from robgan_tf.stages.build import build_attack, build_optimizer
 from robgan_tf.training.adversary import TrainingAdversary
 from robgan_tf.training.joint_gradients import JointPlayers
 from robgan_tf.training.joint_step import JointStep
@@ -56,28 +52,6 @@ def build_players(
                 train.discriminator_updates * replays,
             ),
         )
-
-
-def build_generator(
-    config: JointConfig, name: str = "average_generator", precision: str | None = None
-) -> ResNetGenerator:
-    """Builds G alone, in the run's precision or another; see `build_players`.
-
-    Where D has no head that knows classes, G has none either.
-
-    Args:
-      config: of the run.
-      name: of the model.
-      precision: "float32" or "bfloat16"; that of the run if None.
-    """
-    return build_model(
-        ResNetGenerator,
-        config.generator,
-        config.data,
-        precision or config.train.precision,
-        name,
-        has_classes=config.discriminator.head != "none",
-    )
 
 
 def build_adversary(config: JointConfig) -> TrainingAdversary:

@@ -14,14 +14,13 @@ from robgan_tf.errors import UserError
 from robgan_tf.extensions import explain_choices_of
 from robgan_tf.files import digest
 from robgan_tf.json_file import read_object
-from robgan_tf.models import ResNetGenerator
-from robgan_tf.models.building import build_discriminator
+from robgan_tf.models.building import build_discriminator, build_generator
+from robgan_tf.models.players import Generator
 from robgan_tf.runs.archive import is_archive, run_directory
 from robgan_tf.runs.checkpoints import checkpoint_of_step, kept_steps, load_weights
 from robgan_tf.runs.data_record import DataRecord
 from robgan_tf.runs.directory import BEST_CHECKPOINT, CHECKPOINTS
 from robgan_tf.stages.build import build_classifier
-from robgan_tf.stages.build_joint import build_generator
 from robgan_tf.typing import PathLike
 
 
@@ -159,7 +158,7 @@ class FinishedRun:
         load_weights(self.checkpoint, {"discriminator": model})
         return model
 
-    def load_generator(self, precision: str | None = None, live: bool = False) -> ResNetGenerator:
+    def load_generator(self, precision: str | None = None, live: bool = False) -> Generator:
         """Builds the averaged G of a run of joint training with the weights of the checkpoint.
 
         Args:

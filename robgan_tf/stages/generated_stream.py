@@ -19,8 +19,8 @@ from robgan_tf.data import load_generated_images, training_batches
 from robgan_tf.data.load import ImageData
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError, first_line
-from robgan_tf.models import ResNetGenerator
 from robgan_tf.models.model_files import load_saved_model
+from robgan_tf.models.players import Generator
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.stages.finished import FinishedRun
 from robgan_tf.typing import GeneratorFunction, LabelledImages, PathLike
@@ -215,5 +215,5 @@ def load_exported_generator(
     return generate, latent_size
 
 
-def _in_inference_mode(generator: ResNetGenerator) -> GeneratorFunction:
+def _in_inference_mode(generator: Generator) -> GeneratorFunction:
     return lambda latents, labels: generator(latents, labels, training=False)

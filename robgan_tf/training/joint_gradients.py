@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import AdversarialLoss, LossTerms
-from robgan_tf.models import ResNetDiscriminator, ResNetGenerator
+from robgan_tf.models.players import Discriminator, Generator
 from robgan_tf.randomness import Purpose, derive_seed
 from robgan_tf.training.adversary import TrainingAdversary
 from robgan_tf.training.distribution import local_part
@@ -16,7 +16,7 @@ from robgan_tf.typing import Scalars
 
 # From D, while its kernels are held, to attacked real images, and what tells whether the attack's
 # gradients were finite; None where they are not yet known.
-Perturb = Callable[[ResNetDiscriminator], tuple[tf.Tensor, tf.Tensor | None]]
+Perturb = Callable[[Discriminator], tuple[tf.Tensor, tf.Tensor | None]]
 # Gradients, checks, and the function that returns the metrics: they are computed once gradients
 # are applied, since runs of earlier versions go on to the same digits in that order alone.
 Differentiated = tuple[list[tf.Tensor], Scalars, Callable[[], Scalars]]
@@ -36,9 +36,9 @@ class JointPlayers:
       discriminator_optimizer: optimizer of D.
     """
 
-    generator: ResNetGenerator
-    discriminator: ResNetDiscriminator
-    average_generator: ResNetGenerator
+    generator: Generator
+    discriminator: Discriminator
+    average_generator: Generator
     generator_optimizer: keras.optimizers.Optimizer
     discriminator_optimizer: keras.optimizers.Optimizer
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from robgan_tf.models.building import build_generator
 from robgan_tf.runs.directory import BEST_CHECKPOINT
-from robgan_tf.stages.build_joint import build_generator
 from tests import made_run, tiny
 from tests.data.helpers import make_folder
 from tests.in_process import run, start

@@ -10,9 +10,8 @@ from PIL import Image
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.data import load_generated_images, load_image_data
-from robgan_tf.models.building import build_discriminator
+from robgan_tf.models.building import build_discriminator, build_generator
 from robgan_tf.quality.generated_set import generated_set
-from robgan_tf.stages.build_joint import build_generator
 from robgan_tf.stages.finished import open_run
 from tests import in_process, made_run, tiny
 from tests.eager import eagerly

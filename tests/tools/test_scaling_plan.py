@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
-from robgan_tf.stages.build_joint import build_generator
+from robgan_tf.models.building import build_generator
 from tools.benchmarks.arithmetic import training_step_flops
 from tools.benchmarks.models import discriminator, discriminator_flops, generator_flops
 from tools.scaling import machines, steps

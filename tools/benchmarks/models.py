@@ -15,13 +15,14 @@ from robgan_tf.config.joint import JointConfig, TrainSettings
 from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator
+from robgan_tf.models.building import build_generator
 from robgan_tf.stages.build import (
     build_attack,
     build_classifier,
     build_objective,
     build_optimizer,
 )
-from robgan_tf.stages.build_joint import build_adversary, build_generator, build_players, build_step
+from robgan_tf.stages.build_joint import build_adversary, build_players, build_step
 from robgan_tf.stages.generated_stream import stream_of_generator
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.training.finetune_loss import LOSSES

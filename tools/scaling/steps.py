@@ -11,8 +11,9 @@ from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.layers import BatchNormalization, ClassConditionalBatchNormalization
+from robgan_tf.models.building import build_generator
 from robgan_tf.stages.build import build_attack, build_classifier, build_objective, build_optimizer
-from robgan_tf.stages.build_joint import build_adversary, build_generator, build_players, build_step
+from robgan_tf.stages.build_joint import build_adversary, build_players, build_step
 from robgan_tf.training.distribution import make_strategy
 from robgan_tf.training.finetune_step import FinetunePlayers, FinetuneStep, trained_variables
 from robgan_tf.typing import JsonObject

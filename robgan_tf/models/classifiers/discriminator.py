@@ -10,7 +10,7 @@ from robgan_tf.models.network import Network
 
 
 class Discriminator(ClassifierNetwork):
-    """`ResNetDiscriminator`, with the settings of that name."""
+    """The D that `finetune.discriminator` names."""
 
     is_discriminator = True
 

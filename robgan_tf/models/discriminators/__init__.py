@@ -1,0 +1,1 @@
+"""Discriminators of joint training: each module is one, and its name is what gin takes."""

@@ -1,0 +1,1 @@
+"""Generators of joint training: each module is one, and its name is what gin takes."""
