@@ -252,6 +252,14 @@ class SharedFactorsAdam(keras.optimizers.Adam, abc.ABC):
     Args are those of `keras.optimizers.Adam`, but `amsgrad`.
     """
 
+    @override
+    def build(self, variables: Sequence[Variable]) -> None:
+        super().build(variables)
+        if IS_KERAS_2:
+            # Of a schedule, which gives it before every update: no state, and not in checkpoints of
+            # Keras 3, which are the same but for it.
+            self._delete_tracking("_current_learning_rate")
+
     @abc.abstractmethod
     def factors(self, learning_rate: tf.Tensor) -> Factors:
         """What the update of every variable needs."""

@@ -182,7 +182,7 @@ def test_model_files(kind, tmp_path):
         [keras.Input([16, 16, 1]), keras.layers.Flatten(), keras.layers.Dense(10)]
     )
     path = tmp_path / ("model.keras" if kind == "keras" else "model")
-    model.save(path) if kind == "keras" else model.export(path, verbose=False)
+    model.save(path) if kind == "keras" else model.export(path)
     gin_file = tmp_path / "tiny.gin"
     gin_file.write_text("\n".join(tiny.BINDINGS) + "\n")
     arguments = [f"--model={path}", f"--gin_file={gin_file}", "--input_range=0,1", "--images=40"]

@@ -36,7 +36,7 @@ def write_keras(path, size=8, channels=3, outputs="dict", seed=0):
     logits = keras.layers.Dense(4)(features)
     both = {"dict": {"features": features, "logits": logits}, "list": [features, logits]}
     model = keras.Model(images, both.get(outputs, features))
-    model.save(path) if path.suffix else model.export(path, verbose=False)
+    model.save(path) if path.suffix else model.export(path)
     return path, model
 
 
@@ -267,7 +267,7 @@ def test_networks_in_training_mode(make, when, tmp_path):
     images = keras.Input([8, 8, 3])
     pooled = keras.layers.AveragePooling2D(2)(keras.layers.Rescaling(0.1)(images))
     features = keras.layers.Flatten()(make()(pooled, training=True))
-    keras.Model(images, features).export(tmp_path / "saved", verbose=False)
+    keras.Model(images, features).export(tmp_path / "saved")
     with pytest.raises(UserError, match=f"says something else of the same image ({when})"):
         open_extractor(str(tmp_path / "saved"), 8, 3)
 

@@ -24,7 +24,7 @@ def network():
 @pytest.mark.parametrize("kind", ["keras", "saved_model"])
 def test_files_give_the_same_logits_and_gradients(kind, network, tmp_path):
     path = tmp_path / ("model.keras" if kind == "keras" else "model")
-    network.save(path) if kind == "keras" else network.export(path, verbose=False)
+    network.save(path) if kind == "keras" else network.export(path)
     classifier = open_classifier(path, InputRange(0.0, 255.0))
     images = tf.constant(IMAGES)
     with tf.GradientTape(persistent=True) as tape:
@@ -103,7 +103,7 @@ def test_an_exported_model_in_training_mode_is_refused(tmp_path):
     inputs = keras.Input([4, 4, 3])
     hidden = keras.layers.BatchNormalization()(inputs, training=True)
     logits = keras.layers.Dense(5)(keras.layers.Flatten()(hidden))
-    keras.Model(inputs, logits).export(tmp_path / "model", verbose=False)
+    keras.Model(inputs, logits).export(tmp_path / "model")
     classifier = open_classifier(tmp_path / "model", InputRange())
     with pytest.raises(UserError, match="model gives other logits for the same image"):
         check_classifier(classifier, IMAGES, 5)

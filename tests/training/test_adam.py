@@ -49,6 +49,17 @@ def test_each_place_and_size(bindings, epsilon, corrected, in_float64):
         np.testing.assert_allclose(variable, expected, rtol=1e-12)
 
 
+def test_a_checkpoint_holds_the_same_on_either_stack(tmp_path):
+    """So a run of one is continued on the other."""
+    settings = GeneratorOptimizerSettings(learning_rate=RATE, beta_1=BETA_1, beta_2=BETA_2)
+    optimizer = build_optimizer(settings, [Variable(np.zeros(5, np.float32))])
+    prefix = tf.train.Checkpoint(optimizer=optimizer).write(str(tmp_path / "state"))
+    names = {name.partition("/.ATTRIBUTES")[0] for name, _ in tf.train.list_variables(prefix)}
+    # In a whole checkpoint the models' variables are under the models' names.
+    names -= {"_CHECKPOINTABLE_OBJECT_GRAPH", "optimizer/_trainable_variables/0"}
+    assert names == {f"optimizer/{x}" for x in ("_iterations", "_variables/1", "_variables/2")}
+
+
 @pytest.mark.parametrize("replicas", [False, True])
 def test_the_default_is_keras_s_adam_to_the_bit(replicas):
     """So the numbers of runs that were made before stay what they were."""
