@@ -7,11 +7,13 @@ import argparse
 import json
 import pathlib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.figure
 
+from robgan_tf.cli import start as command
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting.figures import figure_png
 from robgan_tf.typing import JsonObject
@@ -25,7 +27,7 @@ PANELS = {
 }
 
 
-def main() -> None:
+def main() -> int:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=pathlib.Path)
@@ -46,6 +48,7 @@ def main() -> None:
     for axis in axes:
         axis.set_ylabel("seconds a step")
     write_atomically(arguments.picture, figure_png(figure, 70))
+    return 0
 
 
 def _attack_steps(axis: matplotlib.axes.Axes, case: JsonObject) -> None:
@@ -92,4 +95,4 @@ def _draw(axis: matplotlib.axes.Axes, points: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.finish(main))

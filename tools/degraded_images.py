@@ -9,11 +9,12 @@ images nearest to training images, and others the farther the more they are degr
 
 import argparse
 import pathlib
+import sys
 
 import numpy as np
 import scipy.ndimage
 
-from robgan_tf.cli import start as command  # noqa: F401  its environment settings, before TensorFlow
+from robgan_tf.cli import start as command  # its environment settings come before TensorFlow
 from robgan_tf.typing import PathLike
 
 # isort: split
@@ -25,7 +26,7 @@ NOISES = (10, 20)  # standard deviations, of 255
 BLURS = (0.5, 1.0)  # standard deviations in pixels
 
 
-def main() -> None:
+def main() -> int:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
@@ -41,6 +42,7 @@ def main() -> None:
     _write(arguments.folder / "test.npz", test, sources[0].labels)
     for name, images in degraded(train).items():
         _write(arguments.folder / f"{name}.npz", images, sources[1].labels)
+    return 0
 
 
 def degraded(images: np.ndarray) -> dict[str, np.ndarray]:
@@ -70,4 +72,4 @@ def _write(path: PathLike, images: np.ndarray, labels: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.finish(main))

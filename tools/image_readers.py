@@ -7,9 +7,11 @@ encodings, which are made up on the spot.
 """
 
 import pathlib
+import sys
 import tempfile
 from collections.abc import Mapping
 
+from robgan_tf.cli import start as command
 from tools.readers.compare import ROOT, Seen, compare_readers
 from tools.readers.encodings import encodings
 
@@ -40,7 +42,7 @@ def page(colour: Mapping[str, Seen], gray: Mapping[str, Seen]) -> str:
     return _HEAD + "\n".join([*lines, ""])
 
 
-def main() -> None:
+def main() -> int:
     """Compares, and writes the page."""
     files = encodings()
     with tempfile.TemporaryDirectory() as folder:
@@ -52,7 +54,8 @@ def main() -> None:
     PAGE.write_text(page(colour, gray))
     wrong = [name for seen in (colour, gray) for name, one in seen.items() if not one.agrees]
     print(f"{len(files)} encodings, {len(wrong)} in which the readers differ: {PAGE}")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.finish(main))

@@ -13,11 +13,14 @@ and writes table.md, figure_2.png and figure_6.png beside them.
 import argparse
 import json
 import pathlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.figure
 
+from robgan_tf.cli import start as command
+from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.reporting.figures import figure_png
 from robgan_tf.robustness.table import markdown
@@ -36,7 +39,7 @@ EVALUATIONS = {
 COLOURS = {"train": "tab:red", "test": "tab:blue"}
 
 
-def main() -> None:
+def main() -> int:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=pathlib.Path)
@@ -46,6 +49,8 @@ def main() -> None:
         for name in RUNS
         if (folder / name).is_dir()
     }
+    if not records:
+        raise UserError(f"{folder} holds no record: it takes the folders {', '.join(RUNS)}")
     rows, images = _rows(records)
     table = markdown(
         rows, "PGD, 20 steps of a fifth of the radius, no random start", "linf", images
@@ -54,6 +59,7 @@ def main() -> None:
     write_atomically(folder / "figure_2.png", _figure_2(records))
     write_atomically(folder / "figure_6.png", _figure_6(rows, records))
     print(table)
+    return 0
 
 
 def _rows(records: Mapping[str, JsonObject]) -> tuple[dict[str, Any], str]:
@@ -129,4 +135,4 @@ def _gap(axis: matplotlib.axes.Axes, record: JsonObject, measure: str, title: st
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(command.finish(main))
