@@ -5,7 +5,11 @@ WORKERS ?= 2
 TFA_VENV := .venv-tfa
 # The only one on which TensorFlow 2.15 and this package both run.
 TFA_PYTHON ?= python3.11
-PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALLED_FROM := requirements.txt constraints.txt pyproject.toml setup.py
+PIP_INSTALL := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile \
+  -c constraints.txt
+# Some packages carry files that no Python can compile.
+COMPILE := -$(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib robgan_tf
 # A file of tests at a time to each worker, in the order of tests/slow_modules.py. A crashed worker
 # would leave the others waiting: no restart, so that the run ends and says so.
 PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder \
@@ -13,13 +17,24 @@ PYTEST := $(VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope --no-loads
 TFA_PYTEST := $(TFA_VENV)/bin/python -m pytest -n $(WORKERS) --dist loadscope \
   --no-loadscope-reorder --max-worker-restart=0 --durations=20
 
+# Empty is off: what one process has compiled, all others find, those that tests start too.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: train test test-fast test-smoke test-package test-tfa test-tfa-part lint clean
 
 train: $(VENV)/installed
 	$(VENV)/bin/python -m robgan_tf.train --gin_file=gin/quickstart.gin --run_dir=$(RUN_DIR)
 
-test: lint test-package
-	$(PYTEST)
+# The checks run beside the tests and show what they say once they end.
+test: $(VENV)/installed-dev
+	@log=$$(mktemp); \
+	{ $(MAKE) --no-print-directory lint test-package >$$log 2>&1; ended=$$?; \
+	  cat $$log; rm -f $$log; exit $$ended; } & \
+	$(PYTEST); tests=$$?; \
+	wait $$!; checks=$$?; \
+	if [ $$checks -ne 0 ]; then \
+	  echo "make test: lint or test-package failed; what they said is above, among the tests"; fi; \
+	[ $$tests -eq 0 ] && [ $$checks -eq 0 ]
 
 # Under two minutes: without the files of tests that take seven seconds or more.
 test-fast: $(VENV)/installed-dev
@@ -55,13 +70,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 14); sys.exit(None if ok else "robgan_tf needs Python 3.11 to 3.13; set PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed: requirements.txt constraints.txt pyproject.toml setup.py | $(VENV)/bin/python
+# pip would compile on one core.
+$(VENV)/installed: $(INSTALLED_FROM) | $(VENV)/bin/python
 	$(PIP_INSTALL) -e .
+	$(COMPILE)
 	touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed
+$(VENV)/installed-dev: $(INSTALLED_FROM) | $(VENV)/bin/python
 	$(PIP_INSTALL) -e '.[dev,docs]'
-	touch $@
+	$(COMPILE)
+	touch $(VENV)/installed $@
 
 # The wheel, as users get it, with the pins of that stack: its ranges have to admit them.
 $(TFA_VENV)/installed: requirements.txt requirements-tfa.txt pyproject.toml setup.py

@@ -21,6 +21,7 @@ import zipfile
 
 ROOT = pathlib.Path(__file__).parents[1]
 SOURCE = ("robgan_tf", "gin", "pyproject.toml", "setup.py", "requirements.txt", "README.md")
+_COMPILED = shutil.ignore_patterns("__pycache__")
 QUICKSTART = ("--gin_file=gin/quickstart.gin", "--gin_file=gin/attacks/none.gin", "--dry_run")
 
 
@@ -33,8 +34,11 @@ def main() -> int:
         source = folder / "source"
         source.mkdir()
         for part in (*SOURCE, "LICENSE"):
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, source / part)
+            if (ROOT / part).is_dir():
+                # What Python compiles meanwhile comes and goes.
+                shutil.copytree(ROOT / part, source / part, ignore=_COMPILED)
+            else:
+                shutil.copy(ROOT / part, source / part)
         _run(sys.executable, "-m", "build", "--outdir", folder / "built", source)
         (wheel,) = (folder / "built").glob("*.whl")
         print(f"{wheel.name}, built from the sdist: {_check_files(wheel)} files")
