@@ -19,8 +19,11 @@ def update_moving_average(
       step: scalar, the number of updates made so far.
     """
     step = tf.cast(step, tf.float32)
-    keep = tf.minimum(decay, (1.0 + step) / (10.0 + step))
+    share = 1.0 - tf.minimum(decay, (1.0 + step) / (10.0 + step))
+    # Once a type, not once a variable: training compiles sooner.
+    moves: dict[tf.DType, tf.Tensor] = {}
     for averaged, variable in zip(average.variables, model.variables, strict=True):
         current = tf.convert_to_tensor(averaged)
-        move = tf.cast(1.0 - keep, current.dtype)
-        averaged.assign(current + move * (tf.convert_to_tensor(variable) - current))
+        if current.dtype not in moves:
+            moves[current.dtype] = tf.cast(share, current.dtype)
+        averaged.assign(current + moves[current.dtype] * (tf.convert_to_tensor(variable) - current))
