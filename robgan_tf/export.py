@@ -81,6 +81,7 @@ COMMAND = Command(
     add_flags,
     export,
     kept="every version there is whole; --what=LIST exports the parts that are missing",
+    one_process=True,
 )
 
 

@@ -1,4 +1,4 @@
-"""Trains with several worker processes on this machine.
+"""Trains or evaluates with several worker processes on this machine.
 
     python -m robgan_tf.launch --workers=2 train --gin_file=gin/cifar10.gin
 
@@ -17,7 +17,7 @@ from robgan_tf.cli.launcher import Launcher
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.errors import UserError
 
-LAUNCHED = ("train", "finetune")
+LAUNCHED = ("train", "finetune", "evaluate")
 
 
 def add_flags(parser: Parser) -> None:
@@ -59,7 +59,7 @@ def launch(given: Values) -> int:
         found = "nothing was given" if name is None else f"{name!r} is nothing to launch"
         raise UserError(
             f"what to launch? {found}; give {' or '.join(LAUNCHED)} and its flags after those of "
-            "launch (evaluate takes --replicas instead)"
+            "launch"
         )
     return Launcher(given.command, given.workers, given.gpus_per_worker, given.grace).run()
 
@@ -74,9 +74,10 @@ def _place_of_command(parser: Parser, words: Sequence[str]) -> int:
 
 COMMAND = Launch(
     "launch",
-    "Trains with several worker processes on this machine, each a part of every batch: train or "
-    "finetune with its own flags comes after those of launch. One that dies ends all; the same "
-    "command continues.",
+    "Trains or evaluates with several worker processes on this machine: train, finetune, evaluate "
+    "robustness or evaluate quality with its own flags comes after those of launch. Each takes a "
+    "part of every batch, or some of the batches. One that dies ends all; the same command "
+    "continues.",
     "--workers=2 train --gin_file=gin/quickstart.gin",
     add_flags,
     launch,

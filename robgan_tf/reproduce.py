@@ -120,6 +120,7 @@ COMMAND = Command(
     add_flags,
     reproduce,
     kept="every run keeps its checkpoints; the same command goes on",
+    one_process=True,
 )
 
 

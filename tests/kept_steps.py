@@ -50,10 +50,10 @@ def keep_attacked_classifiers(patched):
     """The same for what is attacked by evaluations: equal weights are compiled once."""
     make, classifiers = robustness.CompiledClassifier, {}
 
-    def kept_classifier(classifier, image_shape, device_names):
+    def kept_classifier(classifier, image_shape, *spread_over):
         key = repr((classifier.name, classifier.source, classifier.input_range, image_shape))
         if key not in classifiers:
-            classifiers[key] = make(classifier, image_shape, device_names)
+            classifiers[key] = make(classifier, image_shape, *spread_over)
         return classifiers[key]
 
     patched.setattr(robustness, "CompiledClassifier", kept_classifier)

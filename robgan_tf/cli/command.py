@@ -25,6 +25,7 @@ class Command:
       add_flags: declares its flags.
       call: does it; returns the exit status.
       kept: what is safe where a signal ends it, and how to go on.
+      one_process: whether it refuses to be one of several workers, which would all do the same.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Command:
     add_flags: Callable[[Parser], None]
     call: Callable[[Values], int]
     kept: str = KEPT
+    one_process: bool = False
 
     def parser(self) -> Parser:
         """A new parser of the command's flags."""
@@ -54,6 +56,8 @@ class Command:
 
         def call() -> int:
             with keeping(self.kept):
+                if self.one_process:
+                    _refuse_workers(self.name)
                 return self.call(values)
 
         return call
@@ -121,6 +125,18 @@ class Kinds:
                 *lines,
                 f"\n{program} KIND --help shows an example and the flags of a kind.",
             ]
+        )
+
+
+def _refuse_workers(name: str) -> None:
+    # It loads numpy, for which --help need not wait.
+    from robgan_tf.training.cluster import TF_CONFIG, workers_of_environment
+
+    count = workers_of_environment().count
+    if count > 1:
+        raise UserError(
+            f"{TF_CONFIG} names {count} workers, and {name} is done by one process: unset it, and "
+            "start one"
         )
 
 

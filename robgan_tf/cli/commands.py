@@ -6,7 +6,10 @@ COMMANDS = {
     "prepare": ("robgan_tf.prepare", "Prepare ImageNet-143 or images of your own for training."),
     "train": ("robgan_tf.train", "Train generator, discriminator and attacker jointly."),
     "finetune": ("robgan_tf.finetune", "Train a robust classifier from the discriminator."),
-    "launch": ("robgan_tf.launch", "Train with several worker processes on this machine."),
+    "launch": (
+        "robgan_tf.launch",
+        "Train or evaluate with several processes on this machine.",
+    ),
     "evaluate": (
         "robgan_tf.evaluate",
         "Measure accuracy under attack, the gap to test images, or image quality.",

@@ -106,4 +106,5 @@ COMMAND = Command(
     "--run_dir=runs/quickstart --data_dir=corrupted_digits",
     add_flags,
     evaluate,
+    one_process=True,
 )

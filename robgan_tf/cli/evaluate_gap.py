@@ -50,4 +50,5 @@ COMMAND = Command(
     "--run_dir=runs/quickstart",
     add_flags,
     evaluate,
+    one_process=True,
 )

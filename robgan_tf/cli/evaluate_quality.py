@@ -90,30 +90,30 @@ def evaluate(given: Values) -> int:
         from robgan_tf.stages.features import open_features
         from robgan_tf.stages.finished import trained_classes
 
-    devices = flags.devices(given)
-    settings, measured_images, directory, statistics = (
-        _of_stored_images(given) if given.generated else _of_run(given)
-    )
-    opened = open_features(given.features, settings.resolution, settings.channels)
-    extractor = dataclasses.replace(opened, devices=devices)
-    classes = None if given.generated else trained_classes(given.run_dir[0])
-    data = flags.load_data(settings, given, classes)
-    real = getattr(data, given.split)
-    # What is wrong with the images is to be said before features of the real ones are computed.
-    measured = measured_images(data.class_names)
-    table = evaluate_quality(
-        measured,
-        extractor,
-        real.evenly_spaced(given.real_images or len(real)),
-        real_name=given.split,
-        dataset=settings.file_name,
-        directory=given.output_dir or directory,
-        statistics_directory=given.statistics_dir or statistics / "reference_features",
-        name=given.name,
-        splits=given.splits,
-        batch_size=given.batch_size,
-    )
-    print(table)
+    with flags.shares(given) as shares:
+        settings, measured_images, directory, statistics = (
+            _of_stored_images(given) if given.generated else _of_run(given)
+        )
+        opened = open_features(given.features, settings.resolution, settings.channels)
+        extractor = dataclasses.replace(opened, devices=shares.devices, peers=shares.peers)
+        classes = None if given.generated else trained_classes(given.run_dir[0])
+        data = flags.load_data(settings, given, classes)
+        real = getattr(data, given.split)
+        # What is wrong with the images is to be said before features of the real ones are computed.
+        measured = measured_images(data.class_names)
+        table = evaluate_quality(
+            measured,
+            extractor,
+            real.evenly_spaced(given.real_images or len(real)),
+            real_name=given.split,
+            dataset=settings.file_name,
+            directory=given.output_dir or directory,
+            statistics_directory=given.statistics_dir or statistics / "reference_features",
+            name=given.name,
+            splits=given.splits,
+            batch_size=given.batch_size,
+        )
+        print(table)
     return 0
 
 

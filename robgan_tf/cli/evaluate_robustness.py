@@ -25,6 +25,7 @@ from robgan_tf.files import digest
 if TYPE_CHECKING:
     # TensorFlow takes seconds to load.
     from robgan_tf.data.sources import ImageSource
+    from robgan_tf.robustness.asked import Protocol
 
 OF_MODELS = ("gin_file", *classifiers.OF_MODELS)
 _OF_GIN_FILES = ("gin_file", "data_dir", "split")
@@ -121,12 +122,25 @@ def evaluate(given: Values) -> int:
     with tensorflow_loading():
         import tensorflow as tf
 
-        from robgan_tf.robustness.run import Protocol, evaluate_robustness
+        from robgan_tf.robustness.run import evaluate_robustness
 
     # Every attack at every radius is compiled once: the advice against that is no news.
     tf.get_logger().setLevel("ERROR")
-    devices = flags.devices(given)
-    protocol = Protocol(
+    with flags.shares(given) as shares:
+        protocol = _protocol(given, shares.devices)
+        name = given.name or result_name(given)
+        opened = open_classifiers(given)
+        source = _source(given, opened)
+        subjects = [(x.classifier, _directory(x, given), _name(x, given, name)) for x in opened]
+        print(evaluate_robustness(subjects, source, protocol, given.images, shares.peers))
+    return 0
+
+
+def _protocol(given: Values, devices: Sequence[str]) -> "Protocol":
+    """What is asked, apart from models and images."""
+    from robgan_tf.robustness.asked import Protocol
+
+    return Protocol(
         attack=given.attack,
         epsilons=given.epsilons,
         norm=given.norm,
@@ -136,12 +150,6 @@ def evaluate(given: Values) -> int:
         save_images=given.save_images,
         devices=tuple(devices),
     )
-    name = given.name or result_name(given)
-    opened = open_classifiers(given)
-    source = _source(given, opened)
-    subjects = [(x.classifier, _directory(x, given), _name(x, given, name)) for x in opened]
-    print(evaluate_robustness(subjects, source, protocol, given.images))
-    return 0
 
 
 def _check_data(given: Values) -> None:

@@ -1,5 +1,6 @@
 """Flags that several commands have, each written once, and what is read off them."""
 
+import contextlib
 import os
 import pathlib
 import time
@@ -16,6 +17,7 @@ from robgan_tf.extensions import Extension
 if TYPE_CHECKING:
     # TensorFlow takes seconds to load.
     from robgan_tf.data import ImageData
+    from robgan_tf.training.shared_evaluation import Shares
 
 
 def add_training(parser: Parser) -> None:
@@ -139,7 +141,7 @@ def add_batch_size(parser: Parser) -> None:
 
 
 def add_replicas(parser: Parser) -> None:
-    """The flag of how many devices an evaluation is spread over; read it by `devices`."""
+    """The flag of how many devices an evaluation is spread over; read it by `shares`."""
     parser.flag(
         "replicas",
         "Devices that share the images, each with --batch_size of them at a time: GPUs, or without "
@@ -150,11 +152,11 @@ def add_replicas(parser: Parser) -> None:
     )
 
 
-def devices(given: Values) -> Sequence[str]:
-    """Names of the devices of --replicas; none for the one that TensorFlow chooses."""
-    from robgan_tf.training.distribution import replica_devices
+def shares(given: Values) -> "contextlib.AbstractContextManager[Shares]":
+    """A context of the devices of --replicas, and of the workers that TF_CONFIG names."""
+    from robgan_tf.training.shared_evaluation import shared_evaluation
 
-    return replica_devices(given.replicas, "--replicas") if given.replicas > 1 else ()
+    return shared_evaluation(given.replicas)
 
 
 def add_run_dirs(parser: Parser, meaning: str) -> None:

@@ -69,4 +69,5 @@ COMMAND = Command(
     add_flags,
     prepare,
     kept=KEPT,
+    one_process=True,
 )

@@ -50,4 +50,5 @@ COMMAND = Command(
     "--run_dir=runs/quickstart --num_images=1000",
     add_flags,
     sample,
+    one_process=True,
 )

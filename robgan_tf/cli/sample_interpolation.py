@@ -60,4 +60,5 @@ COMMAND = Command(
     "--run_dir=runs/quickstart --between=classes",
     add_flags,
     sample,
+    one_process=True,
 )

@@ -96,4 +96,5 @@ COMMAND = Command(
     "--run_dir=runs/quickstart --features=classifier:runs/quickstart",
     add_flags,
     sample,
+    one_process=True,
 )

@@ -32,4 +32,5 @@ COMMAND = Command(
     "--run_dir=runs/quickstart",
     add_flags,
     sample,
+    one_process=True,
 )

@@ -144,7 +144,7 @@ class ReferenceFeatures:
         if self.path.exists():
             return self._stored()
         self._make_directory()
-        features = extract(self._extractor, self._batches(), len(self._source), False)
+        features = self.compute()
         if len(features) > 1 and (features.features == features.features[0]).all():
             raise UserError(
                 f"{self._extractor.name} gives the same features for all {len(features)} real "
@@ -158,6 +158,10 @@ class ReferenceFeatures:
         }
         write_atomically(self.path, lambda file: np.savez(file, **arrays))
         return features
+
+    def compute(self) -> ImageFeatures:
+        """Returns the ImageFeatures, computed now."""
+        return extract(self._extractor, self._batches(), len(self._source), False)
 
     def _make_directory(self) -> None:
         try:

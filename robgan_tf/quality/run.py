@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from robgan_tf import __version__
 from robgan_tf.data import evenly_spaced_rows
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
@@ -46,6 +47,8 @@ def evaluate_quality(
 ) -> str:
     """Measures generated images and writes `<name>.json` and `.md`.
 
+    Of the processes that share the extractor, the chief alone reads and writes files.
+
     Args:
       measured: MeasuredImages.
       extractor: a FeatureExtractor.
@@ -59,7 +62,7 @@ def evaluate_quality(
       batch_size: images at a time; changes nothing but rounding.
 
     Returns:
-      The Markdown table.
+      The Markdown table; of others than the chief an empty string.
 
     Raises:
       UserError: if something given cannot be used, or files of this name hold something else.
@@ -82,8 +85,13 @@ def evaluate_quality(
         "images": measured.count,
     }
     check_counts(len(source), measured.count, extractor.classes is not None, splits)
+    _check_alike(extractor, record, batch_size)
+    if not extractor.peers.is_chief:
+        _help(measured, extractor, reference)
+        return ""
     _refuse_other(path, record)
     print(f"Real       {record['real']}: {reference.path}", flush=True)
+    extractor.peers.of_chief(b"stored" if reference.path.exists() else b"")
     real = reference.load()
     print(f"Generated  {measured.subject}", flush=True)
     extracting = time.monotonic()
@@ -102,6 +110,23 @@ def evaluate_quality(
     write_atomically(path.with_suffix(".md"), table)
     print(f"  written: {path} and .md")
     return table
+
+
+def _check_alike(extractor: FeatureExtractor, record: JsonObject, batch_size: int) -> None:
+    """Refuses processes that would not compute the same features by the same batches."""
+    # The probe is of this machine, to rounding.
+    same = {name: value for name, value in record.items() if name != "extractor_probe"}
+    numbers = [batch_size, len(extractor.devices), __version__]
+    extractor.peers.check_alike("the evaluation", json.dumps([same, numbers], sort_keys=True))
+
+
+def _help(
+    measured: MeasuredImages, extractor: FeatureExtractor, reference: ReferenceFeatures
+) -> None:
+    """What a process does that is not the chief: its share of the features."""
+    if not extractor.peers.of_chief(b""):
+        reference.compute()
+    extract(extractor, measured.batches(), measured.count)
 
 
 def _refuse_other(path: pathlib.Path, record: JsonObject) -> None:

@@ -12,6 +12,7 @@ import tensorflow as tf
 from robgan_tf.attacks.objectives import is_fooled
 from robgan_tf.attacks.search import AttackSearch, is_numbered
 from robgan_tf.robustness.gradients import GradientCounter
+from robgan_tf.robustness.peers import ALONE, Peers
 from robgan_tf.robustness.subjects import Classifier
 
 NO_CLASS = -1  # What is predicted where logits are NaN.
@@ -30,10 +31,12 @@ class CompiledClassifier:
       image_shape: (H, W, C).
       device_names: where its functions run, such as "GPU:0" and "GPU:1"; of None, the one device
         that TensorFlow chooses.
+      peers: the processes that evaluate it together.
 
     Attributes:
       classifier: the same.
       devices: how many there are.
+      peers: the same.
       predict: function from images, float32 [N, H, W, C], to their classes, int32 [N]; -1 where
         the logits are NaN.
       gradients: the `GradientCounter` of all that attacks followed.
@@ -44,8 +47,10 @@ class CompiledClassifier:
         classifier: Classifier,
         image_shape: Sequence[int],
         device_names: Sequence[str] | None = None,
+        peers: Peers = ALONE,
     ) -> None:
         self.classifier = classifier
+        self.peers = peers
         self._device_names: Sequence[str | None] = device_names or [None]
         self.devices = len(self._device_names)
         self.gradients = GradientCounter()

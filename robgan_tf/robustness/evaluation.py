@@ -34,11 +34,11 @@ class RobustnessEvaluation:
 
     All images that an attack has left are packed together for the next one. The random numbers of
     an image depend on the seed and its number only, so neither batch size nor interruptions nor
-    the number of devices change a result.
+    the number of devices and processes change a result.
 
     Args:
       compiled: the classifier; evaluations of one share what is compiled for it. Batches are
-        spread over its devices.
+        spread over its devices and processes.
       attacks: attacks with `name`, `rounds` and the call of `PGDSearch`.
       batch_size: images attacked at a time, on each device.
       seed: of all random numbers.
@@ -114,6 +114,8 @@ class RobustnessEvaluation:
                         functools.partial(_search, search, images, labels, seeds, number)
                         for search in searches
                     ],
+                    self._compiled.peers,
+                    self._compiled.gradients,
                 ):
                     standing.adversarial[chosen] = found
                     standing.fooled_by[chosen[fooled]] = attack.name
@@ -135,8 +137,11 @@ class RobustnessEvaluation:
         watchers: Sequence[Watcher],
     ) -> None:
         """Finds out which clean images are classified correctly, where that is not known."""
-        for chosen in self._batches(np.flatnonzero(standing.rounds == NOT_PREDICTED)):
-            predictions = np.asarray(self._compiled.predict(images[chosen]))
+        for chosen, _, (predictions,) in spread(
+            self._batches(np.flatnonzero(standing.rounds == NOT_PREDICTED)),
+            [lambda chosen: (np.asarray(self._compiled.predict(images[chosen])),)],
+            self._compiled.peers,
+        ):
             standing.predictions[chosen] = predictions
             wrong = predictions != labels[chosen]
             standing.fooled_by[chosen] = np.where(wrong, WRONG_WHEN_CLEAN, SURVIVED)

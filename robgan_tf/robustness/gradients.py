@@ -65,21 +65,30 @@ class GradientCounter:
 
     What is not finite in them is taken for zero: an attack that followed it would put NaN into
     images, or stand still, and its figure would look like any other.
+
+    Attributes:
+      elsewhere: int64 [3], what other processes have counted of the same evaluation.
     """
 
     def __init__(self) -> None:
+        self.elsewhere = np.zeros(3, np.int64)
         self._counts = tf.Variable([0, 0], dtype=tf.int64, trainable=False, name="gradients")
         self._queries = tf.Variable(0, dtype=tf.int64, trainable=False, name="queries")
 
     @property
+    def own(self) -> np.ndarray:
+        """Gradients followed, those not finite, and queries of this process, int64 [3]."""
+        return np.append(self._counts.numpy(), self._queries.numpy())
+
+    @property
     def counts(self) -> GradientCounts:
         """Those of all calls so far."""
-        return GradientCounts(*self._counts.numpy().tolist())
+        return GradientCounts(*(self.own + self.elsewhere)[:2].tolist())
 
     @property
     def queries(self) -> int:
         """How often the logits of an image were asked for."""
-        return int(self._queries.numpy())
+        return int((self.own + self.elsewhere)[2])
 
     def counted(self, logits_fn: LogitsFunction) -> LogitsFunction:
         """Returns the same function of images [N, ...], whose calls and gradients are counted."""

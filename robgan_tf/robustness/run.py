@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from robgan_tf import __version__
 from robgan_tf.adapters.numpy_functions import user_errors
 from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.attacks.search import AttackSearch
@@ -29,7 +30,9 @@ from robgan_tf.robustness.masking import Reported, masking_report
 from robgan_tf.robustness.measured import Measured
 from robgan_tf.robustness.outcome import Outcome, told
 from robgan_tf.robustness.own_gradient import gradient_warning
+from robgan_tf.robustness.peers import ALONE, Peers
 from robgan_tf.robustness.redraws import redrawn_accuracy, told_of_draws
+from robgan_tf.robustness.shared import SharedEvaluation
 from robgan_tf.robustness.signs import MaskingReport
 from robgan_tf.robustness.soundness import keep_sound
 from robgan_tf.robustness.stored import Keeper, StoredEvaluation
@@ -37,7 +40,7 @@ from robgan_tf.robustness.subject_check import check_classifier, check_gradient
 from robgan_tf.robustness.subjects import Classifier
 from robgan_tf.robustness.table import Row, markdown, per_sample_csv
 from robgan_tf.robustness.verification import VerificationError
-from robgan_tf.typing import PathLike
+from robgan_tf.typing import JsonObject, PathLike
 
 MASKING_IMAGES = 200
 # Outcomes of another are not continued. The first, up to 0.2.0, followed cross-entropy itself,
@@ -56,6 +59,7 @@ class RobustnessRun:
       num_classes: classes of the data.
       description: one line on the images.
       protocol: a Protocol.
+      peers: the processes that evaluate together; the chief alone reads and writes files.
 
     Attributes:
       left_out: a line on each attack whose results were not sound, of all classifiers.
@@ -70,8 +74,10 @@ class RobustnessRun:
         num_classes: int,
         description: str,
         protocol: Protocol,
+        peers: Peers = ALONE,
     ) -> None:
         self._images = images
+        self._peers = peers
         self._labels = np.asarray(labels)
         self._locations = locations
         self._numbers = numbers
@@ -115,19 +121,23 @@ class RobustnessRun:
         has_gradient = check_gradient(
             classifier, self._images, [attack for each in attacks.values() for attack in each]
         )
-        subject = {
+        identity = {
+            **self._protocol.identity,
             "model": classifier.source,
             "images": digest(self._images, self._labels),
             "version_of_attacks": VERSION_OF_ATTACKS,
         }
-        stored = StoredEvaluation(directory / name, {**self._protocol.identity, **subject})
-        if not self._kind.randomised:
+        self._check_alike(identity, has_gradient)
+        stored = SharedEvaluation(self._peers, lambda: StoredEvaluation(directory / name, identity))
+        if self._peers.is_chief and not self._kind.randomised:
             check_answers(classifier, self._images, directory / name / "answers.json")
         found = Measured(classifier, self._warnings(classifier, has_gradient))
         found.replaced = self._kind.replaced(num_classes)
         for line in found.replaced:
             print(f"  {line}", flush=True)
-        compiled = CompiledClassifier(classifier, self._images.shape[1:], self._protocol.devices)
+        compiled = CompiledClassifier(
+            classifier, self._images.shape[1:], self._protocol.devices, self._peers
+        )
         progress = AttackProgress(len(attacks), lambda: compiled.gradients.queries)
         with contextlib.closing(progress):
             for epsilon, chosen in {0.0: [], **attacks}.items():
@@ -141,13 +151,25 @@ class RobustnessRun:
         # Of several models, one that lacks a part takes the name from all.
         if found.called(self._protocol.attack) != self._protocol.attack:
             self._called = found.called(self._protocol.attack)
-        self._write(directory, name, found)
+        if self._peers.is_chief:
+            self._write(directory, name, found)
         return found.rows, found.masking
+
+    def _check_alike(self, identity: JsonObject, has_gradient: bool) -> None:
+        """Refuses processes that would not attack the same images by the same batches."""
+        same = {
+            **identity,
+            "version": __version__,
+            "batch_size": self._protocol.batch_size,
+            "devices": len(self._protocol.devices),
+            "masking": self._protocol.masking and has_gradient,
+        }
+        self._peers.check_alike("the evaluation", json.dumps(same, sort_keys=True))
 
     def _measure(
         self,
         compiled: CompiledClassifier,
-        stored: StoredEvaluation,
+        stored: SharedEvaluation,
         epsilon: float,
         attacks: Sequence[AttackSearch],
         progress: AttackProgress,
@@ -174,6 +196,10 @@ class RobustnessRun:
             )
         if evaluation.gradients.warning is not None:
             found.warn(f"radius {epsilon:g}: {evaluation.gradients.warning}")
+        if not self._peers.is_chief:
+            # What is verified and told of it is the chief's.
+            found.outcomes[epsilon], found.attacks[epsilon] = outcome, names
+            return
         outcome, norms, left_out = self._sound(found.classifier, epsilon, outcome, attacks)
         for line in left_out:
             found.warn(f"radius {epsilon:g}: {line}")
@@ -322,6 +348,7 @@ def evaluate_robustness(
     source: ImageSource,
     protocol: Protocol,
     count: int | None = None,
+    peers: Peers = ALONE,
 ) -> str:
     """Evaluates classifiers on the images of a source.
 
@@ -330,9 +357,10 @@ def evaluate_robustness(
       source: ImageSource.
       protocol: a Protocol.
       count: how many images, or None for the protocol's own number.
+      peers: the processes that evaluate together; the chief alone reads and writes files.
 
     Returns:
-      The Markdown table of all.
+      The Markdown table of all; of others than the chief nothing that counts.
 
     Raises:
       UserError: if something given cannot be used.
@@ -352,6 +380,7 @@ def evaluate_robustness(
         len(source.class_names),
         description,
         protocol,
+        peers,
     )
     radii = ", ".join(format_radius(epsilon, protocol.norm) for epsilon in protocol.radii)
     print(f"Attack {protocol.attack} at radii on images in [-1, 1], of [0, 1] in brackets: {radii}")

@@ -6,7 +6,7 @@ import json
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from typing_extensions import override
@@ -107,6 +107,11 @@ class StoredEvaluation:
         name = f"{key}_part_{part:04d}"
         return self._directory / f"{name}.npz", self._directory / f"{name}_unfinished.npz"
 
+    @property
+    def has_masking(self) -> bool:
+        """Whether a masking report is stored."""
+        return self._masking_path.exists()
+
     def masking(self, compute: Callable[[], MaskingReport] | None) -> MaskingReport:
         """Returns the stored masking report, or else the one that `compute` returns.
 
@@ -114,14 +119,24 @@ class StoredEvaluation:
           compute: function without arguments that returns a MaskingReport, then stored; None
             where it is not wanted.
         """
-        path = self._directory / "masking.json"
-        if path.exists():
-            return _read_masking(path)
+        if self.has_masking:
+            return _read_masking(self._masking_path)
         if compute is None:
             return MaskingReport()
         report = compute()
-        write_atomically(path, json.dumps(dataclasses.asdict(report)))
+        write_atomically(self._masking_path, json.dumps(dataclasses.asdict(report)))
         return report
+
+    @property
+    def _masking_path(self) -> pathlib.Path:
+        return self._directory / "masking.json"
+
+
+class Keeping(Protocol):
+    """Where an evaluation is kept."""
+
+    def keep(self, key: str, standing: Standing, rounds: int, parts: Iterable[int]) -> None:
+        """As `StoredEvaluation.keep`."""
 
 
 class Keeper(Watcher):
@@ -137,7 +152,7 @@ class Keeper(Watcher):
 
     def __init__(
         self,
-        stored: StoredEvaluation,
+        stored: Keeping,
         key: str,
         standing: Standing,
         evaluation: RobustnessEvaluation,

@@ -33,7 +33,12 @@ def make_strategy(
     """
     workers = workers_of_environment()
     if workers.count > 1:
-        return _strategy_of_workers(name, replicas, group)
+        if name == "single_device":
+            raise UserError(
+                f"{TF_CONFIG} names several workers with {group}.distribution = 'single_device': "
+                "they need 'mirrored'"
+            )
+        return connect_workers(replicas, f"{group}.replicas =")
     if name == "single_device":
         if replicas not in (None, 1):
             raise UserError(
@@ -45,19 +50,21 @@ def make_strategy(
     return tf.distribute.MirroredStrategy(replica_devices(replicas, f"{group}.replicas ="))
 
 
-def _strategy_of_workers(
-    name: str, replicas: int | None, group: str
-) -> tf.distribute.MultiWorkerMirroredStrategy:
-    """Connects this process with the other workers, all of which have to come."""
-    if name == "single_device":
-        raise UserError(
-            f"{TF_CONFIG} names several workers with {group}.distribution = 'single_device': they "
-            "need 'mirrored'"
-        )
+def connect_workers(replicas: int | None, name: str) -> tf.distribute.MultiWorkerMirroredStrategy:
+    """Connects this process with the others that TF_CONFIG names, all of which have to come.
+
+    Args:
+      replicas: devices of this process; None means every GPU, or one CPU.
+      name: what messages call their number.
+
+    Raises:
+      UserError: if there are fewer GPUs, or this process has used TensorFlow already.
+      LostWorkerError: if a worker has not come in time.
+    """
     gpus = tf.config.list_physical_devices("GPU")
     if (replicas or 1) > max(len(gpus), 1):
         raise UserError(
-            f"{group}.replicas = {replicas} on each worker, but this one has {len(gpus)} GPU(s)"
+            f"{name} {replicas} on each worker, but this one has {len(gpus)} GPU(s)"
             + ("" if gpus else ": without any it is one replica; start more workers")
         )
     try:

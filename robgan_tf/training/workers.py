@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import tensorflow as tf
 
 from robgan_tf.errors import LostWorkerError, UserError
@@ -51,7 +52,9 @@ class Agreement:
     def __init__(self, strategy: tf.distribute.Strategy, workers: Workers) -> None:
         self._strategy = strategy
         self._workers = workers
-        self._gathered = tf.function(self._gather, autograph=False)
+        self._gathered = tf.function(
+            self._gather, autograph=False, input_signature=[tf.TensorSpec([None], tf.int64)]
+        )
 
     def of_chief(self, value: int) -> int:
         """The chief's value, once all workers are here."""
@@ -80,6 +83,20 @@ class Agreement:
         if status and not due:
             stop.take_over(status)
         return status > 0
+
+    def exchange(self, mine: bytes) -> list[bytes]:
+        """What each worker gives, in order; of any lengths."""
+        if self._workers.count == 1:
+            return [mine]
+        # Never of length 0, of which nothing but such would end TensorFlow's process.
+        padded = np.frombuffer(mine + bytes(8 - len(mine) % 8), np.int64)
+        replicas = self._strategy.num_replicas_in_sync // self._workers.count
+        lengths = self._of_all(len(mine))[::replicas]
+        given = self._gathered(tf.constant(padded)).numpy().tobytes()
+        ends = np.cumsum([0, *(8 * (length // 8 + 1) * replicas for length in lengths)])
+        return [
+            given[start : start + length] for start, length in zip(ends[:-1], lengths, strict=True)
+        ]
 
     def _of_all(self, value: int) -> list[int]:
         """The values, of 63 bits, of all replicas, in order; those of one worker's are equal."""

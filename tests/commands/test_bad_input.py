@@ -35,7 +35,7 @@ CASES = [
     ("train", "no configuration: give --gin_file"),
     ("finetune", "no configuration: give --gin_file"),
     ("launch", "what to launch? nothing was given; give train or finetune"),
-    ("launch|--workers|2|evaluate", "'evaluate' is nothing to launch"),
+    ("launch|--workers|2|sample", "'sample' is nothing to launch"),
     ("prepare", "what to do? nothing was given; choose"),
     ("prepare folder", "what to prepare, and where to? give --source"),
     (GAP, "give --run_dir"),

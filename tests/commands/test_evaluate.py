@@ -4,6 +4,8 @@ import csv
 import json
 import pathlib
 import shutil
+import subprocess
+import sys
 import time
 
 import keras
@@ -11,11 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from robgan_tf.files import read_npz
 from robgan_tf.models.building import build_generator
 from robgan_tf.runs.directory import BEST_CHECKPOINT
 from tests import made_run, tiny
 from tests.data.helpers import make_folder
-from tests.in_process import run, start
+from tests.in_process import ROOT, run, start
 
 IMAGES = 60
 # Other weights are of another name here.
@@ -431,3 +434,38 @@ def test_bad_input_of_quality_is_one_line(run_dir, arguments, message):
     assert process.returncode == 2
     assert process.stderr.startswith("error: ") and process.stderr.count("\n") == 1
     assert message in process.stderr
+
+
+def test_two_workers_attack_what_one_does(run_dir, tmp_path):
+    kind = ["evaluate", "robustness", f"--run_dir={run_dir}"]
+    flags = ["--images=50", "--epsilons=0.02", "--batch_size=15", "--nomasking", "--save_images"]
+    launched = subprocess.run(
+        [
+            *(sys.executable, "-m", "robgan_tf", "launch", "--workers=2"),
+            *(*kind, *flags, f"--output_dir={tmp_path / 'two'}"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+    of_others = [line for line in launched.stdout.splitlines() if line.startswith("[1]")]
+    assert of_others == ["[1] Worker 1 of 2 computes its share; worker 0 writes and prints"]
+    assert evaluate(run_dir, *flags, f"--output_dir={tmp_path / 'one'}").returncode == 0
+    for ending, read in (("_samples.csv", pathlib.Path.read_text), ("_images.npz", read_npz)):
+        (one,), (two,) = ([*(tmp_path / x).glob(f"*{ending}")] for x in ("one", "two"))
+        assert one.name == two.name
+        np.testing.assert_equal(read(two), read(one))
+
+
+def test_what_is_done_by_one_process_refuses_to_be_one_of_several(run_dir, monkeypatch):
+    config = {"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
+    before = sorted(run_dir.rglob("*"))
+    for kind in ("gap", "corruptions"):
+        done = run("evaluate", kind, f"--run_dir={run_dir}")
+        assert done.returncode == 2
+        assert done.stderr.startswith(
+            f"error: TF_CONFIG names 2 workers, and evaluate {kind} is done by one process"
+        )
+    assert sorted(run_dir.rglob("*")) == before

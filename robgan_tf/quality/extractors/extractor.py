@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from robgan_tf.errors import UserError, first_line
 from robgan_tf.quality.moments import row_blocks
+from robgan_tf.robustness.peers import ALONE, Peers
 from robgan_tf.robustness.replicas import spread
 
 BATCH_SIZE = 50
@@ -35,6 +36,8 @@ class FeatureExtractor:
       probe: float32 [n, d], the features of images that are the same for every extractor.
       devices: names of devices that share the batches, each computed whole on one of them, which
         changes no result; none for the one that TensorFlow chooses.
+      peers: the processes that share the batches, each computed whole in one of them; all of them
+        call this on the same images.
     """
 
     name: str
@@ -45,6 +48,7 @@ class FeatureExtractor:
     source: str
     probe: np.ndarray
     devices: Sequence[str] = ()
+    peers: Peers = ALONE
 
     @property
     def identity(self) -> str:
@@ -81,7 +85,7 @@ class FeatureExtractor:
         blocks = [np.arange(len(images))[rows] for rows in row_blocks(len(images), batch_size)]
         devices: Sequence[str | None] = self.devices or [None]
         calls = [functools.partial(self._outputs, images, device) for device in devices]
-        for rows, _, (some_features, logits) in spread(blocks, calls):
+        for rows, _, (some_features, logits) in spread(blocks, calls, self.peers):
             widths = some_features.shape[1], None if logits is None else logits.shape[1]
             if widths != (self.dimensions, self.classes):
                 raise UserError(
