@@ -1,8 +1,13 @@
 """Prints how far 2 replicas are from 1 after three steps in float64, where rounding cannot hide
-a wrong reduction. A program of its own for each kind of training: devices are set up before all
-else, and collectives of a second strategy in one process collide with those of the first."""
+a wrong reduction.
+
+A program of its own, since devices are set up before all else. Each kind of training is a child of
+it, which finds TensorFlow imported: collectives of a second strategy in one process collide with
+those of the first.
+"""
 
 import dataclasses
+import os
 import sys
 
 import keras
@@ -14,6 +19,7 @@ from robgan_tf.layers import spectral_normalization_layers
 from robgan_tf.losses.objective.trades import Trades
 from robgan_tf.training.distribution import make_strategy
 from tests import tiny, tiny_classifier
+from tests.eager import eagerly
 
 STEPS = 3
 # Averages of the unbiased variance, normalized shortcuts, Adam as its paper has it; and batches
@@ -70,7 +76,9 @@ def largest_difference(train, strategies, normalization):
     """Largest relative difference of any loss or variable, and of u between the replicas."""
     losses, variables = [], []
     for strategy in strategies:
-        of_steps, models = train(strategy, normalization)
+        # Two replicas compiled, as users train; one operation by operation.
+        with eagerly(strategy.num_replicas_in_sync == 1):
+            of_steps, models = train(strategy, normalization)
         losses.append(of_steps)
         variables.append([np.array(v) for model in models for v in model.variables])
     between_replicas = [
@@ -87,16 +95,29 @@ def largest_difference(train, strategies, normalization):
     return max(differences), max(between_replicas, default=0.0)
 
 
-def main():
-    """Prints, for the training named on the command line, both differences by normalization."""
+def compare(training):
+    """Prints both differences of a training by normalization."""
     keras.backend.set_floatx("float64")
     # Before all else: TensorFlow fixes its devices at the first use of any.
     two = make_strategy("mirrored", 2)
     strategies = (make_strategy("mirrored", 1), two)
-    train = {"joint": joint_training, "classifier": classifier_training}[sys.argv[1]]
+    train = {"joint": joint_training, "classifier": classifier_training}[training]
     for normalization in ("spectral", "batch"):
-        print(normalization, *largest_difference(train, strategies, normalization))
+        differences = largest_difference(train, strategies, normalization)
+        print(training, normalization, *differences, flush=True)
+
+
+def main():
+    """Compares, in a child for each training named on the command line; returns a status."""
+    statuses = []
+    for training in sys.argv[1:]:
+        child = os.fork()
+        if not child:
+            compare(training)
+            os._exit(0)
+        statuses.append(os.waitpid(child, 0)[1])
+    return int(any(statuses))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
