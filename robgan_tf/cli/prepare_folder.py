@@ -1,5 +1,6 @@
 """prepare folder: images of a user's own in class folders, at the size that training needs."""
 
+import pathlib
 import re
 import time
 
@@ -38,6 +39,7 @@ def prepare(given: Values) -> int:
             f"--name={given.name}: a data set is called by small letters, digits and single _, "
             "such as my_pets"
         )
+    _check_apart(given.source, given.data_dir)
     with tensorflow_loading():
         from robgan_tf.data.preparation.class_folders import plan_of_folders
         from robgan_tf.data.preparation.metadata import Identity
@@ -58,6 +60,15 @@ def prepare(given: Values) -> int:
         f"--data_dir={given.data_dir}"
     )
     return 0
+
+
+def _check_apart(source: str, data_dir: str) -> None:
+    """Refuses to write where the same command would look for splits and classes."""
+    if pathlib.Path(data_dir).resolve().is_relative_to(pathlib.Path(source).resolve()):
+        raise UserError(
+            f"--data_dir={data_dir} is within --source={source}: what is prepared would be taken "
+            "for images of it; give a folder beside it"
+        )
 
 
 COMMAND = Command(

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import psutil
 import tensorflow as tf
+from google.protobuf.json_format import ParseError
 from typing_extensions import override
 
 from robgan_tf.choices import DATASETS
@@ -283,7 +284,10 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
             f"unknown dataset {name!r}{hint}{DATASETS.origin(name)}: give {_other_kinds()}, or the "
             "name of a TensorFlow Datasets classification dataset such as cifar10"
         ) from error
-    except (ValueError, AssertionError, TypeError, RuntimeError, ImportError) as error:
+    except (
+        *(ValueError, AssertionError, TypeError, RuntimeError, ImportError),
+        ParseError,
+    ) as error:
         raise UserError(f"cannot open the dataset {name!r}: {one_line(error)}") from error
     if not prepared:
         if made_by := getattr(builder, "MADE_BY", ""):

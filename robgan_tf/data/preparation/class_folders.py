@@ -1,6 +1,7 @@
 """Images in folders of class folders: a user's own, and ImageNet's synsets."""
 
 import pathlib
+import re
 from collections.abc import Sequence
 
 from robgan_tf.data.preparation.plan import Item, Plan, mixed
@@ -9,14 +10,17 @@ from robgan_tf.errors import UserError
 from robgan_tf.typing import PathLike
 
 TRAIN = "train"
+# As TensorFlow Datasets has them; by the last it calls all of them together.
+_SPLIT = re.compile(r"[\w-]+")
+_ALL_SPLITS = "all"
 
 
 def plan_of_folders(source: PathLike) -> Plan:
     """Lists the images of `<source>/<split>/<class>/`; labels are places of sorted class names.
 
     Raises:
-      UserError: if there is no split `train`, a class has no image, or another split has a class
-        that `train` lacks.
+      UserError: if there is no split `train`, a class has no image, another split has a class
+        that `train` lacks, or a name is none that TensorFlow Datasets can have.
     """
     source = pathlib.Path(source)
     if not source.is_dir():
@@ -29,6 +33,7 @@ def plan_of_folders(source: PathLike) -> Plan:
             f"{source}/{TRAIN}/<class>/<image files>, and other splits beside it"
         )
     names = class_names_in(source / TRAIN)
+    _check_names(source, splits, names)
     skipped = SkippedFiles()
     # What is beside the folders of the splits belongs to none of them.
     skipped.images_among(source, holds_classes=True)
@@ -41,6 +46,8 @@ def plan_of_folders(source: PathLike) -> Plan:
                 f"first {unknown[0]!r}: use the same class names in all splits"
             )
         items[split] = mixed(_items(source / split, names, skipped, prefix=f"{split}/"))
+        if not items[split]:
+            raise UserError(f"{source / split} has no image files: remove it or add images")
     present = {item.label for item in items[TRAIN]}
     empty = [name for label, name in enumerate(names) if label not in present]
     if empty:
@@ -49,6 +56,22 @@ def plan_of_folders(source: PathLike) -> Plan:
             f"images{f'; skipped are {skipped}' if str(skipped) else ''}"
         )
     return Plan(f"folders below {source}", tuple(names), tuple(names), items, skipped)
+
+
+def _check_names(source: pathlib.Path, splits: Sequence[str], names: Sequence[str]) -> None:
+    """Refuses names that TensorFlow Datasets cannot have, or would change."""
+    for name in splits:
+        if not _SPLIT.fullmatch(name) or name == _ALL_SPLITS:
+            raise UserError(
+                f"--source={source} holds the split {name!r}, and a split is called by letters, "
+                f"digits, _ and -, and not {_ALL_SPLITS!r}: rename it, or move it away"
+            )
+    for name in names:
+        if name != name.strip():
+            raise UserError(
+                f"the class folder {name!r} in {source / TRAIN} begins or ends with a space, which "
+                "TensorFlow Datasets drops: rename it"
+            )
 
 
 def items_of_synsets(

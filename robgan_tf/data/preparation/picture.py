@@ -13,6 +13,7 @@ from robgan_tf.errors import one_line
 MARGIN = 1.15
 FORMATS = ("jpeg", "png")
 _JPEG_QUALITY = 95
+_LONGEST_JPEG = 65_500  # pixels of a side, which the encoder goes up to
 
 
 class StoredForm(NamedTuple):
@@ -66,6 +67,9 @@ def stored_picture(data: bytes, form: StoredForm) -> Stored:
     if shorter > form.side:
         size = tuple(max(form.side, round(x * form.side / shorter)) for x in picture.size)
         picture = picture.resize((size[0], size[1]), Image.Resampling.BICUBIC)
+    if form.encoding == "jpeg" and max(picture.size) > _LONGEST_JPEG:
+        shape = f"{picture.width} x {picture.height} pixels"
+        return Stored(None, f"{shape} are longer than a JPEG file can be", False)
     file = io.BytesIO()
     if form.encoding == "png":
         picture.save(file, "PNG")

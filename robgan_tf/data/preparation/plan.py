@@ -4,6 +4,7 @@ import collections
 import dataclasses
 import functools
 import hashlib
+import os
 import pathlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -41,6 +42,13 @@ class Item(NamedTuple):
         if self.size is not None and len(found) < self.size:
             raise OSError(f"the file ends after {len(found)} of {self.size} bytes of it")
         return found
+
+    def bytes_now(self) -> int:
+        """How many bytes there are; -1 if the file cannot be reached."""
+        try:
+            return os.path.getsize(self.path) if self.size is None else self.size
+        except OSError:
+            return -1
 
     @property
     def location(self) -> str:
@@ -81,6 +89,11 @@ class Plan:
         """Images of each class in a split."""
         counted = collections.Counter(item.label for item in self.splits.get(split, ()))
         return [counted[label] for label in range(len(self.class_names))]
+
+
+def sizes_digest(items: Iterable[Item]) -> str:
+    """Tells images from others of the same names, by how many bytes each has."""
+    return digest(" ".join(str(item.bytes_now()) for item in items).encode())
 
 
 def mixed(items: Iterable[Item]) -> list[Item]:

@@ -15,10 +15,11 @@ import filelock
 
 from robgan_tf.data.preparation.metadata import Identity, features_of, write_metadata
 from robgan_tf.data.preparation.picture import StoredForm
-from robgan_tf.data.preparation.plan import Plan
+from robgan_tf.data.preparation.plan import Plan, sizes_digest
 from robgan_tf.data.preparation.record import FILE_NAME as RECORD
 from robgan_tf.data.preparation.shards import (
     OUTCOME,
+    SIZES,
     Outcome,
     Shard,
     convert_all,
@@ -26,9 +27,9 @@ from robgan_tf.data.preparation.shards import (
     make,
     shards_of,
 )
-from robgan_tf.data.preparation.shortage import shortage
+from robgan_tf.data.preparation.shortage import images_missing, shortage
 from robgan_tf.data.record_index import index_of_split
-from robgan_tf.errors import UserError
+from robgan_tf.errors import UserError, one_line
 from robgan_tf.files import flush_to_disk, remove_left_overs, write_atomically
 from robgan_tf.json_file import read_object
 from robgan_tf.reporting.bar import counted
@@ -85,11 +86,15 @@ def prepare(
     """
     folder = identity.folder(data_dir)
     wanted = {"plan": plan.digest, "form": list(form)}
+    missing = shortage(plan, complete, {split: plan.counts(split) for split in plan.splits})
     if (folder / RECORD).exists():
-        return dataclasses.replace(_recorded(folder, wanted), was_there=True)
+        there = _recorded(folder, {**wanted, SIZES: _sizes_of(plan)})
+        less = missing or images_missing(complete, there.images)
+        if less:
+            _refuse_or_say(less, partial, there.unreadable)
+        return dataclasses.replace(there, was_there=True)
     if folder.exists():
         raise UserError(f"{folder} exists and was not made by prepare: give another --data_dir")
-    missing = shortage(plan, complete, {split: plan.counts(split) for split in plan.splits})
     if missing:
         _refuse_or_say(missing, partial)
     work = folder.with_name(folder.name + UNFINISHED)
@@ -103,14 +108,18 @@ def prepare(
                     split: shards_of(work, identity.name, split, items)
                     for split, items in plan.splits.items()
                 }
+                sizes = _sizes_of(plan)
                 outcomes = _make_all(plan, form, shards)
                 counts = {split: _counts(plan, outcomes[split]) for split in shards}
+                if complete is None:
+                    _check_readable(plan, counts, _unreadable(outcomes))
                 less = shortage(plan, complete, counts)
                 if less != missing:
                     _refuse_or_say(less, partial, _unreadable(outcomes))
                 _finish(work, plan, identity, form, outcomes)
                 whole = None if complete is None else not less
-                _write_record(work, plan, outcomes, counts, {**wanted, "complete": whole})
+                facts = {**wanted, SIZES: sizes, "complete": whole}
+                _write_record(work, plan, outcomes, counts, facts)
             _take_place(work, folder)
     except filelock.Timeout as error:
         raise UserError(f"{work} is being prepared by another process") from error
@@ -120,13 +129,24 @@ def prepare(
 def _recorded(folder: pathlib.Path, wanted: dict) -> Prepared:
     """What a data set says of itself, if it is of the same images in the same form."""
     record = read_object(folder / RECORD)
+    # Earlier versions did not note the sizes of files.
+    record.setdefault(SIZES, wanted.get(SIZES))
     if {name: record.get(name) for name in wanted} != wanted:
         raise UserError(
             f"{folder} was prepared of other images or in another form ({record.get('source')}, "
             f"{record.get('form')}): give another --data_dir, or move it away"
         )
-    unreadable = [(where, why) for where, why in record["unreadable"]]
-    return Prepared(folder, record["images"], unreadable, [], record["small"])
+    try:
+        unreadable = [(where, why) for where, why in record["unreadable"]]
+        return Prepared(folder, dict(record["images"]), unreadable, [], int(record["small"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{folder / RECORD} is damaged ({one_line(error)}): restore it from a copy"
+        ) from error
+
+
+def _sizes_of(plan: Plan) -> str:
+    return sizes_digest(item for items in plan.splits.values() for item in items)
 
 
 def _take_place(work: pathlib.Path, folder: pathlib.Path) -> None:
@@ -149,6 +169,20 @@ def _refuse_or_say(
     if not partial:
         raise UserError(f"not complete: {text}. --partial prepares what there is")
     print(f"Not complete: {text}", flush=True)
+
+
+def _check_readable(
+    plan: Plan, counts: Mapping[str, list[int]], unreadable: list[tuple[str, str]]
+) -> None:
+    """Refuses a class that a split has images of, none of which can be read."""
+    for split, of_split in counts.items():
+        for name, listed, read in zip(plan.class_names, plan.counts(split), of_split, strict=True):
+            if listed and not read:
+                first = ", ".join(f"{where} ({why})" for where, why in unreadable[:1])
+                raise UserError(
+                    f"no image of the class {name!r} in {split} can be read; of "
+                    f"{len(unreadable)} unreadable ones the first is {first}: mend or remove them"
+                )
 
 
 def _begin(work: pathlib.Path, wanted: dict) -> None:
@@ -215,8 +249,12 @@ def _finish(
     sizes = {split: [(len(x.labels), x.size) for x in some] for split, some in outcomes.items()}
     write_metadata(work, identity, features_of(plan.class_names, form), sizes)
     builder = tfds.builder_from_directory(str(work))
-    for split in outcomes:
-        index_of_split(builder, split)
+    try:
+        for split in outcomes:
+            index_of_split(builder, split)
+    except UserError as error:
+        advice = "remove that file, and the same command makes it anew"
+        raise UserError(f"{str(error).rpartition(':')[0]}: {advice}") from error
 
 
 def _write_record(

@@ -16,13 +16,15 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from robgan_tf.data.preparation.picture import Stored, StoredForm, stored_picture
-from robgan_tf.data.preparation.plan import Item
+from robgan_tf.data.preparation.plan import Item, sizes_digest
+from robgan_tf.data.record_index import FOLDER as INDEX
 from robgan_tf.errors import one_line
 from robgan_tf.files import flush_to_disk, write_atomically
 from robgan_tf.json_file import read_object
 
 IMAGES_IN_FILE = 2048
 OUTCOME = ".outcome"
+SIZES = "source_sizes"
 
 
 class Shard(NamedTuple):
@@ -73,12 +75,15 @@ def outcome_path(shard: Shard) -> pathlib.Path:
 def finished(shard: Shard) -> Outcome | None:
     """What a record file has become; None if it has to be made.
 
-    Images that could not be read may have been mended: it is made anew with them.
+    Images that could not be read may have been mended, others have been replaced: it is made anew
+    with them.
     """
     if not shard.path.exists() or not outcome_path(shard).exists():
         return None
     stored = read_object(outcome_path(shard), "remove it, and the same command makes it anew")
-    if stored.get("size") != shard.path.stat().st_size or stored["unreadable"]:
+    if set(stored) != {*Outcome._fields, SIZES} or stored["unreadable"]:
+        return None
+    if stored["size"] != shard.path.stat().st_size or stored[SIZES] != sizes_digest(shard.items):
         return None
     return Outcome(stored["size"], stored["labels"], [], stored["small"])
 
@@ -98,6 +103,7 @@ def make(shard: Shard, features: Any, converted: Iterator[tuple[Item, Stored]]) 
     labels: list[int] = []
     unreadable: list[tuple[str, str]] = []
     small = 0
+    sizes = sizes_digest(shard.items)
     try:
         with tf.io.TFRecordWriter(os.fspath(temporary)) as writer:
             for item, stored in itertools.islice(converted, len(shard.items)):
@@ -109,7 +115,9 @@ def make(shard: Shard, features: Any, converted: Iterator[tuple[Item, Stored]]) 
                 small += stored.is_small
         flush_to_disk(temporary)
         outcome = Outcome(temporary.stat().st_size, labels, unreadable, small)
-        write_atomically(outcome_path(shard), json.dumps(outcome._asdict()))
+        write_atomically(outcome_path(shard), json.dumps({**outcome._asdict(), SIZES: sizes}))
+        # It would tell of what was there before, if that was as large.
+        (shard.path.parent / INDEX / f"{shard.path.name}.npz").unlink(missing_ok=True)
         os.replace(temporary, shard.path)
         flush_to_disk(shard.path.parent)
     finally:

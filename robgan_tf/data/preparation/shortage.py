@@ -26,8 +26,22 @@ def shortage(
             continue
         missing = [x for x, count in zip(plan.class_names, of_class, strict=True) if not count]
         classes = len(plan.class_names)
-        clause = f"{images} of {expected} images in {split}"
+        (clause,) = images_missing({split: expected}, {split: images})
         if missing:
             clause += f", {classes - len(missing)} of {classes} classes (missing: {named(missing)})"
         found.append(clause)
     return found
+
+
+def images_missing(complete: Mapping[str, int] | None, images: Mapping[str, int]) -> list[str]:
+    """Says in which splits there are fewer images than there should be, or more.
+
+    Args:
+      complete: images that each split should have; None if that is not known.
+      images: how many there are, by split.
+    """
+    return [
+        f"{images.get(split, 0)} of {expected} images in {split}"
+        for split, expected in (complete or {}).items()
+        if images.get(split, 0) != expected
+    ]

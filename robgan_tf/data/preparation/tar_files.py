@@ -4,6 +4,7 @@ The training images are in a tar of one tar a synset, the validation images in a
 labels TensorFlow Datasets brings along. No tar is compressed, so that an image is a part of a file.
 """
 
+import os
 import pathlib
 import re
 import tarfile
@@ -113,7 +114,14 @@ def _members(file: "IO[bytes] | _Part", path: object) -> Iterator[tuple[str, int
         with tarfile.open(fileobj=file, mode="r:") as tar:  # type: ignore[call-overload]
             for member in tar:
                 if member.isfile():
-                    yield member.name, member.offset_data, member.size
+                    # Any bytes may be a name; those that are no text are shown as escapes.
+                    name = os.fsencode(member.name).decode(errors="backslashreplace")
+                    yield name, member.offset_data, member.size
+            # Behind a damaged heading `tarfile` sees none of the rest, and says nothing.
+            file.seek(tar.offset)
+            end = file.read(tarfile.BLOCKSIZE)
+            if not end or any(end):
+                raise tarfile.ReadError(f"no end after {tar.offset} bytes, nor another file")
     except (tarfile.TarError, OSError) as error:
         raise UserError(
             f"{path} is no whole uncompressed tar file ({one_line(error)}): fetch it again"

@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 import tensorflow as tf
+from google.protobuf.json_format import ParseError
 
 from robgan_tf.data.preparation.imagenet143 import TRAIN, VAL, label_of
 from robgan_tf.data.preparation.plan import Item, short_name
@@ -48,7 +49,7 @@ def items_of_prepared(folder: pathlib.Path) -> tuple[dict[str, list[Item]], dict
     check_feature_classes(folder.name, str(folder.parent))
     try:
         builder = tfds.builder_from_directory(str(folder))
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ParseError) as error:
         raise UserError(f"--source: {folder} cannot be opened: {one_line(error)}") from error
     labels, names = _labels(builder, folder)
     items = {}
