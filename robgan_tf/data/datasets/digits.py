@@ -61,8 +61,10 @@ class Digits(DatasetKind):
                 f"digits has 1 channel, but data.channels is {request.channels}: set it to 1"
             )
         train, test = load_digits(request.resolution, request.storage)
-        # Only training crops need the larger images; the rest is shown as the test split is.
-        plain_train, _ = load_digits(request.resolution, request.resolution)
+        plain_train = train
+        if request.storage != request.resolution:
+            # Only training crops need the larger images; the rest is shown as the test split is.
+            plain_train, _ = load_digits(request.resolution, request.resolution)
         return OpenedDataset("digits", train, test, plain_train.subset)
 
 
