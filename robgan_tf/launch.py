@@ -49,7 +49,7 @@ class Launch(Command):
         place = _place_of_command(self.parser(), words)
         given = self.parser().read(words[:place])
         given.command = list(words[place:])
-        return lambda: self.call(given)
+        return self.bound_to(given)
 
 
 def launch(given: Values) -> int:
@@ -82,6 +82,7 @@ COMMAND = Launch(
     add_flags,
     launch,
     kept="the workers were told; what they saved is safe, and the same command continues",
+    one_process=True,
 )
 
 

@@ -52,7 +52,10 @@ class Command:
           UserError: if a flag or a value does not exist.
           SystemExit: after --help was printed.
         """
-        values = self.parser().read(words)
+        return self.bound_to(self.parser().read(words))
+
+    def bound_to(self, values: Values) -> Callable[[], int]:
+        """The call with values of the flags."""
 
         def call() -> int:
             with keeping(self.kept):

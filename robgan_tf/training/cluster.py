@@ -16,6 +16,8 @@ from robgan_tf.errors import UserError, one_line
 TF_CONFIG = "TF_CONFIG"
 # Kinds of tasks that train; TensorFlow takes a chief for the first worker.
 _JOBS = ("chief", "worker")
+# Further ones that TensorFlow knows.
+_OTHER_JOBS = ("master", "ps", "evaluator")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,17 +69,26 @@ def workers_of_environment() -> Workers:
         return Workers()
     try:
         config = json.loads(text)
-        cluster = {job: [*map(str, tasks)] for job, tasks in config.get("cluster", {}).items()}
+        cluster = {job: _listed(tasks) for job, tasks in config.get("cluster", {}).items()}
         task = config.get("task", {})
         job, number = str(task.get("type", "worker")), int(task.get("index", 0))
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UserError(
             f"{TF_CONFIG} cannot be read ({one_line(error)}): it takes "
             '{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}'
         ) from error
+    if unknown := sorted(set(cluster) - {*_JOBS, *_OTHER_JOBS}):
+        raise UserError(
+            f"{TF_CONFIG} names tasks of {unknown[0]!r}, which TensorFlow has none of: those that "
+            f"train are called {' or '.join(map(repr, _JOBS))}"
+        )
     before = len(cluster.get("chief", [])) if job == "worker" else 0
     addresses = [address for job in _JOBS for address in cluster.get(job, [])]
-    if len(addresses) <= 1:
+    if twice := [address for address in addresses if addresses.count(address) > 1]:
+        raise UserError(
+            f"{TF_CONFIG} gives {twice[0]} to {len(twice)} tasks: each has an address of its own"
+        )
+    if not addresses:
         return Workers()
     if job not in _JOBS or not 0 <= number < len(cluster.get(job, [])):
         raise UserError(
@@ -85,4 +96,13 @@ def workers_of_environment() -> Workers:
             f"{', '.join(f'{len(tasks)} of {job!r}' for job, tasks in cluster.items())}: give "
             "each process a task of its own among them"
         )
+    if len(addresses) == 1:
+        return Workers()
     return Workers(before + number, len(addresses), tuple(addresses))
+
+
+def _listed(tasks: object) -> list[str]:
+    """The addresses of a job."""
+    if not isinstance(tasks, list):
+        raise TypeError(f"{tasks!r} is no list of addresses")
+    return [*map(str, tasks)]

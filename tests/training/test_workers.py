@@ -122,6 +122,14 @@ def test_tf_config_names_the_workers(monkeypatch, config, expected):
         ("{", "TF_CONFIG cannot be read"),
         (cluster({"type": "worker", "index": 2}, worker=["a:1", "b:1"]), "task 2 of 'worker'"),
         (cluster({"type": "ps", "index": 0}, worker=["a:1", "b:1"]), "task 0 of 'ps'"),
+        # Each of these trained alone, or with workers that are none.
+        (cluster({"type": "worker", "index": 1}, worker=["a:1"]), "task 1 of 'worker'"),
+        (cluster({"type": "ps", "index": 0}, chief=["a:1"], ps=["b:1"]), "task 0 of 'ps'"),
+        (cluster({"type": "worker", "index": 1}, workers=["a:1", "b:1"]), "tasks of 'workers'"),
+        (cluster({"index": 0}, worker="a:1"), "cannot be read .TypeError: 'a:1' is no list"),
+        (cluster({"index": 1}, worker=["a:1", "a:1"]), "gives a:1 to 2 tasks"),
+        pytest.param("[" * 100_000, "cannot be read .RecursionError", id="nested"),
+        (cluster({"index": float("inf")}, worker=["a:1", "b:1"]), "cannot be read .OverflowError"),
     ],
 )
 def test_bad_tf_config_is_refused(monkeypatch, config, message):
@@ -183,3 +191,12 @@ def test_one_that_fails_ends_the_others(tmp_path, monkeypatch, capfd):
     assert Launcher(["train"], 2, grace=0.2).run() == 9
     errors = capfd.readouterr().err
     assert "[1] over" in errors and "worker 0 did not end by itself" in errors
+
+
+def test_launch_starts_no_workers_within_workers(monkeypatch):
+    two = cluster({"type": "worker", "index": 1}, worker=["a:1", "b:1"])
+    monkeypatch.setenv("TF_CONFIG", two)
+    monkeypatch.setattr(Launcher, "run", lambda _: 0)
+    done = run("launch", "--workers=2", "train")
+    assert done.returncode == 2
+    assert "TF_CONFIG names 2 workers, and launch is done by one process" in done.stderr

@@ -290,7 +290,7 @@ def _prepared_builder(name: str, data_dir: str | None) -> Any:
     ) as error:
         raise UserError(f"cannot open the dataset {name!r}: {one_line(error)}") from error
     if not prepared:
-        if made_by := getattr(builder, "MADE_BY", ""):
+        if made_by := getattr(builder, "made_by", ""):
             raise UserError(f"the dataset {name} is not prepared in {builder.data_dir}: {made_by}")
         _download(builder, name)
     return builder

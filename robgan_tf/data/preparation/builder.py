@@ -39,11 +39,14 @@ class Imagenet143(tfds.core.GeneratorBasedBuilder):
         for x in RESOLUTIONS
     ]
     MANUAL_DOWNLOAD_INSTRUCTIONS = f"The folder must hold {LAYOUTS}."
-    # For whoever asks for it before it is there.
-    MADE_BY = (
-        "robgan-tf prepare imagenet143 --source=PATH --data_dir=DIR --resolution=64 makes it of "
-        "what there is of ILSVRC2012"
-    )
+
+    @property
+    def made_by(self) -> str:
+        """The command that makes it, for whoever asks for it before it is there."""
+        return (
+            "robgan-tf prepare imagenet143 --source=PATH --data_dir=DIR "
+            f"--resolution={self.builder_config.name} makes it of what there is of ILSVRC2012"
+        )
 
     @property
     def _form(self) -> StoredForm:

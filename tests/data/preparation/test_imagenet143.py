@@ -145,13 +145,13 @@ def test_the_gin_file_reads_it(prepared):
     assert "kept_in = 'files'" in ended.stdout
 
 
-def test_where_it_is_not_prepared_the_command_is_named(tmp_path):
+@pytest.mark.parametrize("side", [64, 128])
+def test_where_it_is_not_prepared_the_command_is_named(tmp_path, side):
     from tests.data.helpers import user_error
 
-    with user_error("imagenet143/64 is not prepared in .* robgan-tf prepare imagenet143 --source"):
-        load_image_data(
-            "imagenet143/64", resolution=64, channels=3, num_classes=143, data_dir=str(tmp_path)
-        )
+    name, command = f"imagenet143/{side}", f"prepare imagenet143 .* --resolution={side} makes it"
+    with user_error(f"{name} is not prepared in .* robgan-tf {command}"):
+        load_image_data(name, resolution=side, channels=3, num_classes=143, data_dir=str(tmp_path))
 
 
 def test_a_tar_that_ends_too_early_is_refused(tars, tmp_path):
