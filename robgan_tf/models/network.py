@@ -74,6 +74,10 @@ class Network(keras.Model):
             for number, variable in enumerate(missed):
                 setattr(self.found_nowhere_else, f"variable_{number}", variable)
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments; Keras 2 leaves its own to a subclass that has others."""
+        return {"name": self.name, **super().get_config()}
+
     def get_build_config(self) -> dict[str, Any]:
         """What Keras stores to build the model again.
 
