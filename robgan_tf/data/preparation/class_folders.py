@@ -4,7 +4,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from robgan_tf.data.preparation.plan import Item, Plan, mixed
+from robgan_tf.data.preparation.plan import Item, Plan, mixed, named
 from robgan_tf.data.skipped import SkippedFiles, class_names_in
 from robgan_tf.errors import UserError
 from robgan_tf.typing import PathLike
@@ -27,7 +27,7 @@ def plan_of_folders(source: PathLike) -> Plan:
         raise UserError(f"--source={source} is no folder")
     splits = [name for name in class_names_in(source) if class_names_in(source / name)]
     if TRAIN not in splits:
-        found = f"it holds {', '.join(splits)}" if splits else "it holds no folder of class folders"
+        found = f"it holds {named(splits)}" if splits else "it holds no folder of class folders"
         raise UserError(
             f"--source={source} has no split {TRAIN!r} ({found}): expected "
             f"{source}/{TRAIN}/<class>/<image files>, and other splits beside it"

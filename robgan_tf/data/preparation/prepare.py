@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import warnings
 from collections.abc import Mapping
 
 import filelock
@@ -213,7 +214,10 @@ def _make_all(
         print(f"Continues  {before} of {total} images are there", flush=True)
     missing = [shard for some in shards.values() for shard in some if done[shard.path] is None]
     # Decoding and encoding leave Python to other threads.
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "prepare") as executor:
+    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "prepare")
+    with warnings.catch_warnings(), pool as executor:
+        # Of cut EXIF data, say, of images that are read all the same: it would go into the bar.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         converted = convert_all(missing, plan.content, form, executor)
         images = counted(converted, lambda _: 1, total, before)
         for split, of_split in shards.items():

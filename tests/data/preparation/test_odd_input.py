@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import warnings
 
 import pytest
 from PIL import Image
@@ -65,6 +66,22 @@ def test_an_image_longer_than_a_jpeg_can_be_is_left_out_by_itself():
     stored = stored_picture(file.getvalue(), FORM)
     assert stored.encoded is None and "70000 x 5 pixels" in stored.reason
     assert stored_picture(file.getvalue(), FORM._replace(encoding="png")).encoded is not None
+
+
+def test_warnings_of_images_that_are_read_all_the_same_are_not_shown(source, tmp_path):
+    cut = b"Exif\0\0II*\0\x08\0\0\0\5\0"  # Of five entries, none.
+    sources.photo(0).save(source / "train" / "cat" / "cut.jpg", exif=cut)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        assert make(source, tmp_path / "data").images == {"train": 7}
+    assert [str(x.message) for x in shown if "PIL" in x.filename] == []
+
+
+def test_a_wrong_folder_of_many_folders_is_one_short_line(tmp_path):
+    for number in range(40):
+        (tmp_path / f"user_{number:02}" / "pictures").mkdir(parents=True)
+    with user_error(r"no split 'train' .it holds user_00, .*user_04, \.\.\.\): expected"):
+        plan_of_folders(tmp_path)
 
 
 def test_a_class_of_which_no_image_can_be_read_is_named(source, tmp_path):
