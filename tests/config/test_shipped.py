@@ -46,7 +46,7 @@ def test_a_file_that_is_nowhere(elsewhere):
 def test_every_shipped_file_has_a_heading():
     found = dict(shipped.headings())
     files = {
-        path.relative_to(shipped.ROOT).as_posix() for path in shipped.ROOT.rglob("gin/**/*.gin")
+        path.relative_to(shipped.ROOT).as_posix() for path in (shipped.ROOT / "gin").rglob("*.gin")
     }
     assert set(found) == files
     assert found["gin/attacks/none.gin"] == (
