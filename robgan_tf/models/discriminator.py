@@ -149,18 +149,9 @@ class ResNetDiscriminator(Discriminator):
         training: bool = False,
         update_statistics: bool = True,
     ) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Judges images.
+        """Judges images [N, resolution, resolution, channels], as every `Discriminator` does.
 
-        Args:
-          images: [N, resolution, resolution, channels] in [-1, 1].
-          labels: [N] integers, for the projection; not used without it.
-          training: advance spectral normalization (unless its kernels are held) and use batch
-            statistics, otherwise moving averages.
-          update_statistics: with `training`, whether moving averages move.
-
-        Returns:
-          source_logits [N], positive for real; class_logits [N, num_classes], or None where
-          the model has no class head.
+        Labels are for the projection, and not used without it.
 
         Raises:
           ValueError: if there is a projection and no labels.

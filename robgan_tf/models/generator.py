@@ -134,18 +134,9 @@ class ResNetGenerator(Generator):
         training: bool = False,
         update_statistics: bool = True,
     ) -> tf.Tensor:
-        """Generates images.
+        """Generates images [N, resolution, resolution, channels], as every `Generator` does.
 
-        Args:
-          latents: [N, Z] floats, standard normal in training.
-          labels: [N] integers in [0, num_classes), or [N, num_classes] floats, weights of a
-            mixture of classes; see `ClassConditionalBatchNormalization`.
-          training: batch statistics in batch normalization, otherwise its moving averages.
-          update_statistics: with `training`, whether the moving averages move (only in G's own
-            update).
-
-        Returns:
-          [N, resolution, resolution, channels] images in [-1, 1].
+        Weights of a mixture of classes are those of `ClassConditionalBatchNormalization`.
 
         Raises:
           ValueError: if labels are no classes; within a graph their images are NaN.
