@@ -7,7 +7,7 @@ tables; ratios are medians of ratios within a round and mean little outside the 
 from. Never run by a test: a noisy machine must not fail one.
 
     --cases=training_step_16,attack_steps   some of the cases (--list names them)
-    --pytorch_python=ENV/bin/python         an environment with torch and foolbox, for Foolbox
+    --pytorch_python=ENV/bin/python         an environment with torch and foolbox, for the peers
 """
 
 import json

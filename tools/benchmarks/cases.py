@@ -2,8 +2,6 @@
 
 import contextlib
 import itertools
-import os
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -13,15 +11,16 @@ from robgan_tf.data import load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.stages.joint import joint_batches
 from robgan_tf.typing import JsonObject
-from tools.benchmarks import commands, models, pipeline, pytorch_step
+from tools.benchmarks import commands, models, peers, pipeline
 from tools.benchmarks.foolbox import FoolboxProcess
-from tools.benchmarks.machine import convolution_peaks
 from tools.benchmarks.options import Options
 from tools.benchmarks.profile import profile
-from tools.benchmarks.timing import Variant, interleave, summarize
+from tools.benchmarks.table import timed
+from tools.benchmarks.timing import Variant
 from tools.plain_form import plain_form
 
 CIFAR10 = "gin/cifar10.gin"
+STAGE_2 = [CIFAR10, "gin/finetune/adversarial_training.gin"]
 SMALL, FREE = "gin/cifar10_small.gin", "gin/attacks/free.gin"
 IMAGENET = {64: "gin/imagenet143_64.gin", 128: "gin/imagenet143_128.gin"}
 BFLOAT16 = "train.precision='bfloat16'"
@@ -40,12 +39,22 @@ def training_step_16(options: Options) -> JsonObject:
 
 def peers_64(options: Options) -> JsonObject:
     """A training step at width 64 against PyTorch: as written, by its guides, with our rewrites."""
-    return _peers(64, options)
+    return peers.joint_training(CIFAR10, _widths(64), options)
 
 
 def peers_16(options: Options) -> JsonObject:
     """The same at width 16."""
-    return _peers(16, options)
+    return peers.joint_training(CIFAR10, _widths(16), options)
+
+
+def stage_2_peers_64(options: Options) -> JsonObject:
+    """An update of adversarial training (PGD-5, batch 128) at width 64 against PyTorch."""
+    return peers.adversarial_training(STAGE_2, _widths(64)[1:], options)
+
+
+def stage_2_peers_16(options: Options) -> JsonObject:
+    """The same at width 16."""
+    return peers.adversarial_training(STAGE_2, _widths(16)[1:], options)
 
 
 def profile_64(options: Options) -> JsonObject:
@@ -97,7 +106,7 @@ def attack_64(options: Options) -> JsonObject:
                 more["pytorch"] = process.versions
         else:
             more["left_out"] = "Foolbox, which needs --pytorch_python"
-        return {**_timed(variants, options), **more}
+        return {**timed(variants, options), **more}
 
 
 def attack_steps(options: Options) -> JsonObject:
@@ -115,7 +124,7 @@ def attack_steps(options: Options) -> JsonObject:
     unit = models.forward_and_input_gradient(
         "one forward pass and input gradient", models.discriminator(16), images, labels
     )
-    result = _timed([*variants, unit], options)
+    result = timed([*variants, unit], options)
     seconds = [row["seconds"] for row in result["rows"]]
     slope, start = np.polyfit(counts, seconds[:-1], 1)
     deviation = np.abs(np.polyval([slope, start], counts) - seconds[:-1]).max()
@@ -143,12 +152,12 @@ def growth(options: Options) -> JsonObject:
             for size, file in IMAGENET.items()
         ),
     ]
-    return _timed(variants, options)
+    return timed(variants, options)
 
 
 def compared_runs(options: Options) -> JsonObject:
     """A step of the runs compared in docs/results: gin/cifar10_small.gin at width 8."""
-    return _timed(
+    return timed(
         [
             models.training_step("PGD-3, float32", SMALL, _widths(8)),
             models.training_step("PGD-3, bfloat16", SMALL, [*_widths(8), BFLOAT16]),
@@ -165,7 +174,7 @@ def both_stages(options: Options) -> JsonObject:
     overlay = "gin/experiments/small_classifier.gin"
     scratch = [*joint, "gin/finetune/adversarial_training.gin", overlay]
     tuned = [*joint, "gin/finetune/rob_gan.gin", overlay]
-    return _timed(
+    return timed(
         [
             models.training_step("joint training: 2 D updates, 1 G update", joint),
             models.classifier_step(
@@ -190,7 +199,7 @@ def convergence(options: Options) -> JsonObject:
         "sn_gan": [SMALL, "gin/baselines/projection.gin"],
     }
     overlay = "gin/experiments/convergence.gin"
-    return _timed(
+    return timed(
         [models.training_step(name, [*chosen, overlay]) for name, chosen in files.items()], options
     )
 
@@ -207,7 +216,7 @@ def replicas(options: Options) -> JsonObject:
         )
         for count in (2, 1)
     )
-    return _timed([one, two], options)
+    return timed([one, two], options)
 
 
 def input_pipeline(options: Options) -> JsonObject:
@@ -223,7 +232,7 @@ def input_pipeline(options: Options) -> JsonObject:
             batch["images"].numpy()
 
     images = steps * config.train.batch_size * config.train.discriminator_updates
-    return _timed([Variant("CIFAR-10, pad, crop and flip", run, images)], options)
+    return timed([Variant("CIFAR-10, pad, crop and flip", run, images)], options)
 
 
 def imagenet_pipeline(options: Options) -> JsonObject:
@@ -254,6 +263,8 @@ CASES = {
         training_step_16,
         peers_64,
         peers_16,
+        stage_2_peers_64,
+        stage_2_peers_16,
         profile_64,
         attack_64,
         attack_steps,
@@ -277,48 +288,7 @@ def _training_step(width: int, options: Options) -> JsonObject:
         models.training_step("float32", CIFAR10, bindings),
         models.training_step("bfloat16", CIFAR10, [*bindings, BFLOAT16]),
     ]
-    return _timed(variants, options)
-
-
-def _peers(width: int, options: Options) -> JsonObject:
-    if not options.pytorch_python:
-        raise UserError("this case needs --pytorch_python, an environment with torch")
-    python, bindings = options.pytorch_python, _widths(width)
-    differences = {
-        form: pytorch_step.check_first_losses(python, CIFAR10, bindings, form)
-        for form, precision in pytorch_step.VARIANTS
-        if precision == "float32"
-    }
-    task = pytorch_step.make_task(CIFAR10, bindings)
-    threads = len(os.sched_getaffinity(0))
-    with contextlib.ExitStack() as stack:
-        variants, versions = [], {}
-        for form, precision in pytorch_step.VARIANTS:
-            process = pytorch_step.PyTorchStep(python, task, form, precision, threads)
-            stack.callback(process.close)
-            variants.append(process.variant(f"PyTorch, {form.replace('_', ' ')}, {precision}"))
-            versions = process.versions
-        variants += [
-            models.training_step("robgan_tf, float32", CIFAR10, bindings),
-            models.training_step("robgan_tf, bfloat16", CIFAR10, [*bindings, BFLOAT16]),
-        ]
-        return {
-            **_timed(variants, options),
-            "pytorch": versions,
-            "largest_difference_of_first_losses": differences,
-        }
-
-
-def _timed(variants: Sequence[Variant], options: Options) -> JsonObject:
-    before = convolution_peaks()
-    seconds = interleave(variants, options.rounds)
-    after = convolution_peaks()
-    peaks = {precision: max(before[precision], after[precision]) for precision in before}
-    return {
-        "rows": summarize(variants, seconds, peaks),
-        "peak_gigaflops_per_second": {name: peak / 1e9 for name, peak in peaks.items()},
-        "all_seconds": seconds,
-    }
+    return timed(variants, options)
 
 
 def _widths(width: int) -> list[str]:

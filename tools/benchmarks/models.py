@@ -101,20 +101,9 @@ def classifier_step(
         are any.
     """
     config = read_config(FinetuneConfig, gin_files, list(bindings))
-    wanted, data = config.finetune, config.data
-    classifier = build_classifier(config)
-    optimizer = build_optimizer(config.classifier_optimizer, trained_variables(classifier))
-    step = FinetuneStep(
-        FinetunePlayers(classifier, None, optimizer),
-        build_attack(wanted.attack, config.attack),
-        build_objective(wanted),
-        strategy=make_strategy("single_device"),
-        seed=0,
-    )
-    shape = [data.resolution, data.resolution, data.channels]
-    count = wanted.batch_size - wanted.generated_count
-    images = tf.random.stateless_uniform([count, *shape], [1, 2], -1.0, 1.0)
-    labels = tf.random.stateless_uniform([count], [3, 4], maxval=data.num_classes, dtype=tf.int32)
+    wanted = config.finetune
+    step = build_classifier_step(config)
+    real = random_real_batch(config)
     stream = None
     if wanted.generated_share:
         gan = read_config(JointConfig, gan_files, [])
@@ -122,10 +111,34 @@ def classifier_step(
     number = tf.constant(1, tf.int64)
 
     def run() -> None:
-        values = step((images, labels), None if stream is None else next(stream), number)
+        values = step(real, None if stream is None else next(stream), number)
         float(values[LOSSES[0]])
 
-    return Variant(name, run, count, None, wanted.precision)
+    return Variant(name, run, len(real[1]), None, wanted.precision)
+
+
+def build_classifier_step(config: FinetuneConfig) -> FinetuneStep:
+    """Builds the classifier, its optimizer and an update, on one device and with seed 0."""
+    wanted = config.finetune
+    classifier = build_classifier(config)
+    optimizer = build_optimizer(config.classifier_optimizer, trained_variables(classifier))
+    return FinetuneStep(
+        FinetunePlayers(classifier, None, optimizer),
+        build_attack(wanted.attack, config.attack),
+        build_objective(wanted),
+        strategy=make_strategy("single_device"),
+        seed=0,
+    )
+
+
+def random_real_batch(config: FinetuneConfig) -> LabelledImages:
+    """The real images [N, H, W, C] of a batch, uniform in [-1, 1], and labels."""
+    wanted, data = config.finetune, config.data
+    count = wanted.batch_size - wanted.generated_count
+    shape = [count, data.resolution, data.resolution, data.channels]
+    images = tf.random.stateless_uniform(shape, [1, 2], -1.0, 1.0)
+    labels = tf.random.stateless_uniform([count], [3, 4], maxval=data.num_classes, dtype=tf.int32)
+    return images, labels
 
 
 def _generated(config: JointConfig, count: int) -> Iterator[LabelledImages]:

@@ -98,5 +98,12 @@ class Discriminator(nn.Module):
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Returns both logits."""
-        features = functional.relu(self.blocks(images)).float().sum(dim=(2, 3))
+        features = self._features(images)
         return self.source_head(features).squeeze(1), self.class_head(features)
+
+    def classify(self, images: torch.Tensor) -> torch.Tensor:
+        """Returns class logits alone."""
+        return self.class_head(self._features(images))
+
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
+        return functional.relu(self.blocks(images)).float().sum(dim=(2, 3))
