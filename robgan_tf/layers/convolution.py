@@ -9,7 +9,6 @@ convolution rounds once and two operations round twice.
 """
 
 import functools
-import pathlib
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import tensorflow as tf
 from typing_extensions import override
 
 from robgan_tf.config.groups import PRECISIONS
+from robgan_tf.processor import bfloat16_instructions
 from robgan_tf.typing import Shape
 
 
@@ -218,8 +218,4 @@ def _has_bfloat16_instructions() -> bool:
     """Whether the convolutions of this machine's devices are fast in bfloat16."""
     if tf.config.list_physical_devices("GPU"):
         return True
-    processor = pathlib.Path("/proc/cpuinfo")
-    if not processor.exists():
-        return False
-    flags = processor.read_text().split()
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    return bool(bfloat16_instructions())

@@ -19,6 +19,7 @@ import robgan_tf
 from robgan_tf.errors import UserError
 from robgan_tf.files import write_atomically
 from robgan_tf.json_file import read_object
+from robgan_tf.processor import model_name
 from robgan_tf.typing import JsonObject
 
 FILE_NAME = "environment.json"
@@ -49,7 +50,7 @@ def environment() -> JsonObject:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in _PACKAGES},
         "system": platform.platform(terse=True),
-        "processor": _processor(),
+        "processor": model_name() or platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0))
         if hasattr(os, "sched_getaffinity")
         else os.cpu_count(),
@@ -70,13 +71,6 @@ def _command(words: Sequence[str]) -> str:
 def _device(device: tf.config.PhysicalDevice) -> str:
     details = tf.config.experimental.get_device_details(device)
     return details.get("device_name", device.device_type)
-
-
-def _processor() -> str:
-    processor = pathlib.Path("/proc/cpuinfo")
-    lines = processor.read_text().splitlines() if processor.exists() else []
-    named = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
 
 
 def _memory() -> JsonObject:

@@ -9,9 +9,10 @@ import os
 import pytest
 
 from robgan_tf.errors import UserError
-from tools.benchmarks import machine, peers, pytorch_tasks
+from tools.benchmarks import peers, pytorch_tasks
 from tools.benchmarks.options import Options
 from tools.benchmarks.pytorch_step import check_first_losses
+from tools.benchmarks.timing import Variant
 
 GIN_FILES = ["gin/cifar10.gin", "gin/finetune/adversarial_training.gin"]
 FORMS = peers.FORMS["float32"]
@@ -63,23 +64,27 @@ def test_peers_need_an_interpreter():
         peers.adversarial_training(GIN_FILES, bindings, Options(1, None, None))
 
 
-@pytest.mark.parametrize(
-    ("flags", "found"),
-    [
-        ("fpu avx2 avx_ne_convert", []),
-        ("fpu avx512f avx512_bf16", ["avx512_bf16"]),
-        ("avx512_bf16 amx_bf16 amx_int8", ["amx_bf16", "avx512_bf16"]),
-    ],
-)
-def test_bfloat16_instructions_of_the_processor(tmp_path, monkeypatch, flags, found):
-    path = tmp_path / "cpuinfo"
-    path.write_text(f"model name\t: A processor\nflags\t\t: {flags}\n\nflags\t: amx_bf16\n")
-    monkeypatch.setattr(machine, "CPU_INFO", path)
-    assert machine.bfloat16_instructions() == found
-    assert machine.describe()["processor"] == "A processor"
+@pytest.mark.parametrize("instructions", [[], ["amx_bf16"]])
+def test_bfloat16_is_timed_where_the_processor_has_it(monkeypatch, instructions):
+    class Step:
+        def __init__(self, python, task, form, precision, threads):
+            self.precision, self.versions = precision, {"torch": "2"}
 
+        def variant(self, name):
+            return Variant(name, float, 1, None, self.precision)
 
-def test_a_machine_that_says_nothing_of_its_processor(tmp_path, monkeypatch):
-    monkeypatch.setattr(machine, "CPU_INFO", tmp_path / "none")
-    assert machine.bfloat16_instructions() == []
-    assert machine.describe()["processor"] == "unknown processor"
+        def close(self):
+            pass
+
+    monkeypatch.setattr(peers, "PyTorchStep", Step)
+    monkeypatch.setattr(peers, "check_first_losses", lambda *arguments: 0.0)
+    monkeypatch.setattr(peers, "bfloat16_instructions", lambda: instructions)
+    monkeypatch.setattr(peers, "timed", lambda variants, options: {"rows": variants})
+    found = peers.adversarial_training(
+        GIN_FILES, [*D, "finetune.batch_size=4"], Options(1, None, "python")
+    )
+    names = [variant.name for variant in found["rows"] if "bfloat16" in variant.name]
+    wanted = ["PyTorch, guides", "PyTorch, rewrites", "robgan_tf"] if instructions else []
+    assert names == [f"{name}, bfloat16" for name in wanted]
+    assert [row.precision for row in found["rows"]].count("float32") == 4
+    assert ("left_out" in found) == (not instructions)

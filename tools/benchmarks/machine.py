@@ -1,7 +1,6 @@
 """What the machine is, and what it can do at best: its fastest convolutions."""
 
 import os
-import pathlib
 import platform
 import time
 from collections.abc import Sequence
@@ -9,43 +8,22 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from robgan_tf.layers import convolution
+from robgan_tf.processor import bfloat16_instructions, model_name
 from robgan_tf.typing import JsonObject
 
 # (images, height, channels): 3x3 convolutions like those of the networks at width 64.
 SHAPES = ((64, 32, 128), (64, 16, 256), (64, 16, 512))
-CPU_INFO = pathlib.Path("/proc/cpuinfo")
-# Flags of /proc/cpuinfo for multiplying bfloat16; conversions alone (avx_ne_convert) do not help.
-BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 
 def describe() -> JsonObject:
     """What the machine is: processor, cores, versions of Python and TensorFlow."""
-    processor = _processor()
     return {
-        "processor": processor.get("model name", "unknown processor"),
+        "processor": model_name() or "unknown processor",
         "cores": len(os.sched_getaffinity(0)),
         "bfloat16_instructions": bfloat16_instructions(),
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
     }
-
-
-def bfloat16_instructions() -> list[str]:
-    """The processor's instructions for products of bfloat16; empty where it has none.
-
-    Without them bfloat16 is computed in float32, by PyTorch in many times the time.
-    """
-    flags = _processor().get("flags", "").split()
-    return [flag for flag in BFLOAT16_FLAGS if flag in flags]
-
-
-def _processor() -> dict[str, str]:
-    """What Linux says of the first processor, by name; empty elsewhere."""
-    if not CPU_INFO.exists():
-        return {}
-    first = CPU_INFO.read_text().partition("\n\n")[0]
-    pairs = (line.partition(":") for line in first.splitlines())
-    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def convolution_peaks(repeats: int = 5) -> dict[str, float]:

@@ -5,17 +5,16 @@ import os
 from collections.abc import Callable, Sequence
 
 from robgan_tf.errors import UserError
+from robgan_tf.processor import bfloat16_instructions
 from robgan_tf.typing import JsonObject
 from tools.benchmarks import models, pytorch_tasks
-from tools.benchmarks.machine import bfloat16_instructions
 from tools.benchmarks.options import Options
 from tools.benchmarks.pytorch_step import PyTorchStep, Task, check_first_losses
 from tools.benchmarks.table import timed
 from tools.benchmarks.timing import Variant
 
-# `torch.compile` of D was tried on 2 cores without bfloat16 instructions, width 16, batch 64, in
-# the forms' float32: 50 s for the first graph, of the five or six that a step needs.
-# Forms of PyTorch (tools/pytorch_training/form.py) by precision.
+# Forms of PyTorch (tools/pytorch_training/form.py) by precision. bfloat16 only where the
+# processor has instructions for it: elsewhere PyTorch takes minutes a step.
 FORMS = {"float32": ("as_written", "guides", "rewrites"), "bfloat16": ("guides", "rewrites")}
 # Two updates, so that the optimizer is compared too. Adam moves a weight by the learning rate
 # whatever its gradient is, so that rounding moves weights that hardly matter: by little here.
