@@ -17,14 +17,16 @@ from robgan_tf.cli.command import Command
 from robgan_tf.cli.follow_up import command_line, continuation, given_again
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.cli.quiet import tensorflow_loading
+from robgan_tf.cli.thread_choice import chosen_threads
 from robgan_tf.config.configuration import as_gin
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.errors import UserError
-from robgan_tf.extensions import explain_choices_of
+from robgan_tf.extensions import Extension, explain_choices_of
 
 if TYPE_CHECKING:
     # TensorFlow takes seconds to load.
+    from robgan_tf.stages.finetune import FinetuneStage
     from robgan_tf.stages.finished import FinishedRun
 
 # What is that of the GAN's run unless a gin file says otherwise.
@@ -57,24 +59,11 @@ def finetune(given: Values) -> int:
         raise UserError("no configuration: give --gin_file, for instance gin/finetune/rob_gan.gin")
     deadline = flags.deadline(given)
     run_dir = flags.training_run_dir(given)
-    extensions = flags.load_extensions(given)
-    explain_choices_of(run_dir)
-    gan = _open_gan(given)
-    of_gan = "" if gan is None else as_gin(getattr(gan.config, group) for group in SHARED_GROUPS)
-    config = read_config(FinetuneConfig, given.gin_file, given.gin_param, of_gan)
-    # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
-    with tensorflow_loading():
-        from robgan_tf.stages.finetune import FinetuneStage
-
-    stage = FinetuneStage(
-        config,
-        run_dir,
-        flags.data_dir(given),
-        gan,
-        given.generated,
-        extensions,
-        given.allow_config_change,
+    config, gan, extensions = _read(given)
+    threads = chosen_threads(
+        given, "finetune.threads", config.finetune.threads, run_dir, seconds_per_step
     )
+    stage = _stage(given, config.with_threads(threads), gan, extensions)
     if given.dry_run:
         stage.describe()
         return 0
@@ -93,6 +82,41 @@ def finetune(given: Values) -> int:
     longer = continuation("finetune", given, "finetune.steps", 2 * config.finetune.steps)
     print(f"Next: measure it with\n  {measure}\nor train longer with\n  {longer}")
     return 0
+
+
+def seconds_per_step(given: Values, threads: str) -> float:
+    """How long an update takes with other `finetune.threads`, in a process that used none yet."""
+    config, gan, extensions = _read(given)
+    return _stage(given, config.with_threads(threads), gan, extensions).seconds_per_step()
+
+
+def _read(given: Values) -> tuple[FinetuneConfig, "FinishedRun | None", list[Extension]]:
+    extensions = flags.load_extensions(given)
+    explain_choices_of(flags.training_run_dir(given))
+    gan = _open_gan(given)
+    of_gan = "" if gan is None else as_gin(getattr(gan.config, group) for group in SHARED_GROUPS)
+    return read_config(FinetuneConfig, given.gin_file, given.gin_param, of_gan), gan, extensions
+
+
+def _stage(
+    given: Values,
+    config: FinetuneConfig,
+    gan: "FinishedRun | None",
+    extensions: list[Extension],
+) -> "FinetuneStage":
+    # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
+    with tensorflow_loading():
+        from robgan_tf.stages.finetune import FinetuneStage
+
+    return FinetuneStage(
+        config,
+        flags.training_run_dir(given),
+        flags.data_dir(given),
+        gan,
+        given.generated,
+        extensions,
+        given.allow_config_change,
+    )
 
 
 def _open_gan(given: Values) -> "FinishedRun | None":

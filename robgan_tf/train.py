@@ -7,16 +7,22 @@ The same command on the same run directory continues where the run stopped.
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from robgan_tf.cli import flags, start, values
 from robgan_tf.cli.command import Command
 from robgan_tf.cli.follow_up import continuation
 from robgan_tf.cli.parser import Parser, Values
 from robgan_tf.cli.quiet import tensorflow_loading
+from robgan_tf.cli.thread_choice import chosen_threads
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
-from robgan_tf.extensions import explain_choices_of
+from robgan_tf.extensions import Extension, explain_choices_of
+
+if TYPE_CHECKING:
+    # TensorFlow takes seconds to load.
+    from robgan_tf.stages.joint import JointStage
 
 
 def add_flags(parser: Parser) -> None:
@@ -44,23 +50,15 @@ def train(given: Values) -> int:
     if not given.gin_file:
         raise UserError("no configuration: give --gin_file, for instance gin/quickstart.gin")
     deadline = flags.deadline(given)
-    run_dir = flags.training_run_dir(given)
-    extensions = flags.load_extensions(given)
-    explain_choices_of(run_dir)
-    config = read_config(JointConfig, given.gin_file, given.gin_param)
-    # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
-    with tensorflow_loading():
-        from robgan_tf.stages.joint import JointStage
-
-    stage = JointStage(
-        config,
-        run_dir,
-        flags.data_dir(given),
-        given.warm_start,
-        given.features,
-        extensions,
-        given.allow_config_change,
+    config, extensions = _read(given)
+    threads = chosen_threads(
+        given,
+        "train.threads",
+        config.train.threads,
+        flags.training_run_dir(given),
+        seconds_per_step,
     )
+    stage = _stage(given, config.with_threads(threads), extensions)
     if given.dry_run:
         stage.describe()
         return 0
@@ -72,6 +70,34 @@ def train(given: Values) -> int:
     longer = continuation("train", given, "train.steps", 2 * config.train.steps)
     print(f"Next: train longer with\n  {longer}")
     return 0
+
+
+def seconds_per_step(given: Values, threads: str) -> float:
+    """How long a step takes with other `train.threads`, in a process that used none yet."""
+    config, extensions = _read(given)
+    return _stage(given, config.with_threads(threads), extensions).seconds_per_step()
+
+
+def _read(given: Values) -> tuple[JointConfig, list[Extension]]:
+    extensions = flags.load_extensions(given)
+    explain_choices_of(flags.training_run_dir(given))
+    return read_config(JointConfig, given.gin_file, given.gin_param), extensions
+
+
+def _stage(given: Values, config: JointConfig, extensions: list[Extension]) -> "JointStage":
+    # TensorFlow takes seconds to load: a misspelt binding should not have to wait for it.
+    with tensorflow_loading():
+        from robgan_tf.stages.joint import JointStage
+
+    return JointStage(
+        config,
+        flags.training_run_dir(given),
+        flags.data_dir(given),
+        given.warm_start,
+        given.features,
+        extensions,
+        given.allow_config_change,
+    )
 
 
 COMMAND = Command(

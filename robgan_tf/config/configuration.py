@@ -42,14 +42,21 @@ class Configuration:
 
     def with_precision(self, precision: str) -> Self:
         """The same configuration, its networks computing in another precision."""
-        stage = dataclasses.fields(self)[0].name
-        return dataclasses.replace(
-            self, **{stage: dataclasses.replace(getattr(self, stage), precision=precision)}
-        )
+        return self._with_stage(precision=precision)
+
+    def with_threads(self, threads: str) -> Self:
+        """The same configuration, operations sharing the cores in another way."""
+        return self._with_stage(threads=threads)
 
     def as_gin(self) -> str:
         """The text of a gin file with every value spelled out."""
         return as_gin(self.groups())
+
+    def _with_stage(self, **values: Any) -> Self:
+        stage = dataclasses.fields(self)[0].name
+        return dataclasses.replace(
+            self, **{stage: dataclasses.replace(getattr(self, stage), **values)}
+        )
 
 
 def as_gin(groups: Iterable[Settings]) -> str:

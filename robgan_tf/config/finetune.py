@@ -8,6 +8,8 @@ from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
     PRECISIONS,
     STRATEGIES,
+    TENSORFLOW_THREADS,
+    THREADS,
     AttackSettings,
     ClassifierOptimizerSettings,
     DataSettings,
@@ -138,6 +140,7 @@ class FinetuneSettings(Settings):
         choices=STRATEGIES,
     )
     replicas: int | None = setting("as in `train`", None, minimum=1)
+    threads: str = setting("as in `train`", TENSORFLOW_THREADS, choices=THREADS)
 
     @property
     def pictures_every(self) -> int:

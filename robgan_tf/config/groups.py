@@ -16,6 +16,9 @@ READING = "data.reading"
 KEPT_IN = ("auto", "memory", "files")
 PRECISIONS = ("float32", "bfloat16")
 STRATEGIES = ("mirrored", "single_device")
+# How an operation and the cores go together.
+TENSORFLOW_THREADS, ONE_PER_OPERATION, AUTO_THREADS = "tensorflow", "one_per_operation", "auto"
+THREADS = (TENSORFLOW_THREADS, ONE_PER_OPERATION, AUTO_THREADS)
 DATASET_AUGMENTATIONS = ("none", "flip", "pad_crop_flip", "area_crop_flip")
 # The first is this package's; the others are other packages' wrappers.
 SPECTRAL_NORMALIZATIONS = ("spectral", "keras_spectral", "tfa_spectral")

@@ -8,6 +8,8 @@ from robgan_tf.config.fields import Settings, setting
 from robgan_tf.config.groups import (
     PRECISIONS,
     STRATEGIES,
+    TENSORFLOW_THREADS,
+    THREADS,
     AdversarySettings,
     AlarmSettings,
     AttackSettings,
@@ -98,6 +100,14 @@ class TrainSettings(Settings):
         "each worker where there are several",
         None,
         minimum=1,
+    )
+    threads: str = setting(
+        "`tensorflow`: every core works on each operation; `one_per_operation`: one core on each, "
+        "and as many operations at once as there are cores, which is faster where networks are "
+        "narrow; `auto`: on CPUs the faster of the two, timed before the first step of a new run "
+        "and kept for all of it, elsewhere `tensorflow`. It moves results by rounding",
+        TENSORFLOW_THREADS,
+        choices=THREADS,
     )
 
     @property

@@ -5,6 +5,8 @@ import dataclasses
 import json
 import math
 import pathlib
+import statistics
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -39,6 +41,7 @@ from robgan_tf.stages.finished import data_record, trained_classes
 from robgan_tf.stages.report import print_corrupt_files
 from robgan_tf.training.cluster import workers_of_environment
 from robgan_tf.training.distribution import make_strategy
+from robgan_tf.training.threads import set_threads
 from robgan_tf.training.workers import Agreement, lost_workers_named
 from robgan_tf.watching.final_evaluation import (
     build_evaluation_attack,
@@ -46,6 +49,9 @@ from robgan_tf.watching.final_evaluation import (
     write_gap,
 )
 from robgan_tf.watching.measured_splits import check_images, measured_splits
+
+# Steps that are not timed: the first one is compiled, and buffers fill.
+_UNTIMED = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,6 +113,7 @@ class Stage(abc.ABC):
         build_evaluation_attack(config)  # Its numbers are refused now, not at the end.
         wanted = config.stage
         self.workers = workers_of_environment()
+        set_threads(wanted.threads)
         if wanted.deterministic:
             tf.config.experimental.enable_op_determinism()
         self.strategy = make_strategy(wanted.distribution, wanted.replicas, wanted.gin_name)
@@ -122,6 +129,28 @@ class Stage(abc.ABC):
         players = self.build_players()
         self.build_step(players)
         self.print_plan(data, players)
+
+    def seconds_per_step(self, seconds: float = 4.0) -> float:
+        """Trains for a moment from the beginning, and writes nothing.
+
+        Args:
+          seconds: for how long, once the step is compiled.
+
+        Returns:
+          The median of the seconds of a step, its batch included.
+        """
+        data = self._load_data()
+        players = self.build_players()
+        built = self.build(None, data, players, self.build_step(players))
+        batches = iter(built.batches(0))
+        made: list[float] = []
+        while len(made) < _UNTIMED + 3 or sum(made[_UNTIMED:]) < seconds:
+            start = time.perf_counter()
+            step = tf.constant(len(made) + 1, tf.int64)
+            # What the values are is waited for.
+            [float(value) for value in built.task.train_step(next(batches), step).values()]
+            made.append(time.perf_counter() - start)
+        return statistics.median(made[_UNTIMED:])
 
     def train(self, deadline: float | None = None) -> StopRequest | None:
         """Trains from the newest checkpoint, or from the beginning, and prints a summary.
@@ -164,7 +193,7 @@ class Stage(abc.ABC):
             # The batch and all that is random are the same on any number of them.
             free=[
                 f"{self.config.stage.gin_name}.{name}"
-                for name in ("replicas", "distribution", "deterministic")
+                for name in ("replicas", "distribution", "deterministic", "threads")
             ],
             allowed=self._allowed,
         )

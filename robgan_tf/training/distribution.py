@@ -7,6 +7,7 @@ import tensorflow as tf
 from robgan_tf.errors import UserError
 from robgan_tf.training.cluster import TF_CONFIG, workers_of_environment
 from robgan_tf.training.meeting import meet, seconds_of_environment
+from robgan_tf.training.threads import check_unused
 from robgan_tf.training.workers import connecting
 
 
@@ -70,7 +71,7 @@ def connect_workers(replicas: int | None, name: str) -> tf.distribute.MultiWorke
     try:
         if gpus and replicas:
             tf.config.set_visible_devices(gpus[:replicas], "GPU")
-        _check_unused()
+        check_unused()
         meet(workers_of_environment(), seconds_of_environment())
         with connecting():
             return tf.distribute.MultiWorkerMirroredStrategy()
@@ -79,13 +80,6 @@ def connect_workers(replicas: int | None, name: str) -> tf.distribute.MultiWorke
             f"{TF_CONFIG} names several workers, which needs a new process: this one has used "
             "TensorFlow already"
         ) from error
-
-
-def _check_unused() -> None:
-    """Raises RuntimeError if this process has used TensorFlow: what is set here is fixed then."""
-    count = tf.config.threading.get_inter_op_parallelism_threads()
-    tf.config.threading.set_inter_op_parallelism_threads(count + 1)
-    tf.config.threading.set_inter_op_parallelism_threads(count)
 
 
 def replica_devices(replicas: int | None, name: str) -> list[str]:

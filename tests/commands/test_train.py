@@ -209,16 +209,15 @@ def test_a_run_out_of_time_saves_says_so_and_is_continued(gin_file, tmp_path):
 
 
 def test_two_replicas_see_the_same_batches(gin_file, tmp_path):
-    # Logical devices are set up once a process. The whole recipe and in float64:
+    # Logical devices and threads are set up once a process. The whole recipe and in float64:
     # tests/training/test_replicas.py.
     small = (
         "train.steps = 2", "train.discriminator_updates = 1", "final_evaluation.images = 0",
         "quality.every = 0", "ProjectedGradientDescent.steps = 1",
     )  # fmt: skip
     arguments = [f"--gin_param={binding}" for binding in small]
-    process = in_process.start(
-        "train", *places(gin_file, tmp_path / "two"), *arguments, "--gin_param=train.replicas=2"
-    )
+    shared = ("--gin_param=train.replicas=2", "--gin_param=train.threads='one_per_operation'")
+    process = in_process.start("train", *places(gin_file, tmp_path / "two"), *arguments, *shared)
     with eagerly():
         alone = train(gin_file, tmp_path / "one", *arguments)
     output, errors = process.communicate(timeout=300)

@@ -78,7 +78,7 @@ def first_of_two(monkeypatch):
         "task": {"type": "worker", "index": 0},
     }
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    monkeypatch.setattr("robgan_tf.training.distribution._check_unused", lambda: None)
+    monkeypatch.setattr("robgan_tf.training.distribution.check_unused", lambda: None)
 
 
 def test_training_ends_with_status_6_where_a_worker_never_comes(

@@ -186,6 +186,29 @@ def both_stages(options: Options) -> JsonObject:
     )
 
 
+def objectives(options: Options) -> JsonObject:
+    """An update of each objective of stage 2, to compare them at equal seconds."""
+    joint = [SMALL, "gin/baselines/without_spectral_normalization.gin"]
+    chosen: dict[str, list[str]] = {
+        "adversarial training": [],
+        "TRADES": ["gin/finetune/trades.gin"],
+        "MART": ["gin/finetune/mart.gin"],
+        "adversarial training, weights perturbed": ["gin/finetune/awp.gin"],
+    }
+    variants = []
+    for name, overlay in chosen.items():
+        over = [*overlay, "gin/experiments/small_classifier.gin"]
+        alone = [*joint, "gin/finetune/adversarial_training.gin", *over]
+        variants.append(models.classifier_step(f"{name}: 32 real", alone))
+        aided = [*joint, "gin/finetune/gan_aided.gin", *over]
+        variants.append(
+            models.classifier_step(
+                f"{name}: 32 real and 32 generated", aided, ["finetune.batch_size=64"], joint
+            )
+        )
+    return timed(variants, options)
+
+
 def convergence(options: Options) -> JsonObject:
     """A step of each run of docs/results/convergence, for curves against seconds."""
     bare = [SMALL, "gin/baselines/without_spectral_normalization.gin"]
@@ -271,6 +294,7 @@ CASES = {
         growth,
         compared_runs,
         both_stages,
+        objectives,
         convergence,
         replicas,
         input_pipeline,

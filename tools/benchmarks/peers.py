@@ -16,9 +16,13 @@ from tools.benchmarks.timing import Variant
 # Forms of PyTorch (tools/pytorch_training/form.py) by precision. bfloat16 only where the
 # processor has instructions for it: elsewhere PyTorch takes minutes a step.
 FORMS = {"float32": ("as_written", "guides", "rewrites"), "bfloat16": ("guides", "rewrites")}
-# Two updates, so that the optimizer is compared too. Adam moves a weight by the learning rate
-# whatever its gradient is, so that rounding moves weights that hardly matter: by little here.
+# Losses after an update too, so that the optimizer is compared. Adam moves a weight by the learning
+# rate whatever its gradient is, so that rounding moves weights that hardly matter: by little here.
 SMALL_RATE = "classifier_optimizer.learning_rate = 2e-4"
+SMALL_RATES = (
+    "generator_optimizer.learning_rate = 5e-5",
+    "discriminator_optimizer.learning_rate = 5e-5",
+)
 
 
 def joint_training(gin_file: str, bindings: Sequence[str], options: Options) -> JsonObject:
@@ -31,7 +35,9 @@ def joint_training(gin_file: str, bindings: Sequence[str], options: Options) -> 
     """
     return _compare(
         _interpreter(options),
-        pytorch_tasks.joint_task(gin_file, [*bindings, "train.discriminator_updates=1"]),
+        pytorch_tasks.joint_task(
+            gin_file, [*bindings, "train.discriminator_updates=1", *SMALL_RATES]
+        ),
         pytorch_tasks.joint_task(gin_file, bindings),
         lambda precision: models.training_step(
             f"robgan_tf, {precision}",
