@@ -60,9 +60,7 @@ def finetune(given: Values) -> int:
     deadline = flags.deadline(given)
     run_dir = flags.training_run_dir(given)
     config, gan, extensions = _read(given)
-    threads = chosen_threads(
-        given, "finetune.threads", config.finetune.threads, run_dir, seconds_per_step
-    )
+    threads = chosen_threads(given, config.finetune, run_dir, seconds_per_step, deadline)
     stage = _stage(given, config.with_threads(threads), gan, extensions)
     if given.dry_run:
         stage.describe()

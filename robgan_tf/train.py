@@ -51,13 +51,8 @@ def train(given: Values) -> int:
         raise UserError("no configuration: give --gin_file, for instance gin/quickstart.gin")
     deadline = flags.deadline(given)
     config, extensions = _read(given)
-    threads = chosen_threads(
-        given,
-        "train.threads",
-        config.train.threads,
-        flags.training_run_dir(given),
-        seconds_per_step,
-    )
+    run_dir = flags.training_run_dir(given)
+    threads = chosen_threads(given, config.train, run_dir, seconds_per_step, deadline)
     stage = _stage(given, config.with_threads(threads), extensions)
     if given.dry_run:
         stage.describe()

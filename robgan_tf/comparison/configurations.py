@@ -7,7 +7,7 @@ from robgan_tf.comparison.measures import is_of_features
 from robgan_tf.comparison.run import ATTACK_STEPS, Run
 from robgan_tf.config import numerics
 from robgan_tf.config.finetune import FinetuneConfig
-from robgan_tf.config.groups import FIRST_READING, READING
+from robgan_tf.config.groups import FIRST_READING, READING, TENSORFLOW_THREADS
 from robgan_tf.config.joint import JointConfig
 from robgan_tf.errors import UserError
 from robgan_tf.typing import JsonObject
@@ -27,6 +27,7 @@ _COURSE_UNCHANGED_BY = (
     "final_evaluation.",
 )
 _NAMES_UNCHANGED_BY = (
+    "threads",  # Of rounding; of times it is looked at apart.
     *("steps", "seed", "log_every", "sample_every", "picture_every"),
     *("checkpoint_every", "keep_checkpoints", "keep_every_hours"),
 )
@@ -124,8 +125,8 @@ def attack_shares(runs: Sequence[Run]) -> list[JsonObject]:
 
     Returns:
       List of dicts, one for each two configurations of which one has no attack and that are the
-      same but for settings of the attack; without free adversarial training, whose attack has no
-      cost of its own. Times are medians over seeds.
+      same but for settings of the attack, threads included; without free adversarial training,
+      whose attack has no cost of its own. Times are medians over seeds.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
@@ -137,9 +138,15 @@ def attack_shares(runs: Sequence[Run]) -> list[JsonObject]:
             continue
         for attacked in groups.values():
             is_pair = attacked[0].config.get(ATTACK_STEPS, 0) > 0
-            if is_pair and not settings_that_differ(plain[0], attacked[0], _ATTACK_SETTINGS):
+            alike = len({_threads(run) for run in (*plain, *attacked)}) == 1
+            differing = settings_that_differ(plain[0], attacked[0], _ATTACK_SETTINGS)
+            if is_pair and alike and not differing:
                 shares.append(_share(plain, attacked))
     return shares
+
+
+def _threads(run: Run) -> str:
+    return str(run.config.get("train.threads", TENSORFLOW_THREADS))
 
 
 def _share(plain: Sequence[Run], attacked: Sequence[Run]) -> JsonObject:

@@ -12,6 +12,7 @@ from robgan_tf.errors import UserError
 from robgan_tf.stages.joint import joint_batches
 from robgan_tf.typing import JsonObject
 from tools.benchmarks import commands, models, peers, pipeline
+from tools.benchmarks import threads as threads_of_operations
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.options import Options
 from tools.benchmarks.profile import profile
@@ -242,6 +243,11 @@ def replicas(options: Options) -> JsonObject:
     return timed([one, two], options)
 
 
+def threads(options: Options) -> JsonObject:
+    """Steps of narrow networks with all cores on each operation, and with one (`train.threads`)."""
+    return threads_of_operations.measure(options)
+
+
 def input_pipeline(options: Options) -> JsonObject:
     """CIFAR-10 decoded, shuffled and augmented: batches alone, without a model."""
     data_dir = _data_dir(options)
@@ -297,6 +303,7 @@ CASES = {
         objectives,
         convergence,
         replicas,
+        threads,
         input_pipeline,
         imagenet_pipeline,
         start_up,
