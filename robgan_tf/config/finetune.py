@@ -105,7 +105,8 @@ class FinetuneSettings(Settings):
     )
     free: bool = setting(
         "free adversarial training: each batch makes `ProjectedGradientDescent.steps` updates, "
-        "each of which moves the images by one step for the next",
+        "each of which moves the images by one step for the next, along the gradient of the loss "
+        "that is minimised, smoothed labels and penalty included",
         False,
     )
     average_decay: float = setting(

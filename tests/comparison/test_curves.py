@@ -287,6 +287,16 @@ def test_the_attack_s_share_of_the_time():
     assert "pgd against none: **75.0%**" in table and "same machine" in table
 
 
+def test_threads_make_no_other_configuration_but_other_times():
+    settings = {"train__threads": "one_per_operation"}
+    attacked = run([1], "pgd", seconds=4.0, updates=5, **settings)
+    run_configurations.refuse_mixed_configurations([attacked, run([1], "pgd", train__seed=1)])
+    without = {"seconds": 1.0, "updates": 5, "ProjectedGradientDescent__steps": 0}
+    plain = run([1], "none", **without)
+    assert not run_configurations.attack_shares([attacked, plain])
+    assert run_configurations.attack_shares([attacked, run([1], "none", **without, **settings)])
+
+
 def test_alarms_are_in_the_table():
     quiet, loud = run([3, 2], "quiet"), run([3, 2], "loud")
     for records in (quiet.records, loud.records):
