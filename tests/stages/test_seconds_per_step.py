@@ -9,7 +9,6 @@ def test_steps_are_timed_and_nothing_is_written(tmp_path):
     run_dir = tmp_path / "run"
     stage = JointStage(tiny.config("train.distribution = 'single_device'"), str(run_dir))
     with eagerly():
-        short, long = stage.seconds_per_step(0.0), stage.seconds_per_step(1.0)
-    # Also of a run of four steps, of which one is timed five.
-    assert 0.0 < short < 10.0 and 0.0 < long < 10.0
+        # Five steps, also of a run of four.
+        assert 0.0 < stage.seconds_per_step(0.0) < 10.0
     assert not run_dir.exists()
