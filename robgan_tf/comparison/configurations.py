@@ -146,7 +146,8 @@ def attack_shares(runs: Sequence[Run]) -> list[JsonObject]:
 
 
 def _threads(run: Run) -> str:
-    return str(run.config.get("train.threads", TENSORFLOW_THREADS))
+    name = f"{'train' if run.is_joint else 'finetune'}.threads"
+    return str(run.config.get(name, TENSORFLOW_THREADS))
 
 
 def _share(plain: Sequence[Run], attacked: Sequence[Run]) -> JsonObject:

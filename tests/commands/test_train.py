@@ -219,11 +219,16 @@ def test_two_replicas_see_the_same_batches(gin_file, tmp_path):
     shared = ("--gin_param=train.replicas=2", "--gin_param=train.threads='one_per_operation'")
     process = in_process.start("train", *places(gin_file, tmp_path / "two"), *arguments, *shared)
     with eagerly():
-        alone = train(gin_file, tmp_path / "one", *arguments)
+        tf.config.list_logical_devices()  # From here on this process has used TensorFlow.
+        alone = train(gin_file, tmp_path / "one", *arguments, "--gin_param=train.threads='auto'")
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert "Replicas   2 (CPU:0" in output
     assert alone.returncode == 0 and "Replicas   1 (CPU:0" in alone.stdout, alone.stderr
+    # What "auto" comes to is what the run keeps.
+    assert "Threads    'tensorflow', not timed: " in alone.stdout
+    config = json.loads((tmp_path / "one" / "config.json").read_text())
+    assert config["train.threads"] == "tensorflow"
     ones, twos = (
         [{name: x for name, x in record.items() if "loss" in name} for record in records]
         for records in (deterministic(tmp_path / "one"), deterministic(tmp_path / "two"))

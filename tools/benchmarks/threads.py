@@ -17,8 +17,7 @@ from robgan_tf.training.threads import set_threads
 from robgan_tf.typing import JsonObject
 from tools.benchmarks import models
 from tools.benchmarks.options import Options
-from tools.benchmarks.table import timed
-from tools.benchmarks.timing import Variant
+from tools.benchmarks.timing import Variant, interleave, summarize
 from tools.benchmarks.worker_process import WorkerProcess
 
 WAYS = {TENSORFLOW_THREADS: "all cores", ONE_PER_OPERATION: "one core"}
@@ -50,7 +49,7 @@ def measure(options: Options) -> JsonObject:
         for precision in ("float32", "bfloat16"):
             with contextlib.ExitStack() as stack:
                 variants = [_elsewhere(name, precision, way, stack) for way in WAYS]
-                rows += timed(variants, options)["rows"]
+                rows += summarize(variants, interleave(variants, options.rounds), peaks={})
     return {"rows": rows}
 
 
