@@ -6,42 +6,44 @@ from typing_extensions import override
 
 from robgan_tf.keras_versions import Factors, SharedFactorsAdam
 
+# Of tf.raw_ops.ResourceApplyAdam, the same for all variables.
+_FACTORS = ("beta1_power", "beta2_power", "lr", "beta1", "beta2", "epsilon")
+
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
 class Adam(SharedFactorsAdam):
-    """Keras's Adam to the bit, in half as many operations.
+    """Keras's Adam, each variable's update one fused operation of TensorFlow.
 
-    What is the same for all variables is computed once an update, which shortens the compilation
-    of a training step. Variables are those of Keras's, so that a checkpoint fits both.
+    That shortens the compilation of a training step, and a step of narrow networks. Numbers are
+    those of Keras's within rounding, and variables are the same, so that a checkpoint fits both.
 
     Args are those of `keras.optimizers.Adam`, but `amsgrad`.
     """
 
     @override
     def factors(self, learning_rate: tf.Tensor) -> Factors:
-        rate, of_mean, of_square = self._corrections(learning_rate)
-        return (rate * tf.sqrt(of_square) / of_mean,)
-
-    def _corrections(self, learning_rate: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """The rate, 1 - beta_1^t and 1 - beta_2^t of update t."""
         kind = self._momentums[0].dtype
         update = tf.cast(self.iterations + 1, kind)
-        of_mean, of_square = (
-            1 - tf.constant(beta, kind) ** update for beta in (self.beta_1, self.beta_2)
-        )
-        return tf.cast(learning_rate, kind), of_mean, of_square
+        powers = (tf.constant(beta, kind) ** update for beta in (self.beta_1, self.beta_2))
+        power_1, power_2 = powers
+        betas = (tf.constant(beta, kind) for beta in (self.beta_1, self.beta_2))
+        return (power_1, power_2, tf.cast(learning_rate, kind), *betas, self._added(power_2))
 
     @override
     def update(self, variable: tf.Variable, gradient: tf.Tensor, *factors: tf.Tensor) -> None:
         mean, square = self.moments(variable)
-        gradient = tf.cast(gradient, mean.dtype)
-        mean.assign_add((gradient - mean) * (1 - self.beta_1))
-        square.assign_add((tf.square(gradient) - square) * (1 - self.beta_2))
-        variable.assign_sub(self._change(mean, square, factors))
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=mean.handle,
+            v=square.handle,
+            **dict(zip(_FACTORS, factors, strict=True)),
+            grad=tf.cast(gradient, mean.dtype),
+            use_locking=False,
+        )
 
-    def _change(self, mean: tf.Tensor, square: tf.Tensor, factors: Factors) -> tf.Tensor:
-        (alpha,) = factors
-        return (mean * alpha) / (tf.sqrt(square) + self.epsilon)
+    def _added(self, power_2: tf.Tensor) -> tf.Tensor:
+        """What is added to the root of the second moment, which is not bias-corrected."""
+        return tf.constant(self.epsilon, power_2.dtype)
 
 
 @keras.utils.register_keras_serializable(package="robgan_tf")
@@ -57,10 +59,5 @@ class CorrectedAdam(Adam):
     """
 
     @override
-    def factors(self, learning_rate: tf.Tensor) -> Factors:
-        return self._corrections(learning_rate)
-
-    @override
-    def _change(self, mean: tf.Tensor, square: tf.Tensor, factors: Factors) -> tf.Tensor:
-        rate, of_mean, of_square = factors
-        return rate * (mean / of_mean) / (tf.sqrt(square / of_square) + self.epsilon)
+    def _added(self, power_2: tf.Tensor) -> tf.Tensor:
+        return super()._added(power_2) * tf.sqrt(1 - power_2)

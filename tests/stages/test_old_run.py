@@ -78,9 +78,9 @@ def test_it_is_continued_to_the_same_losses(name, runs, tmp_path):
     # The command that began it does not say how images were read then, and it goes on so.
     assert json.loads((run_dir / "config.json").read_text())["data.reading"] == "pillow"
     assert open_run(run_dir).config.data.reading == "pillow"
-    tolerance = 0.0 if on_the_same_machine() else 1e-3
+    # On any machine: Adam updates a variable in one operation now, and rounds otherwise.
     for key, value in expected.items():
-        assert found[key] == pytest.approx(value, rel=tolerance, abs=tolerance), key
+        assert found[key] == pytest.approx(value, rel=1e-3, abs=1e-3), key
     # The forms it was made with, and the version of them.
     stored = json.loads((run_dir / "config.json").read_text())
     assert stored["numerics"] == 1
@@ -89,8 +89,7 @@ def test_it_is_continued_to_the_same_losses(name, runs, tmp_path):
     optimizers = {name: x for name, x in stored.items() if "optimizer.epsilon" in name}
     assert set(optimizers.values()) == {1e-7, "uncorrected"}
     accuracy = json.loads((run_dir / f"evaluations/step_{expected['step']:08d}.json").read_text())
-    if not tolerance:
-        assert accuracy == EXPECTED["final_accuracy_when_resumed"][name]
+    assert accuracy == pytest.approx(EXPECTED["final_accuracy_when_resumed"][name], abs=0.02)
 
 
 @pytest.mark.parametrize("name", ["joint", "tuned"])

@@ -61,8 +61,8 @@ def test_a_checkpoint_holds_the_same_on_either_stack(tmp_path):
 
 
 @pytest.mark.parametrize("replicas", [False, True])
-def test_the_default_is_keras_s_adam_to_the_bit(replicas):
-    """So the numbers of runs that were made before stay what they were."""
+def test_the_default_is_keras_s_adam_in_one_operation_a_variable(replicas):
+    """Within rounding, so that runs go on as they began."""
     strategy = (
         tf.distribute.MirroredStrategy(["CPU:0"]) if replicas else tf.distribute.get_strategy()
     )
@@ -87,15 +87,13 @@ def test_the_default_is_keras_s_adam_to_the_bit(replicas):
         for scale in scales:
             step([tf.constant(np.float32(scale) * value[..., ::-1]) for value in start])
         updated.append([np.array(x) for x in (*variables, *optimizer.variables)])
-        operations = len(
-            step.get_concrete_function([tf.constant(x) for x in start]).graph.as_graph_def().node
-        )
-        updated[-1].append(operations)
-    *theirs, their_operations = updated[0]
-    *ours, our_operations = updated[1]
+    theirs, ours = updated
     for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert our_operations < their_operations
+        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7 * np.abs(other).max())
+    graph = step.get_concrete_function([tf.constant(x) for x in start]).graph.as_graph_def()
+    functions = [node for function in graph.library.function for node in function.node_def]
+    updates = [node for node in [*graph.node, *functions] if node.op.endswith("ApplyAdam")]
+    assert len(updates) == len(start)
 
 
 def test_a_state_fits_both(tmp_path):
