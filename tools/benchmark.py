@@ -42,6 +42,11 @@ _DATA_DIR = flags.DEFINE_string(
 _PYTORCH = flags.DEFINE_string(
     "pytorch_python", None, "Interpreter of an environment with torch and foolbox."
 )
+_FEATURES = flags.DEFINE_string(
+    "feature_weights",
+    None,
+    "Weights of EfficientNet-Lite0 (tools/quality_peer), for the case of image quality.",
+)
 _OUTPUT = flags.DEFINE_string(
     "output", None, "JSON file of results; cases measured again replace those in it."
 )
@@ -82,7 +87,7 @@ def main() -> int:
 
 def _options() -> Options:
     data_dir = _DATA_DIR.value or os.environ.get("TFDS_DATA_DIR")
-    return Options(_ROUNDS.value, data_dir, _PYTORCH.value)
+    return Options(_ROUNDS.value, data_dir, _PYTORCH.value, _FEATURES.value)
 
 
 def _previous() -> JsonObject:

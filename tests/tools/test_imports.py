@@ -15,6 +15,7 @@ OF_PYTORCH = (
     "pytorch_discriminator",
     "pytorch_training_worker",
     "pytorch_training",
+    "torch_fidelity_worker",
 )
 MODULES = [
     path.relative_to(TOOLS.parent).with_suffix("").as_posix().replace("/", ".")

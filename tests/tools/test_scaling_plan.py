@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from robgan_tf.config.gin_files import read_config
+from robgan_tf.config.groups import GeneratorOptimizerSettings
 from robgan_tf.config.joint import JointConfig
-from robgan_tf.keras_versions import variable_path
+from robgan_tf.keras_versions import Variable, tensorflow_variable, variable_path
 from robgan_tf.models.building import build_generator
+from robgan_tf.stages.build import build_optimizer
 from tools.benchmarks.arithmetic import training_step_flops
 from tools.benchmarks.models import discriminator, discriminator_flops, generator_flops
 from tools.scaling import machines, steps
@@ -55,6 +58,19 @@ def test_rounds_of_a_loop_count_each():
     assert thrice == once.times(3)
     with pytest.raises(ValueError, match="how often"):
         counted(lambda x: loop(x, None), tf.zeros([4, 4]))
+
+
+def test_an_update_of_adam_is_one_operation_and_its_gradient_is_counted():
+    variable = Variable(np.zeros([4, 4], np.float32))
+    optimizer = build_optimizer(GeneratorOptimizerSettings(), [variable])
+
+    def update(power, gradient):
+        optimizer.update(tensorflow_variable(variable), gradient @ gradient, *6 * [power])
+
+    # The product reads two matrices and writes one; three arrays and the gradient are read, three
+    # written.
+    costs = counted(update, tf.zeros([]), tf.zeros([4, 4]))
+    assert costs == Costs(2, 2 * 4**3, 4 * 16 * (3 + 7))
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from robgan_tf.data import load_image_data
 from robgan_tf.errors import UserError
 from robgan_tf.stages.joint import joint_batches
 from robgan_tf.typing import JsonObject
-from tools.benchmarks import commands, models, peers, pipeline
+from tools.benchmarks import commands, models, peers, pipeline, quality_peer
 from tools.benchmarks import threads as threads_of_operations
 from tools.benchmarks.foolbox import FoolboxProcess
 from tools.benchmarks.options import Options
@@ -20,7 +20,7 @@ from tools.benchmarks.table import timed
 from tools.benchmarks.timing import Variant
 from tools.plain_form import plain_form
 
-CIFAR10 = "gin/cifar10.gin"
+QUICKSTART, CIFAR10 = "gin/quickstart.gin", "gin/cifar10.gin"
 STAGE_2 = [CIFAR10, "gin/finetune/adversarial_training.gin"]
 SMALL, FREE = "gin/cifar10_small.gin", "gin/attacks/free.gin"
 IMAGENET = {64: "gin/imagenet143_64.gin", 128: "gin/imagenet143_128.gin"}
@@ -269,11 +269,22 @@ def imagenet_pipeline(options: Options) -> JsonObject:
     return pipeline.measure(IMAGENET, _data_dir(options), options.rounds)
 
 
+def quality(options: Options) -> JsonObject:
+    """`evaluate quality` against torch-fidelity: 5,000 and 5,000 images, whole commands."""
+    return quality_peer.measure(CIFAR10, options)
+
+
 def start_up(options: Options) -> JsonObject:
-    """From the train command to the start of the first compiled call, published CIFAR-10."""
+    """From the train command to its first compiled call, and to its first finished step."""
     data_dir = _data_dir(options)
-    seconds = [commands.start_up(CIFAR10, data_dir) for _ in range(options.rounds)]
-    return {"seconds_to_first_compiled_call": seconds}
+    found: JsonObject = {}
+    for gin_file in (QUICKSTART, SMALL, CIFAR10):
+        starts = [commands.start_up(gin_file, data_dir) for _ in range(options.rounds)]
+        found[gin_file] = {
+            "graph_nodes": models.training_step_nodes([gin_file]),
+            **{f"seconds_{name}": [start[name] for start in starts] for name in starts[0]},
+        }
+    return found
 
 
 def memory(options: Options) -> JsonObject:
@@ -306,6 +317,7 @@ CASES = {
         threads,
         input_pipeline,
         imagenet_pipeline,
+        quality,
         start_up,
         memory,
     )

@@ -10,26 +10,29 @@ from typing import Any
 
 from robgan_tf.errors import UserError
 
-FIRST_CALL = "Training "
+# Beginnings of what the command prints when all is built and loaded, and within its first record.
+FIRST_CALL, FIRST_STEP = "Training ", "step 1/"
 
 
-def start_up(gin_file: str, data_dir: str) -> float:
-    """Seconds from the train command to the start of its first compiled call.
-
-    The command prints a line that begins with "Training" when all is built and loaded.
+def start_up(gin_file: str, data_dir: str) -> dict[str, float]:
+    """Starts the train command and waits for its first step.
 
     Returns:
-      Seconds.
+      Seconds from the start of the process to its first compiled call and to the end of its first
+      step, which is recorded.
     """
+    seconds = {}
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        process = _train(gin_file, data_dir, folder, [])
+        process = _train(gin_file, data_dir, folder, ["train.log_every=1"])
         for line in process.stdout:
             if line.startswith(FIRST_CALL):
+                seconds["to_first_compiled_call"] = time.perf_counter() - start
+            if FIRST_STEP in line:
+                seconds["to_first_finished_step"] = time.perf_counter() - start
                 break
         else:
             raise UserError(_failure(process.stderr.read()))
-        seconds = time.perf_counter() - start
         process.kill()
         process.communicate()
     return seconds

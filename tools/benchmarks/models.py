@@ -85,6 +85,21 @@ def training_step(
     return Variant(name, run, count, flops, train.precision)
 
 
+def training_step_nodes(gin_files: Sequence[str]) -> int:
+    """Nodes in the graph of a training step, those of the functions that it calls included.
+
+    Args:
+      gin_files: configuration, laid over each other.
+    """
+    config = read_config(JointConfig, gin_files, [])
+    strategy, adversary = make_strategy("single_device"), build_adversary(config)
+    step = build_step(config, build_players(config, strategy), adversary, strategy)
+    batch = [step.share_out(values) for values in random_batches(config.data, config.train)]
+    traced = step._compiled.get_concrete_function(*batch, tf.constant(1, tf.int64))
+    graph = traced.graph.as_graph_def()
+    return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+
+
 def classifier_step(
     name: str,
     gin_files: str | Sequence[str],

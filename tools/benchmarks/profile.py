@@ -31,7 +31,12 @@ KINDS = {
     ),
     "matrix products": ("MatMul", "FusedMatMul", "BatchMatMulV2"),
     "copies": ("Tile", "Transpose", "StridedSlice", "Pad", "ConcatV2", "TensorListStack"),
-    "updates of variables": ("AssignAddVariableOp", "AssignSubVariableOp", "AssignVariableOp"),
+    "updates of variables": (
+        "AssignAddVariableOp",
+        "AssignSubVariableOp",
+        "AssignVariableOp",
+        "ResourceApplyAdam",
+    ),
 }
 _KIND_OF = {operation: kind for kind, operations in KINDS.items() for operation in operations}
 

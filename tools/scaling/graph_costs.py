@@ -25,6 +25,7 @@ _FREE = frozenset(
         *("TensorListReserve", "TensorListStack", "TensorListFromTensor", "TensorListLength"),
     )
 )
+_ADAM = "ResourceApplyAdam"
 _CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 _LOOPS = ("While", "StatelessWhile")
 
@@ -86,7 +87,7 @@ def _needed(graph: tf.Graph) -> Iterable[tf.Operation]:
 
 
 def _changes_state(operation: tf.Operation) -> bool:
-    return operation.type.startswith("Assign") or operation.type in ("While", *_CALLS[1:])
+    return operation.type.startswith("Assign") or operation.type in (_ADAM, "While", *_CALLS[1:])
 
 
 def _operation_costs(operation: tf.Operation, graph: tf.Graph) -> Costs:
@@ -99,6 +100,9 @@ def _operation_costs(operation: tf.Operation, graph: tf.Graph) -> Costs:
         raise ValueError(f"{operation.name} chooses between graphs: which, is not known")
     if kind in _FREE:
         return NOTHING
+    if kind == _ADAM:
+        # The gradient is read, the variable and both moments behind handles are read and written.
+        return Costs(1.0, 0.0, 7.0 * _bytes(operation.inputs[-1]))
     moved = sum(map(_bytes, [*operation.inputs, *operation.outputs]))
     return Costs(1.0, _flops(operation), moved)
 
