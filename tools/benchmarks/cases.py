@@ -156,6 +156,18 @@ def growth(options: Options) -> JsonObject:
     return timed(variants, options)
 
 
+def evaluated_images(options: Options) -> JsonObject:
+    """Accuracy under PGD-20 at width 16, in batches of 100, by the number of images."""
+    model = models.discriminator(16)
+    return timed(
+        [
+            models.evaluation(f"{count} images", model, count, EPSILON, ATTACK_BATCH)
+            for count in (100, 200, 400, 800, 1600)
+        ],
+        options,
+    )
+
+
 def compared_runs(options: Options) -> JsonObject:
     """A step of the runs compared in docs/results: gin/cifar10_small.gin at width 8."""
     return timed(
@@ -309,6 +321,7 @@ CASES = {
         attack_64,
         attack_steps,
         growth,
+        evaluated_images,
         compared_runs,
         both_stages,
         objectives,

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from robgan_tf.attacks import ProjectedGradientDescent
+from robgan_tf.attacks.protocol import make_attacks
 from robgan_tf.config.finetune import FinetuneConfig
 from robgan_tf.config.gin_files import read_config
 from robgan_tf.config.groups import DataSettings
@@ -16,6 +17,9 @@ from robgan_tf.layers import hold_normalized_kernels
 from robgan_tf.losses.adversarial import class_loss
 from robgan_tf.models import ResNetDiscriminator
 from robgan_tf.models.building import build_generator
+from robgan_tf.robustness.compiled import CompiledClassifier
+from robgan_tf.robustness.evaluation import RobustnessEvaluation
+from robgan_tf.robustness.subjects import discriminator_classifier
 from robgan_tf.stages.build import (
     build_attack,
     build_classifier,
@@ -209,6 +213,29 @@ def attack(
 
     flops = len(labels) * steps * attack_flops(discriminator_flops(model))
     return Variant(name, lambda: _finish(attacked()), len(labels), flops, precision)
+
+
+def evaluation(name: str, model: keras.Model, count: int, epsilon: float, batch: int) -> Variant:
+    """Makes a variant that attacks so many images as `evaluate robustness` does, with PGD-20.
+
+    Args:
+      name: of the variant.
+      model: the D that is attacked.
+      count: how many images.
+      epsilon: radius.
+      batch: images at a time.
+    """
+    images = attack_inputs(count)[0].numpy()
+    # Only images that are classified correctly are attacked: here all of them.
+    labels = np.argmax(model(images, training=False)[1], axis=1)
+    classifier = CompiledClassifier(discriminator_classifier(model, "D", ""), images.shape[1:])
+    attacks = make_attacks("published", epsilon, "linf", model.num_classes)
+    evaluated = RobustnessEvaluation(classifier, attacks, batch)
+
+    def run() -> None:
+        evaluated.run(images, labels)
+
+    return Variant(name, run, count)
 
 
 def forward_and_input_gradient(
