@@ -105,7 +105,7 @@ def _print_conditions(
     origin: Mapping[str, str | None],
 ) -> None:
     wanted = config.finetune
-    print_conditions(strategy, data, config.attack, wanted.free)
+    print_conditions(strategy, data, config.attack, wanted.free, _attack_start(wanted))
     if (objective := _objective(wanted)) is not None:
         print(f"Objective  {objective}")
     start = "fresh weights" if wanted.start == "scratch" else f"D of {origin['--gan_run_dir']}"
@@ -115,14 +115,18 @@ def _print_conditions(
         print(f"Generated  {maker}")
 
 
+def _attack_start(wanted: FinetuneSettings) -> str | None:
+    """Where the attack of the objective starts; None where the attack's settings say."""
+    deviation = OBJECTIVES.get(wanted.objective).start_deviation
+    return None if deviation is None else f"started from noise of deviation {deviation:g}"
+
+
 def _objective(wanted: FinetuneSettings) -> str | None:
-    """What is minimised and where the attack starts; None where it is as ever."""
+    """What is minimised; None where it is as ever."""
     kind = OBJECTIVES.get(wanted.objective)
     parts = [wanted.objective]
     if kind.uses_clean:
         parts.append(f"divergence of weight {wanted.divergence_weight:g}")
-    if kind.start_deviation is not None:
-        parts.append(f"its attack from noise of deviation {kind.start_deviation:g}")
     if wanted.weight_perturbation:
         begin = wanted.weight_perturbation_warmup_steps
         after = f" after step {begin}" if begin else ""

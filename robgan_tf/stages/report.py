@@ -47,7 +47,11 @@ def print_corrupt_files(data: ImageData) -> None:
 
 
 def print_conditions(
-    strategy: tf.distribute.Strategy, data: ImageData, attack: AttackSettings, is_free: bool
+    strategy: tf.distribute.Strategy,
+    data: ImageData,
+    attack: AttackSettings,
+    is_free: bool,
+    start: str | None = None,
 ) -> None:
     """Prints data, attack and devices.
 
@@ -56,19 +60,20 @@ def print_conditions(
       data: its ImageData.
       attack: AttackSettings.
       is_free: whether it is that of free adversarial training.
+      start: where the attack starts, if its settings do not decide that.
     """
     devices = ", ".join(device.split("device:")[-1] for device in strategy.extended.worker_devices)
     print(f"Data       {data.description}")
-    print(f"Attack     {_attack(attack, is_free)}")
+    print(f"Attack     {_attack(attack, is_free, start)}")
     workers = strategy.num_replicas_in_sync // len(strategy.extended.worker_devices)
     of_each = f" of each of {workers} workers" if workers > 1 else ""
     print(f"Replicas   {strategy.num_replicas_in_sync} ({devices}{of_each})")
 
 
-def _attack(attack: AttackSettings, is_free: bool) -> str:
+def _attack(attack: AttackSettings, is_free: bool, start: str | None) -> str:
     if not attack.steps:
         return "none"
-    start = "random start" if attack.random_start else "no random start"
+    start = start or ("random start" if attack.random_start else "no random start")
     size = f"{attack.step_size:g}" + (" of the radius" if attack.relative_step else "")
     kind, steps = "PGD", f"{attack.steps} steps"
     if is_free:

@@ -235,8 +235,11 @@ def assert_next_lines_work(output, run_dir):
 
 
 def test_dry_run_writes_nothing(folder, gan, tmp_path):
-    process = run("finetune", *arguments(folder, gan, tmp_path / "none", "--dry_run"))
+    trades = "--gin_param=finetune.objective = 'trades'"
+    process = run("finetune", *arguments(folder, gan, tmp_path / "none", "--dry_run", trades))
     assert process.returncode == 0, process.stderr
+    attack = next(x for x in process.stdout.splitlines() if x.startswith("Attack "))
+    assert attack.endswith("started from noise of deviation 0.002")
     assert "finetune.generated_weight = 0.5" in process.stdout
     assert "ResNetDiscriminator.widths = '1, 2'" in process.stdout
     assert not (tmp_path / "none").exists()
