@@ -1,9 +1,9 @@
-"""Makes training steps in PyTorch, one for every line "step" on standard input.
+"""Makes training steps in PyTorch, one for every line "step" or "profile" on standard input.
 
 Started by the benchmark (tools/benchmarks/pytorch_step.py) in an environment of its own; imports
 nothing of that package. Reads weights, images and the random numbers of the first step from an npz
 file, prints one JSON line with its losses, then one after each further step, whose random numbers
-it draws itself.
+it draws itself: its seconds, and of a profiled one those by operation.
 """
 
 import argparse
@@ -34,10 +34,20 @@ def main() -> None:
     form = Form(arguments.form, arguments.bfloat16)
     task = KINDS[arguments.kind](arrays, form, json.loads(arguments.settings))
     _print(losses=task.first(), torch=torch.__version__, threads=torch.get_num_threads())
-    for _ in sys.stdin:
+    for line in sys.stdin:
         start = time.perf_counter()
-        task.again()
-        _print(seconds=time.perf_counter() - start)
+        if line.strip() == "profile":
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
+                task.again()
+            _print(seconds=time.perf_counter() - start, by_operation=_by_operation(found))
+        else:
+            task.again()
+            _print(seconds=time.perf_counter() - start)
+
+
+def _by_operation(profile: torch.profiler.profile) -> dict[str, float]:
+    """Seconds of each operation, those of the operations that it calls left out."""
+    return {event.key: 1e-6 * event.self_cpu_time_total for event in profile.key_averages()}
 
 
 def _print(**values: Any) -> None:

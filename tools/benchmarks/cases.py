@@ -59,16 +59,13 @@ def stage_2_peers_16(options: Options) -> JsonObject:
 
 
 def profile_64(options: Options) -> JsonObject:
-    """Where the time of a step goes at the published width."""
-    del options
-    variants = {
-        "float32": models.training_step("float32", CIFAR10, _widths(64)),
-        "bfloat16": models.training_step("bfloat16", CIFAR10, [*_widths(64), BFLOAT16]),
-    }
-    for variant in variants.values():
-        variant.run()
-        variant.run()
-    return {"profiles": {name: profile(variant.run) for name, variant in variants.items()}}
+    """Where the time of a step goes at width 64; with --pytorch_python PyTorch's by its guides."""
+    return _profiles(64, options)
+
+
+def profile_16(options: Options) -> JsonObject:
+    """The same at width 16."""
+    return _profiles(16, options)
 
 
 def attack_64(options: Options) -> JsonObject:
@@ -318,6 +315,7 @@ CASES = {
         stage_2_peers_64,
         stage_2_peers_16,
         profile_64,
+        profile_16,
         attack_64,
         attack_steps,
         growth,
@@ -345,6 +343,19 @@ def _training_step(width: int, options: Options) -> JsonObject:
         models.training_step("bfloat16", CIFAR10, [*bindings, BFLOAT16]),
     ]
     return timed(variants, options)
+
+
+def _profiles(width: int, options: Options) -> JsonObject:
+    profiles = {}
+    for precision in peers.FORMS:
+        bindings = [*_widths(width), f"train.precision='{precision}'"]
+        variant = models.training_step(precision, CIFAR10, bindings)
+        for _ in range(2):
+            variant.run()
+        profiles[precision] = profile(variant.run)
+    if options.pytorch_python:
+        profiles |= peers.joint_profiles(CIFAR10, _widths(width), options.pytorch_python)
+    return {"profiles": profiles}
 
 
 def _widths(width: int) -> list[str]:

@@ -9,6 +9,7 @@ from robgan_tf.processor import bfloat16_instructions
 from robgan_tf.typing import JsonObject
 from tools.benchmarks import models, pytorch_tasks
 from tools.benchmarks.options import Options
+from tools.benchmarks.profile import pytorch_profile
 from tools.benchmarks.pytorch_step import PyTorchStep, Task, check_first_losses
 from tools.benchmarks.table import timed
 from tools.benchmarks.timing import Variant
@@ -46,6 +47,24 @@ def joint_training(gin_file: str, bindings: Sequence[str], options: Options) -> 
         ),
         options,
     )
+
+
+def joint_profiles(gin_file: str, bindings: Sequence[str], python: str) -> dict[str, JsonObject]:
+    """Where the time of a step of joint training goes in PyTorch by its guides, by name.
+
+    Args:
+      gin_file: configuration.
+      bindings: over it.
+      python: interpreter of an environment with torch.
+    """
+    task = pytorch_tasks.joint_task(gin_file, bindings)
+    found = {}
+    for precision in FORMS if bfloat16_instructions() else ("float32",):
+        process = PyTorchStep(python, task, "guides", precision, len(os.sched_getaffinity(0)))
+        process.variant("warm-up").run()
+        found[f"PyTorch, guides, {precision}"] = pytorch_profile(process.profile())
+        process.close()
+    return found
 
 
 def adversarial_training(

@@ -38,7 +38,26 @@ KINDS = {
         "ResourceApplyAdam",
     ),
 }
+# Of PyTorch, whose gradients of a convolution are one operation.
+PYTORCH_KINDS = {
+    "convolution: forward": ("aten::mkldnn_convolution", "aten::_slow_conv2d_forward"),
+    "convolution: both gradients": ("aten::convolution_backward",),
+    "ReLU and its gradient": ("aten::clamp_min", "aten::relu", "aten::threshold_backward"),
+    "batch normalization, fused": ("aten::native_batch_norm", "aten::native_batch_norm_backward"),
+    "pooling and its gradient": (
+        *("aten::avg_pool2d", "aten::avg_pool2d_backward"),
+        *("aten::upsample_nearest2d", "aten::upsample_nearest2d_backward"),
+    ),
+    "casts and copies": ("aten::copy_",),
+    "sums, products and means": (
+        *("aten::add", "aten::add_", "aten::sub", "aten::mul", "aten::mul_", "aten::div"),
+        *("aten::sum", "aten::mean", "aten::sign", "aten::clamp", "aten::maximum", "aten::minimum"),
+    ),
+    "matrix products": ("aten::addmm", "aten::mm", "aten::mv"),
+    "updates of variables": ("aten::_fused_adam_", "aten::lerp_"),
+}
 _KIND_OF = {operation: kind for kind, operations in KINDS.items() for operation in operations}
+_PYTORCH_KIND_OF = {operation: kind for kind, names in PYTORCH_KINDS.items() for operation in names}
 
 
 def profile(run: Callable[[], object]) -> JsonObject:
@@ -71,6 +90,30 @@ def profile(run: Callable[[], object]) -> JsonObject:
         "accounted_for": sum(kinds.values()),
         "by_part": _largest_first(parts),
         "by_operation": _largest_first(kinds),
+    }
+
+
+def pytorch_profile(found: JsonObject) -> JsonObject:
+    """The same of a step in PyTorch, without its parts.
+
+    Args:
+      found: of `PyTorchStep.profile`. PyTorch runs one operation at a time.
+    """
+    kinds: dict[str, float] = collections.defaultdict(float)
+    for operation, seconds in found["by_operation"].items():
+        kind = _PYTORCH_KIND_OF.get(operation, "everything else")
+        kinds[kind] += seconds / found["seconds"]
+    return {
+        "seconds": found["seconds"],
+        "accounted_for": sum(kinds.values()),
+        "by_operation": _largest_first(kinds),
+        "else": _largest_first(
+            {
+                operation: seconds / found["seconds"]
+                for operation, seconds in found["by_operation"].items()
+                if operation not in _PYTORCH_KIND_OF and seconds > 0.005 * found["seconds"]
+            }
+        ),
     }
 
 

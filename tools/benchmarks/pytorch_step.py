@@ -82,6 +82,10 @@ class PyTorchStep:
         """A step as something to be timed."""
         return Variant(name, self._step, self._images)
 
+    def profile(self) -> JsonObject:
+        """Seconds of a further step, and `by_operation`, as PyTorch calls them."""
+        return self._process.ask("profile")
+
     def close(self) -> None:
         """Ends the process."""
         self._process.close()

@@ -35,10 +35,12 @@ def _table(rows: Sequence[JsonObject], rounds: int) -> list[str]:
 
 
 def _shares(profiles: Mapping[str, JsonObject], group: str) -> list[str]:
+    profiles = {name: profile for name, profile in profiles.items() if group in profile}
     found = profiles.values()
     names = dict.fromkeys(name for profile in found for name in profile[group])
     rows = [
-        [name, *(f"{profile[group].get(name, 0.0):.1%}" for profile in found)] for name in names
+        [name, *(f"{x[group][name]:.1%}" if name in x[group] else "" for x in found)]
+        for name in names
     ]
     rows.append(["accounted for", *(f"{profile['accounted_for']:.1%}" for profile in found)])
     rows.append(["seconds", *(f"{profile['seconds']:.3g}" for profile in found)])
