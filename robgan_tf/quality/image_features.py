@@ -12,6 +12,7 @@ import numpy as np
 from robgan_tf.data.sources import ImageSource
 from robgan_tf.errors import UserError
 from robgan_tf.files import digest, read_npz, write_atomically
+from robgan_tf.quality.ahead import one_ahead
 from robgan_tf.quality.extractors import FeatureExtractor
 from robgan_tf.quality.moments import FeatureStatistics
 from robgan_tf.typing import JsonObject, PathLike
@@ -62,7 +63,7 @@ def extract(
       with_probabilities: whether class probabilities are wanted, if there are any.
 
     Returns:
-      ImageFeatures, which is all that is held but for a batch.
+      ImageFeatures, which is all that is held but for two batches.
     """
     features = np.empty([count, extractor.dimensions], np.float32)
     probabilities = None
@@ -70,7 +71,7 @@ def extract(
         probabilities = np.empty([count, extractor.classes], np.float32)
     labels = np.empty(count, np.int32)
     start = 0
-    for images, of_batch in batches:
+    for images, of_batch in one_ahead(batches):
         rows = slice(start, start + len(images))
         features[rows], classes = extractor(np.asarray(images))
         if probabilities is not None:

@@ -1,4 +1,4 @@
-"""Prints how far 2 replicas are from 1 after three steps in float64, where rounding cannot hide
+"""Prints how far 2 replicas are from 1 after two steps in float64, where rounding cannot hide
 a wrong reduction.
 
 A program of its own, since devices are set up before all else. Each kind of training is a child of
@@ -21,7 +21,7 @@ from robgan_tf.training.distribution import make_strategy
 from tests import tiny, tiny_classifier
 from tests.eager import eagerly
 
-STEPS = 3
+STEPS = 2
 # Averages of the unbiased variance, normalized shortcuts, Adam as its paper has it; and batches
 # in micro-batches, each of which spans the replicas.
 PUBLISHED = (
