@@ -249,8 +249,16 @@ def normalize_in_place(wrapper: keras.layers.Layer) -> None:
 class SharedFactorsAdam(keras.optimizers.Adam, abc.ABC):
     """Adam whose updates of all variables share factors that are computed once.
 
-    Args are those of `keras.optimizers.Adam`, but `amsgrad`.
+    Args are those of `keras.optimizers.Adam`, but `amsgrad` and `use_ema`.
+
+    Raises:
+      ValueError: if one of these two is True.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.amsgrad or self.use_ema:
+            raise ValueError(f"{type(self).__name__} has neither amsgrad nor use_ema")
 
     @override
     def build(self, variables: Sequence[Variable]) -> None:

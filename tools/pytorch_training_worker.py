@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,14 +36,18 @@ def main() -> None:
     task = KINDS[arguments.kind](arrays, form, json.loads(arguments.settings))
     _print(losses=task.first(), torch=torch.__version__, threads=torch.get_num_threads())
     for line in sys.stdin:
-        start = time.perf_counter()
         if line.strip() == "profile":
             with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as found:
-                task.again()
-            _print(seconds=time.perf_counter() - start, by_operation=_by_operation(found))
+                seconds = _timed(task.again)
+            _print(seconds=seconds, by_operation=_by_operation(found))
         else:
-            task.again()
-            _print(seconds=time.perf_counter() - start)
+            _print(seconds=_timed(task.again))
+
+
+def _timed(step: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    step()
+    return time.perf_counter() - start
 
 
 def _by_operation(profile: torch.profiler.profile) -> dict[str, float]:

@@ -116,6 +116,7 @@ def main() -> None:
     values = torch_fidelity.calculate_metrics(
         input1=arguments.generated,
         input2=arguments.real,
+        samples_find_deep=True,
         cuda=False,
         isc=True,
         fid=True,

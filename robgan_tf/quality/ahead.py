@@ -14,12 +14,16 @@ def one_ahead(items: Iterable[Item]) -> Iterator[Item]:
     more item than is used is held; what making one raises is raised here, in its place.
 
     Args:
-      items: what is made; only the other thread uses its iterator.
+      items: what is made; only the other thread asks for them.
     """
     iterator = iter(items)
     end: Any = object()
-    with ThreadPoolExecutor(1, "ahead") as other:
+    other = ThreadPoolExecutor(1, "ahead")
+    try:
         waited_for = other.submit(next, iterator, end)
         while (item := waited_for.result()) is not end:
             waited_for = other.submit(next, iterator, end)
             yield item
+    finally:
+        # Whoever stops early, by an error or a signal, need not wait for the item being made.
+        other.shutdown(wait=False, cancel_futures=True)

@@ -14,10 +14,11 @@ _FACTORS = ("beta1_power", "beta2_power", "lr", "beta1", "beta2", "epsilon")
 class Adam(SharedFactorsAdam):
     """Keras's Adam, each variable's update one fused operation of TensorFlow.
 
-    That shortens the compilation of a training step, and a step of narrow networks. Numbers are
-    those of Keras's within rounding, and variables are the same, so that a checkpoint fits both.
+    That shortens the compilation of a training step. Numbers are those of Keras's within rounding:
+    the operation subtracts a beta from 1 in the type of the variables, so that in float32 the
+    weight 1 - 0.999 is 1.3e-5 of it larger. Variables are the same, so that a checkpoint fits both.
 
-    Args are those of `keras.optimizers.Adam`, but `amsgrad`.
+    Args are those of `keras.optimizers.Adam`, but `amsgrad` and `use_ema`.
     """
 
     @override
@@ -55,7 +56,7 @@ class CorrectedAdam(Adam):
     epsilon / sqrt(1 - beta_2^t): 3.2 times as large in the first update where beta_2 is 0.9, and
     equal in the long run.
 
-    Args are those of `keras.optimizers.Adam`, but `amsgrad`.
+    Args are those of `keras.optimizers.Adam`, but `amsgrad` and `use_ema`.
     """
 
     @override

@@ -36,3 +36,19 @@ def test_an_error_comes_after_the_items_before_it():
     assert next(ahead) == 1
     with pytest.raises(ValueError, match="the second"):
         next(ahead)
+
+
+def test_whoever_stops_early_does_not_wait_for_the_item_being_made():
+    goes_on, made = threading.Event(), []
+
+    def items():
+        yield 1
+        goes_on.wait(10)
+        made.append(2)
+        yield 2
+
+    ahead = one_ahead(items())
+    assert next(ahead) == 1
+    ahead.close()
+    assert not made
+    goes_on.set()

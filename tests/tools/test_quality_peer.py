@@ -4,6 +4,7 @@ import importlib.util
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from robgan_tf.data.sources import InMemorySource
 from robgan_tf.errors import UserError
@@ -27,12 +28,13 @@ def test_the_network_is_that_of_its_weights(real_data):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
 
 
-def test_images_are_written_in_order(tmp_path):
-    image = pytest.importorskip("PIL.Image")
-    pixels = random_pixels(5, 4, 4, 3)
-    write_images(InMemorySource(pixels, np.zeros(5), ["a"], 4), tmp_path / "real", at_once=2)
-    found = [np.asarray(image.open(path)) for path in sorted((tmp_path / "real").iterdir())]
-    np.testing.assert_array_equal(found, pixels)
+def test_images_are_written_by_class_in_order(tmp_path):
+    pixels, labels = random_pixels(5, 4, 4, 3), np.array([0, 1, 0, 0, 1])
+    write_images(InMemorySource(pixels, labels, ["a", "b"], 4), tmp_path / "real", at_once=2)
+    for name, rows in (("a", labels == 0), ("b", labels == 1)):
+        paths = sorted((tmp_path / "real" / name).iterdir())
+        found = [np.asarray(Image.open(path)) for path in paths]
+        np.testing.assert_array_equal(found, pixels[rows])
 
 
 def test_what_it_needs_is_asked_for(tmp_path):

@@ -22,9 +22,21 @@ from tools.quality_peer.folders import write_images
 
 WORKER = pathlib.Path(__file__).parents[1] / "torch_fidelity_worker.py"
 COUNT = 5000
-# Ours and theirs. The other measures draw subsets of their own or differ in definition.
-SAME_NUMBER = {"fid": "frechet_inception_distance"}
+# Ours and theirs. Of the others theirs draws subsets.
+SAME_NUMBER = {
+    "fid": "frechet_inception_distance",
+    "precision": "precision",
+    "recall": "recall",
+}
 LARGEST_DIFFERENCE = 1e-3
+# Of the real images as a user's own, whose test images are not asked for.
+DATA = """\
+include {gin_file!r}
+data.dataset = 'image_folder'
+data.test_split = 'train'
+data.validation_examples = 0
+data.augmentation = 'none'
+"""
 EXTRACTOR = """\
 from tools.quality_peer.efficientnet_lite0 import EfficientNetLite0
 
@@ -50,14 +62,14 @@ class Commands:
                 "this case needs --pytorch_python, an environment with torch-fidelity, --data_dir "
                 "and --feature_weights, the weights of EfficientNet-Lite0"
             )
-        self._folder, self._gin_file = folder, gin_file
-        self._python, self._data_dir = options.pytorch_python, options.data_dir
+        self._folder, self._python = folder, options.pytorch_python
         self._weights = str(pathlib.Path(options.feature_weights).resolve())
         settings = read_group(DataSettings, [gin_file])
-        data = load_image_data(**settings.loading(self._data_dir))
+        data = load_image_data(**settings.loading(options.data_dir))
         write_images(data.test.evenly_spaced(COUNT), folder / "generated")
         self._real = data.train.evenly_spaced(COUNT)
-        write_images(self._real, folder / "real")
+        write_images(self._real, folder / "real" / "train")
+        (folder / "data.gin").write_text(DATA.format(gin_file=gin_file))
         (folder / "extractor.py").write_text(EXTRACTOR.format(weights=self._weights))
         self._calls = 0
         self.ours: JsonObject = {}
@@ -72,10 +84,9 @@ class Commands:
             [
                 *(sys.executable, "-m", "robgan_tf.evaluate", "quality"),
                 f"--generated={self._folder / 'generated'}",
-                f"--gin_file={self._gin_file}",
-                f"--data_dir={self._data_dir}",
+                f"--gin_file={self._folder / 'data.gin'}",
+                f"--data_dir={self._folder / 'real'}",
                 f"--features={self._folder / 'extractor.py'}:features",
-                f"--real_images={COUNT}",
                 f"--output_dir={results}",
                 "--name=quality",
             ]
@@ -89,7 +100,7 @@ class Commands:
             [
                 *(self._python, str(WORKER)),
                 f"--generated={self._folder / 'generated'}",
-                f"--real={self._folder / 'real'}",
+                f"--real={self._folder / 'real' / 'train'}",
                 f"--weights={self._weights}",
                 f"--strides={','.join(map(str, STRIDES))}",
             ]
