@@ -80,7 +80,7 @@ def _growth(
 
 def _evaluated_images(axis: matplotlib.axes.Axes, rows: Sequence[JsonObject]) -> None:
     _draw(axis, [(int(row["variant"].split()[0]), row) for row in rows])
-    axis.set_title("images evaluated under PGD-20 (width 16)", fontsize=9)
+    axis.set_title("images under PGD-20 (width 16)", fontsize=9)
     axis.set_ylabel("seconds")
     axis.set_ylim(bottom=0)
 

@@ -1,7 +1,7 @@
 """Figure 8's layout, measures over steps, D updates and seconds; Figure 7's sheets side by side."""
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import matplotlib.figure
@@ -19,6 +19,8 @@ _PANEL = (4.6, 3.5)  # inches
 _RESOLUTION = 90  # pixels an inch
 _CAPTION_WIDTH = 170  # letters
 _TITLE_WIDTH = 50  # letters over a panel
+_MEAN = ", mean of {count} runs"  # after a name
+_LEGEND_LETTER, _LEGEND_LINE = 0.075, 0.6  # inches of a letter in the legend, and of what is beside
 _MOST_MARKED = 30  # points of a curve
 _NAME_FONT_SIZE = 15
 _NAME_HEIGHT = 44  # two lines of it
@@ -46,11 +48,11 @@ def convergence_plot(
       The picture as the bytes of a PNG file.
     """
     names = by_configuration(curve for of_runs in curves.values() for curve in of_runs)
-    # Beside each other names would be wider than one panel.
-    columns = min(len(names), 5) if len(axes) > 1 else 1
-    lines = -(-len(names) // columns)
-    height = len(comparisons) * _PANEL[1] + 0.9 + (0.2 * lines if len(axes) == 1 else 0.0)
     width = len(axes) * _PANEL[0]
+    columns = _legend_columns(names, width) if len(axes) > 1 else 1
+    lines = -(-len(names) // columns)
+    # Two lines of names fit into the margins beside several panels.
+    height = len(comparisons) * _PANEL[1] + 0.9 + 0.2 * max(0, lines - 2 * (len(axes) > 1))
     figure = matplotlib.figure.Figure(figsize=(width, height), layout="constrained")
     panels = figure.subplots(len(comparisons), len(axes), squeeze=False, sharey="row")
     for row, compared in zip(panels, comparisons, strict=True):
@@ -69,6 +71,12 @@ def convergence_plot(
         _plain(textwrap.fill(caption, _CAPTION_WIDTH * len(axes) // len(AXES))), fontsize=9
     )
     return figure_png(figure, _RESOLUTION)
+
+
+def _legend_columns(names: Collection[str], width: float) -> int:
+    """How many names fit beside each other into so many inches, at most five."""
+    letters = max(map(len, names)) + len(_MEAN.format(count=10))
+    return max(1, min(5, len(names), int(width / (_LEGEND_LETTER * letters + _LEGEND_LINE))))
 
 
 def _title(compared: JsonObject) -> str:
@@ -96,7 +104,7 @@ def _draw(
         if len(curves) > 1 and len(known) == len(curves):
             _line(panel, *mean_curve(curves, axis), style, is_bold=True)
         # An empty line for the legend: the same names in all panels, whatever they show.
-        seeds = f", mean of {len(curves)} runs" if len(curves) > 1 else ""
+        seeds = _MEAN.format(count=len(curves)) if len(curves) > 1 else ""
         panel.plot([], [], linewidth=2.0, label=_plain(f"{name}{seeds}"), **style)
     if compared["score"] is not None:
         panel.axhline(compared["score"], color="gray", linestyle="--", linewidth=0.8)

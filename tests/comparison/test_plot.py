@@ -66,6 +66,13 @@ def test_one_row_a_measure_and_one_colour_a_configuration():
     assert len(np.unique(one.reshape(-1, 3), axis=0)) > 100
 
 
+def test_names_that_are_long_are_not_cut():
+    names = [f"weight_perturbation_generated_{number}" for number in range(8)]
+    picture = plot([run(name, seed) for name in names for seed in (0, 1)], NAMES[:1])
+    assert picture.shape[1] == plot([run("a")], NAMES[:1]).shape[1]
+    assert (picture[:, :2] == 255).all() and (picture[:, -2:] == 255).all()
+
+
 def test_runs_without_seconds_are_not_in_the_third_panel():
     picture = plot([run("a"), run("b", slope=0.5, has_seconds=False)], NAMES[:1])
     first, second, third = thirds(picture)
