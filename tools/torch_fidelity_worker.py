@@ -27,9 +27,12 @@ class EfficientNetLite0(FeatureExtractorBase):
     Args:
       name: of the extractor, as torch-fidelity gives it.
       features_list: which of them are wanted, as torch-fidelity gives them.
-      strides: of the depthwise convolution of each block.
       feature_extractor_weights_path: npz of the weights.
       **kwargs: what else torch-fidelity gives.
+
+    Attributes:
+      strides: of the depthwise convolution of each block; of the class, since torch-fidelity makes
+        the object.
     """
 
     strides: tuple[int, ...] = ()

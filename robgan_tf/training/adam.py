@@ -25,10 +25,9 @@ class Adam(SharedFactorsAdam):
     def factors(self, learning_rate: tf.Tensor) -> Factors:
         kind = self._momentums[0].dtype
         update = tf.cast(self.iterations + 1, kind)
-        powers = (tf.constant(beta, kind) ** update for beta in (self.beta_1, self.beta_2))
-        power_1, power_2 = powers
-        betas = (tf.constant(beta, kind) for beta in (self.beta_1, self.beta_2))
-        return (power_1, power_2, tf.cast(learning_rate, kind), *betas, self._added(power_2))
+        betas = [tf.constant(beta, kind) for beta in (self.beta_1, self.beta_2)]
+        powers = [beta**update for beta in betas]
+        return (*powers, tf.cast(learning_rate, kind), *betas, self._added(powers[1]))
 
     @override
     def update(self, variable: tf.Variable, gradient: tf.Tensor, *factors: tf.Tensor) -> None:

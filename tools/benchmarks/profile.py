@@ -107,13 +107,6 @@ def pytorch_profile(found: JsonObject) -> JsonObject:
         "seconds": found["seconds"],
         "accounted_for": sum(kinds.values()),
         "by_operation": _largest_first(kinds),
-        "else": _largest_first(
-            {
-                operation: seconds / found["seconds"]
-                for operation, seconds in found["by_operation"].items()
-                if operation not in _PYTORCH_KIND_OF and seconds > 0.005 * found["seconds"]
-            }
-        ),
     }
 
 

@@ -35,7 +35,6 @@ include {gin_file!r}
 data.dataset = 'image_folder'
 data.test_split = 'train'
 data.validation_examples = 0
-data.augmentation = 'none'
 """
 EXTRACTOR = """\
 from tools.quality_peer.efficientnet_lite0 import EfficientNetLite0

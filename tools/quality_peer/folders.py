@@ -2,9 +2,8 @@
 
 import pathlib
 
-import tensorflow as tf
-
 from robgan_tf.data.sources import ImageSource
+from robgan_tf.reporting import png
 
 
 def write_images(source: ImageSource, folder: pathlib.Path, at_once: int = 1000) -> None:
@@ -21,4 +20,4 @@ def write_images(source: ImageSource, folder: pathlib.Path, at_once: int = 1000)
         rows = range(start, min(start + at_once, len(source)))
         for number, image in zip(rows, source.fetch(list(rows)), strict=True):
             path = folder / source.class_names[source.labels[number]] / f"{number:06d}.png"
-            path.write_bytes(tf.io.encode_png(image).numpy())
+            path.write_bytes(png(image))
